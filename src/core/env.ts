@@ -1,0 +1,36 @@
+/** Secrets and addresses: the whole environment Quorum reads, in one object. */
+import { z } from 'zod'
+
+const empty = (schema: z.ZodType<string | undefined>) =>
+  z.preprocess((v) => (v === '' ? undefined : v), schema)
+const text = (about: string) => empty(z.string().optional()).describe(about)
+
+export const Env = z.object({
+  SLACK_BOT_TOKEN: text('Bot token of the Slack app, `xoxb-…`.'),
+  SLACK_APP_TOKEN: text(
+    'App-level token, `xapp-…`, for Socket Mode. Without it the app listens for signed HTTP.',
+  ),
+  SLACK_SIGNING_SECRET: text('Signing secret; needed for HTTP mode.'),
+  SLACK_API_URL: text('Another address of the Slack Web API; only for the local workspace and tests.'),
+  DATABASE_URL: text('PostgreSQL 15+ with pgvector. Empty: the embedded database under QUORUM_DATA.'),
+  REDIS_URL: text('Valkey 8 or Redis 7. Empty: the embedded Valkey, in this process only.'),
+  QUORUM_HOME: z.string().default('home').describe('The directory that describes the deployment.'),
+  QUORUM_DATA: z.string().default('.quorum').describe('Where embedded engines keep their files.'),
+  QUORUM_SLOTS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(500)
+    .default(8)
+    .describe('Runs one process advances at once.'),
+  HOST: z.string().default('127.0.0.1').describe('Address to listen on for health and signed HTTP.'),
+  PORT: z.coerce.number().int().min(0).max(65535).default(3000).describe('Port for health and signed HTTP.'),
+  OPENAI_BASE_URL: text('An OpenAI-compatible endpoint, used where the home has no models.yaml.'),
+  OPENAI_API_KEY: text('Key for OPENAI_BASE_URL, or for OpenAI itself where no address is given.'),
+  OPENAI_MODEL: text('Model to ask for at OPENAI_BASE_URL; the first one it lists where empty.'),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent'])
+    .default('info')
+    .describe('How much is logged, as JSON lines on standard error.'),
+})
+export type Env = z.infer<typeof Env>

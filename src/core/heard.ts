@@ -1,0 +1,74 @@
+/** What the agent heard from Slack, freed of Slack's shapes: the inbox holds exactly this. */
+import { z } from 'zod'
+
+const where = { workspace: z.string(), channel: z.string(), user: z.string() }
+
+export const Heard = z.discriminatedUnion('kind', [
+  /** A person wrote. `thread` is the thread's first ts where the message is a reply. */
+  z.object({
+    kind: z.literal('message'),
+    ...where,
+    ts: z.string(),
+    thread: z.string().optional(),
+    /** The text with our own mention removed and trimmed. */
+    text: z.string(),
+    mention: z.boolean(),
+    /** Somebody else is mentioned first: the message is for them. */
+    forOther: z.boolean(),
+    dm: z.boolean(),
+  }),
+  /** A person changed the words of an earlier message. */
+  z.object({
+    kind: z.literal('edited'),
+    ...where,
+    ts: z.string(),
+    thread: z.string().optional(),
+    text: z.string(),
+    editedTs: z.string(),
+  }),
+  z.object({ kind: z.literal('deleted'), ...where, ts: z.string(), thread: z.string().optional() }),
+  /** Approve or Deny was pressed. */
+  z.object({
+    kind: z.literal('clicked'),
+    ...where,
+    choice: z.enum(['approve', 'deny']),
+    approval: z.string(),
+    clickTs: z.string(),
+    responseUrl: z.string().optional(),
+  }),
+  /** `/quorum word rest`. */
+  z.object({
+    kind: z.literal('commanded'),
+    ...where,
+    word: z.string(),
+    rest: z.string(),
+    trigger: z.string(),
+    responseUrl: z.string(),
+  }),
+  /** The native Stop of an agent session. */
+  z.object({ kind: z.literal('interrupted'), ...where, thread: z.string(), eventId: z.string() }),
+])
+export type Heard = z.infer<typeof Heard>
+export type HeardOf<K extends Heard['kind']> = Extract<Heard, { kind: K }>
+
+/**
+ * The inbox key: equal for every delivery of the same thing, different for different things.
+ * `app_mention` and `message` of one post, and all of Slack's retries, share one key.
+ */
+export function inboxKey(heard: Heard): string {
+  const place = `${heard.workspace}:${heard.channel}`
+  switch (heard.kind) {
+    case 'message':
+      return `message:${place}:${heard.ts}`
+    case 'edited':
+      return `edited:${place}:${heard.ts}:${heard.editedTs}`
+    case 'deleted':
+      return `deleted:${place}:${heard.ts}`
+    case 'clicked':
+      return `clicked:${place}:${heard.approval}:${heard.choice}:${heard.user}:${heard.clickTs}`
+    case 'commanded':
+      return `commanded:${place}:${heard.trigger}`
+    case 'interrupted':
+      return `interrupted:${place}:${heard.eventId}`
+  }
+}

@@ -1,0 +1,93 @@
+/** Connects to a PostgreSQL server, and waits for one that is still starting. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import { Fault } from '../core/fault.ts'
+import type { StoreLog } from './open.ts'
+import { types } from './values.ts'
+
+export type ServerSettings = {
+  databaseUrl: string
+  log?: StoreLog | undefined
+  connections?: number | undefined
+  patienceMs?: number | undefined
+}
+
+/** What passes by itself: nothing listens, the name is not known yet, or the server is starting or full. */
+const passing = new Set([
+  ...['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH'],
+  ...['ENOENT', 'EPIPE', '57P03', '57P01', '53300', '08006', '08001', '08P01'],
+])
+
+/**
+ * A pool on the server, after it has answered once.
+ * Throws `Fault('store-unreachable')`: at once where waiting cannot help (a wrong password, no such database),
+ * else after `patienceMs`.
+ */
+export async function openServer(settings: ServerSettings): Promise<pg.Pool> {
+  const address = describeAddress(settings.databaseUrl)
+  const pool = new pg.Pool({
+    connectionString: settings.databaseUrl,
+    max: settings.connections ?? 10,
+    connectionTimeoutMillis: 10_000,
+    idleTimeoutMillis: 30_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    application_name: 'quorum',
+    types,
+  })
+  pool.on('error', (error) => settings.log?.warn({ error }, `a connection to ${address} broke`))
+  try {
+    await waitForAnswer(pool, address, settings)
+    return pool
+  } catch (error) {
+    await pool.end()
+    throw error
+  }
+}
+
+async function waitForAnswer(pool: pg.Pool, address: string, settings: ServerSettings): Promise<void> {
+  const end = Date.now() + (settings.patienceMs ?? 30_000)
+  for (let pause = 100; ; pause = Math.min(pause * 2, 3_000)) {
+    try {
+      await pool.query('select 1')
+      return
+    } catch (cause) {
+      const retry = passes(cause)
+      if (!retry || Date.now() + pause > end) {
+        throw new Fault('store-unreachable', `${address} cannot be used: ${reason(cause)}`, { retry, cause })
+      }
+      settings.log?.warn({ reason: reason(cause) }, `waiting for ${address}`)
+      await sleep(pause)
+    }
+  }
+}
+
+function passes(error: unknown): boolean {
+  const parts = error instanceof AggregateError ? error.errors : [error]
+  return parts.some(
+    (part: { code?: string; message?: string }) =>
+      passing.has(part.code ?? '') || /timeout|terminated/i.test(part.message ?? ''),
+  )
+}
+
+function reason(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(reason).join('; ')
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** The database in words, without user and password. */
+export function describeAddress(databaseUrl: string): string {
+  let url: URL
+  try {
+    url = new URL(databaseUrl)
+  } catch {
+    // No cause: the driver's error would carry the whole address, password included.
+    throw new Fault(
+      'store-unreachable',
+      'DATABASE_URL is not an address such as postgres://user:password@host/name',
+    )
+  }
+  const host = url.hostname || url.searchParams.get('host') || 'localhost'
+  const name = decodeURIComponent(url.pathname.slice(1)) || url.username || 'postgres'
+  return `the database "${name}" at ${host}:${url.port || 5432}`
+}

@@ -1,18 +1,29 @@
-/** The files of a home, as schemas. Reading them from disk, with file and line, is the home room's work. */
+/**
+ * The files of a home, as schemas. Reading them from disk, with file and line, is the home room's work.
+ * Messages of our own are noun phrases in lower case: they are read after the words "must be".
+ */
 import { z } from 'zod'
 
-const name = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9_-]{0,40}$/, 'a short name: lower-case letters, digits, - and _')
+const shaped = (pattern: RegExp, about: string) => z.string(about).regex(pattern, about)
+const address = z.url({ protocol: /^https?$/, error: 'an address that begins with http:// or https://' })
+
+const name = shaped(/^[a-z0-9][a-z0-9_-]{0,40}$/, 'a short name: lower-case letters, digits, - and _')
+
+/** `server__tool`, where `*` stands for any characters. */
+const pattern = shaped(/^[A-Za-z0-9_.*-]{1,128}$/, 'a tool or a pattern such as filesystem__read*')
+
+/** The NAME of an environment variable: a key itself never stands in a file. */
+const variable = shaped(/^[A-Za-z_][A-Za-z0-9_]*$/, 'the name of an environment variable, not the key itself')
 
 /** Front matter of agents/<name>.md; the text below it is the instructions. */
 export const AgentFront = z.strictObject({
+  /** The file's own name; may be left out. */
   name,
   description: z.string().optional(),
   /** A pool of models.yaml; the only one where it is left out. */
   model: z.string().optional(),
   /** Catalogue patterns (`server__tool`, `*` allowed) the agent may see; all where it is left out. */
-  tools: z.array(z.string()).optional(),
+  tools: z.array(pattern).optional(),
   /** Names of sources the agent recalls from; all where it is left out. */
   knowledge: z.array(z.string()).optional(),
   /** How many model answers one run may take. */
@@ -22,21 +33,24 @@ export type Agent = z.infer<typeof AgentFront> & { instructions: string }
 
 const environment = z.record(z.string(), z.string())
 
-/** One MCP server, as other hosts write it. `${NAME}` in env and header values comes from the environment. */
+/**
+ * One MCP server, as other hosts write it. `${NAME}` comes from the environment: in `command`, `args`, `cwd`
+ * and `url` when the home is read, in the values of `env` and `headers`, which may be secret, when the server is used.
+ */
 export const ToolServer = z.union([
   z.strictObject({
     type: z.literal('stdio').optional(),
-    command: z.string().min(1),
+    command: z.string().min(1, 'a program to start'),
     args: z.array(z.string()).default([]),
     env: environment.default({}),
     cwd: z.string().optional(),
-    timeoutMs: z.int().positive().optional(),
+    timeoutMs: z.int().min(1).optional(),
   }),
   z.strictObject({
     type: z.enum(['http', 'streamable-http']).optional(),
-    url: z.url(),
+    url: address,
     headers: environment.default({}),
-    timeoutMs: z.int().positive().optional(),
+    timeoutMs: z.int().min(1).optional(),
   }),
 ])
 export type ToolServer = z.infer<typeof ToolServer>
@@ -47,70 +61,71 @@ export const McpFile = z.union([
   z.strictObject({ servers: z.record(name, ToolServer) }).transform((file) => ({ mcpServers: file.servers })),
 ])
 
-/** A Slack user id, or the word `requester`: whoever asked. */
-const approver = z.union([
-  z.literal('requester'),
-  z.string().regex(/^[UW][A-Z0-9]+$/, 'a Slack user id, or requester'),
-])
-
 /** policy.yaml: for each server and tool pattern, what happens to a call. The most restrictive match wins. */
 export const PolicyFile = z.strictObject({
   tools: z
     .record(
-      z.string(),
+      pattern,
       z.strictObject({
         decision: z.enum(['allow', 'ask', 'deny']),
-        approvers: z.array(approver).min(1).optional(),
-        /** How long an approval may wait, as `30m`, `8h`, `2d`. */
-        expires: z
-          .string()
-          .regex(/^\d+[smhd]$/, 'a time such as 30m, 8h or 2d')
+        /** Slack user ids, or the word `requester`: whoever asked. */
+        approvers: z
+          .array(shaped(/^(requester|[UW][A-Z0-9]+)$/, 'a Slack user id, or requester'))
+          .min(1, 'at least one approver')
           .optional(),
+        /** How long an approval may wait, as `30m`, `8h`, `2d`. */
+        expires: shaped(/^\d{1,6}[smhd]$/, 'a time such as 30m, 8h or 2d').optional(),
       }),
     )
     .default({}),
 })
 export type Policy = z.infer<typeof PolicyFile>
 
-const duration = z.string().regex(/^\d+(ms|s|m|h)$/, 'a time such as 500ms, 30s or 10m')
+const duration = shaped(/^\d{1,9}(ms|s|m|h)$/, 'a time such as 500ms, 30s or 10m')
 
 /** A pool: servers of the same model. One replica for now. `key` is the NAME of an environment variable. */
 export const Pool = z.strictObject({
   model: z.string(),
-  replicas: z.array(z.url()).length(1, 'exactly one replica; several are not supported yet'),
-  key: z.string().optional(),
-  /** Extra headers, e.g. `api-key` for Azure; `${NAME}` comes from the environment. */
+  replicas: z.array(address).length(1, 'exactly one replica; several are not supported yet'),
+  key: variable.optional(),
+  /** Extra headers, e.g. `api-key` for Azure; `${NAME}` comes from the environment when the pool is used. */
   headers: environment.optional(),
   timers: z
     .strictObject({ firstToken: duration.optional(), idle: duration.optional(), total: duration.optional() })
     .optional(),
   /** Tokens the model can read and write in one call. */
-  contextTokens: z.int().positive().optional(),
-  maxOutputTokens: z.int().positive().optional(),
+  contextTokens: z.int().min(1).optional(),
+  maxOutputTokens: z.int().min(1).optional(),
 })
 export type Pool = z.infer<typeof Pool>
 
 export const EmbeddingsFile = z.strictObject({
-  url: z.url(),
+  url: address,
   model: z.string(),
-  key: z.string().optional(),
-  dimensions: z.int().positive().max(4000).optional(),
+  key: variable.optional(),
+  dimensions: z.int().min(1).max(4000).optional(),
 })
 export type Embeddings = z.infer<typeof EmbeddingsFile>
 
 export const ModelsFile = z.strictObject({
-  pools: z.record(name, Pool).refine((pools) => Object.keys(pools).length === 1, 'exactly one pool for now'),
+  pools: z
+    .record(name, Pool)
+    .refine((pools) => Object.keys(pools).length === 1, 'exactly one pool; several are not supported yet'),
   embeddings: EmbeddingsFile.optional(),
 })
 export type Models = z.infer<typeof ModelsFile>
 
 /** One source of knowledge. `audience` says who may read it: everyone in the workspace, or the members of channels. */
 export const Source = z.strictObject({
-  directory: z.string(),
+  /** Relative to the home. `${NAME}` comes from the environment. */
+  directory: z.string().min(1, 'a directory'),
   audience: z
-    .union([z.literal('everyone'), z.array(z.string().regex(/^[CG][A-Z0-9]+$/, 'a Slack channel id')).min(1)])
+    .union([
+      z.literal('everyone'),
+      z.array(shaped(/^[CG][A-Z0-9]+$/, 'a Slack channel id')).min(1, 'at least one channel'),
+    ])
     .default('everyone'),
-  /** Where a page can be opened: `{path}` is replaced by the file's path below the directory. */
+  /** Where a page can be opened: `{path}` is the file's path below the directory, `${NAME}` the environment's. */
   link: z.string().optional(),
 })
 export type Source = z.infer<typeof Source>

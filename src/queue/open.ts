@@ -1,0 +1,102 @@
+/** Opens the queue: BullMQ on a Valkey or Redis server, or on the embedded Valkey where there is none. */
+import { Queue as BullQueue } from 'bullmq'
+import type { Redis } from 'ioredis'
+import { Fault } from '../core/fault.ts'
+import { connectProducer, describeRedis, type QueueLog } from './connect.ts'
+import { openEmbeddedQueue } from './embedded.ts'
+import { prefix, startWorking, type Wakeup, type Working } from './work.ts'
+
+export type Queue = AsyncDisposable & {
+  kind: 'server' | 'embedded'
+  /**
+   * Adds wake-ups; one whose id is known already is ignored. A wake-up that failed is known for a day.
+   * Throws `Fault('queue-unreachable')`; some may have been added then, and adding them again is harmless.
+   */
+  add(wakeups: Wakeup[]): Promise<void>
+  /** Calls `handle` for each wake-up, at most `slots` at a time; a wake-up may come more than once. */
+  work(handle: (wakeup: Wakeup) => Promise<void>, options: { slots: number }): Working
+  /** Throws `Fault('queue-unreachable')` where the server does not answer. */
+  ping(): Promise<void>
+  /** What is wrong with the server's settings, one sentence each. */
+  check(): Promise<string[]>
+  /** Stops workers at once and ends the connections. May be called twice. */
+  close(): Promise<void>
+}
+
+export type QueueSettings = {
+  /** `redis://` or `rediss://`; undefined starts the embedded server. */
+  redisUrl?: string | undefined
+  /** Queues of different names do not see each other; `quorum` where undefined. */
+  name?: string | undefined
+  log?: QueueLog | undefined
+  /** How long to wait for a server that does not answer yet, in ms; 30 s where undefined. */
+  patienceMs?: number | undefined
+}
+
+const kept = { removeOnComplete: true, removeOnFail: { age: 24 * 3600, count: 1000 } }
+
+/**
+ * Opens the queue and answers when it can be used. Throws `Fault('queue-unreachable')` where the server does
+ * not answer in time or refuses us.
+ */
+export async function openQueue(settings: QueueSettings): Promise<Queue> {
+  const embedded = settings.redisUrl ? undefined : await openEmbeddedQueue()
+  const url = settings.redisUrl || (embedded?.url as string)
+  const name = settings.name ?? 'quorum'
+  const producer = await connectProducer(url, settings)
+  const bull = new BullQueue<{ run: string }>(name, {
+    connection: producer,
+    prefix,
+    defaultJobOptions: kept,
+    streams: { events: { maxLen: 100 } },
+  })
+  bull.on('error', () => {})
+  await bull.waitUntilReady()
+  const workings = new Set<Working>()
+  const stop = async () => {
+    await Promise.all([...workings].map((working) => working.close(0)))
+    await bull.close()
+    producer.disconnect()
+    await embedded?.close()
+  }
+  let closing: Promise<void> | undefined
+  const close = () => {
+    closing ??= stop()
+    return closing
+  }
+  return {
+    kind: embedded ? 'embedded' : 'server',
+    add: (wakeups) => attempt(producer, url, () => addAll(bull, wakeups)),
+    work: (handle, { slots }) => {
+      const working = startWorking(url, name, handle, { slots, log: settings.log })
+      workings.add(working)
+      return working
+    },
+    ping: () => attempt(producer, url, async () => void (await producer.ping())),
+    check: () => attempt(producer, url, () => readWarnings(producer)),
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+async function addAll(bull: BullQueue<{ run: string }>, wakeups: Wakeup[]): Promise<void> {
+  if (wakeups.length === 0) return
+  await bull.addBulk(wakeups.map(({ id, run }) => ({ name: 'advance', data: { run }, opts: { jobId: id } })))
+}
+
+async function attempt<T>(producer: Redis, url: string, work: () => Promise<T>): Promise<T> {
+  const fault = (why: string, cause?: unknown) =>
+    new Fault('queue-unreachable', `${describeRedis(url)} cannot be used: ${why}`, { retry: true, cause })
+  if (producer.status !== 'ready') throw fault('there is no connection')
+  try {
+    return await work()
+  } catch (cause) {
+    throw fault((cause as Error).message, cause)
+  }
+}
+
+async function readWarnings(producer: Redis): Promise<string[]> {
+  const policy = /^maxmemory_policy:(.*?)\r?$/m.exec(await producer.info('memory'))?.[1]
+  if (!policy || policy === 'noeviction') return []
+  return [`maxmemory-policy is ${policy}: wake-ups can vanish when memory is short. Set it to noeviction.`]
+}

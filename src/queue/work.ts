@@ -1,0 +1,73 @@
+/** Takes wake-ups from the queue and has them handled. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Job, Worker } from 'bullmq'
+import type { QueueLog } from './connect.ts'
+import { connectConsumer } from './connect.ts'
+
+/** A job that says only "advance this run". `id` is a UUID of its own. */
+export type Wakeup = { id: string; run: string }
+
+/** Taking wake-ups, until closed. */
+export type Working = {
+  /** How many are being handled now. */
+  running(): number
+  /**
+   * Takes no more, waits up to `graceMs` for those being handled, and then leaves them: another worker gets
+   * what was left once its lock has expired.
+   */
+  close(graceMs: number): Promise<void>
+}
+
+/** Braces keep all keys on one node of a cluster. */
+export const prefix = '{quorum}'
+
+/** The same everywhere: a worker that died is noticed after 15 to 23 s. */
+const timing = { lockDuration: 15_000, stalledInterval: 7_500, maxStalledCount: 5 }
+
+/** What it takes to end when the server is away. */
+const lastMs = 2_000
+
+export function startWorking(
+  url: string,
+  name: string,
+  handle: (wakeup: Wakeup) => Promise<void>,
+  options: { slots: number; log?: QueueLog | undefined },
+): Working {
+  const client = connectConsumer(url)
+  let running = 0
+  let idle = Promise.withResolvers<void>()
+  const process = async (job: Job<{ run: string }>) => {
+    running++
+    try {
+      await handle({ id: job.id as string, run: job.data.run })
+    } finally {
+      running--
+      if (running === 0) idle.resolve()
+    }
+  }
+  const worker = new Worker<{ run: string }>(name, process, {
+    connection: client,
+    prefix,
+    concurrency: options.slots,
+    ...timing,
+  })
+  worker.on('error', (error) => options.log?.warn({ reason: error.message }, 'the queue had trouble'))
+  worker.on('failed', (job, error) =>
+    options.log?.warn({ wakeup: job?.id, run: job?.data.run, reason: error.message }, 'a wake-up failed'),
+  )
+  const stop = async (graceMs: number) => {
+    await Promise.race([worker.pause(true), sleep(lastMs, undefined, { ref: false })])
+    if (running > 0 && graceMs > 0) {
+      idle = Promise.withResolvers()
+      await Promise.race([idle.promise, sleep(graceMs, undefined, { ref: false })])
+    }
+    await Promise.race([worker.close(running > 0), sleep(lastMs, undefined, { ref: false })])
+    client.disconnect()
+  }
+  let closing: Promise<void> | undefined
+  const close = (graceMs: number) => {
+    closing ??= stop(graceMs)
+    return closing
+  }
+  return { running: () => running, close }
+}

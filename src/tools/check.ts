@@ -1,0 +1,105 @@
+/** Arguments against a tool's schema, before anything is shown to a person or sent to a server. */
+import vm from 'node:vm'
+import { Ajv, type AnySchemaObject, type ErrorObject, type ValidateFunction } from 'ajv'
+import { Ajv2019 } from 'ajv/dist/2019.js'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import { canonical, tooDeep } from '../core/canonical.ts'
+import { sha256 } from './bind.ts'
+
+export type Checked = { ok: true } | { ok: false; why: string }
+
+/** Time a schema may take to compile, and arguments to be checked, in milliseconds. */
+const COMPILE_MS = 2_000
+const CHECK_MS = 500
+const KEPT = 256
+
+const compiled = new Map<string, ValidateFunction | string>()
+
+/**
+ * Checks arguments against a JSON Schema (2020-12, 2019-09 or draft-07, by `$schema`; 2020-12 without one).
+ * Formats are not checked. `why` is written for a model that shall correct itself. Neither a broken nor a
+ * hostile schema throws or blocks: what does not compile, or takes too long, is refused.
+ */
+export function checkArguments(schema: Record<string, unknown>, args: unknown): Checked {
+  const value = args ?? {}
+  if (typeof value === 'string') return refuse('The arguments are not valid JSON; send one JSON object.')
+  if (typeof value !== 'object' || Array.isArray(value)) {
+    return refuse('The arguments must be one JSON object.')
+  }
+  if (tooDeep(value)) return refuse('The arguments are nested too deeply.')
+  const validate = compile(schema)
+  if (typeof validate === 'string') return refuse(validate)
+  const outcome = limit(() => validate(value), CHECK_MS)
+  if (!outcome.ok) return refuse('The arguments take too long to check against the schema of this tool.')
+  return outcome.value ? { ok: true } : refuse(explain(validate.errors ?? [], schema))
+}
+
+function refuse(why: string): Checked {
+  return { ok: false, why }
+}
+
+/** The compiled schema, or why there is none. A fresh compiler each time: `$id`s of servers may collide. */
+function compile(schema: Record<string, unknown>): ValidateFunction | string {
+  if (tooDeep(schema)) return 'The schema of this tool is nested too deeply, so it cannot be called.'
+  const key = sha256(canonical(schema))
+  const known = compiled.get(key)
+  if (known !== undefined) return known
+  const outcome = limit(() => dialect(schema).compile(schema as AnySchemaObject), COMPILE_MS)
+  const made = outcome.ok ? outcome.value : `The schema of this tool is not usable (${outcome.why}).`
+  const oldest = compiled.size >= KEPT ? compiled.keys().next().value : undefined
+  if (oldest !== undefined) compiled.delete(oldest)
+  compiled.set(key, made)
+  return made
+}
+
+function dialect(schema: Record<string, unknown>) {
+  const options = {
+    strict: false,
+    allErrors: true,
+    validateFormats: false,
+    validateSchema: false,
+    meta: false,
+    inlineRefs: false,
+    logger: false,
+  } as const
+  const named = String(schema.$schema ?? '')
+  if (/draft-0[4-7]/.test(named)) return new Ajv(options)
+  return /2019-09/.test(named) ? new Ajv2019(options) : new Ajv2020(options)
+}
+
+/** Runs `work` and ends it after `ms`: regular expressions and nested schemas of others can take for ever. */
+function limit<T>(work: () => T, ms: number): { ok: true; value: T } | { ok: false; why: string } {
+  try {
+    return { ok: true, value: vm.runInNewContext('work()', { work }, { timeout: ms }) as T }
+  } catch (error) {
+    const timedOut = (error as { code?: string }).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT'
+    return { ok: false, why: timedOut ? 'it takes too long' : (error as Error).message.slice(0, 200) }
+  }
+}
+
+/** Up to five complaints, each with the place and what would be right. */
+function explain(errors: ErrorObject[], schema: Record<string, unknown>): string {
+  const lines = [...new Set(errors.map((error) => complaint(error, schema)))]
+  const more = lines.length > 5 ? ` (and ${lines.length - 5} more)` : ''
+  return `The arguments do not fit the schema: ${lines.slice(0, 5).join('; ')}${more}.`.slice(0, 1_000)
+}
+
+function complaint(error: ErrorObject, schema: Record<string, unknown>): string {
+  const place = error.instancePath === '' ? 'the arguments' : error.instancePath
+  const params = error.params as Record<string, unknown>
+  switch (error.keyword) {
+    case 'required':
+      return `${place} must have "${params.missingProperty}"`
+    case 'additionalProperties': {
+      const known = error.instancePath === '' ? Object.keys(Object(schema.properties)).slice(0, 30) : []
+      const hint = known.length > 0 ? ` (known: ${known.join(', ')})` : ''
+      return `${place} must not have "${params.additionalProperty}"${hint}`
+    }
+    case 'enum':
+      return `${place} must be one of ${JSON.stringify(params.allowedValues).slice(0, 300)}`
+    case 'const':
+      return `${place} must be ${JSON.stringify(params.allowedValue).slice(0, 300)}`
+    default:
+      return `${place} ${error.message ?? 'is wrong'}`.slice(0, 300)
+  }
+}

@@ -1,0 +1,200 @@
+/** One tool server: connected when first needed, and again after it broke. */
+import type { PriorDiscovery } from '@modelcontextprotocol/client'
+import { Fault } from '../core/fault.ts'
+import type { ToolServer } from '../core/home.ts'
+import { type Accepted, acceptTools } from './accept.ts'
+import { serverHash } from './bind.ts'
+import { dial, type Line, type Log, listTools } from './dial.ts'
+import { type Environment, expandServer } from './expand.ts'
+import { describe } from './settle.ts'
+
+/** The longest pause before a failing server is tried again; the pauses double up to it, in milliseconds. */
+const LONGEST_PAUSE_MS = 60_000
+/** A connection that held this long was a good one: the count of failures begins again. */
+const GOOD_MS = 30_000
+/** A session that rested this long is asked whether it still exists before a call is risked on it. */
+const RESTED_MS = 10_000
+
+/** What is known of one server, for people who look after it. */
+export type Health = {
+  server: string
+  state: 'idle' | 'connecting' | 'ready' | 'failed'
+  tools: number
+  why?: string
+}
+
+/** One server and what became of it so far. Changed by the functions of this file only. */
+export type Connection = {
+  readonly name: string
+  readonly config: ToolServer
+  readonly options: { env: Environment; cwd: string; onChange: () => void; log: Log }
+  line?: Line | undefined
+  opening?: Promise<Line> | undefined
+  /** Ends what is being started or runs, at once. */
+  kill: () => void
+  /** Hides secrets in text that came from this server. */
+  mask: (text: string) => string
+  era?: PriorDiscovery | undefined
+  /** What was last listed, sorted; kept while the server is away. */
+  tools: Accepted[]
+  failures: number
+  retryAt: number
+  openedAt: number
+  usedAt: number
+  why?: string | undefined
+  closed: boolean
+}
+
+/** Prepares a connection; nothing is started before it is used. */
+export function openConnection(name: string, config: ToolServer, options: Connection['options']): Connection {
+  return {
+    name,
+    config,
+    options,
+    kill: () => {},
+    mask: (text) => text,
+    tools: [],
+    failures: 0,
+    retryAt: 0,
+    openedAt: 0,
+    usedAt: 0,
+    closed: false,
+  }
+}
+
+/**
+ * The connected server; connects where that is needed, once for all who wait.
+ *
+ * @throws Fault tool-unreachable, at once while a pause after failures lasts
+ */
+export async function connected(connection: Connection): Promise<Line> {
+  if (connection.closed) throw new Fault('tool-unreachable', `${connection.name} is closed.`)
+  if (connection.line) return awake(connection, connection.line)
+  if (Date.now() < connection.retryAt) throw unreachable(connection)
+  connection.opening ??= connect(connection).finally(() => {
+    connection.opening = undefined
+  })
+  return connection.opening
+}
+
+/** Gives a connection up, after which the next use makes a new one. */
+export function hangUp(connection: Connection, why: string): void {
+  const { line } = connection
+  if (!line) return
+  connection.line = undefined
+  note(connection, why)
+  line.client.close().catch(() => {})
+}
+
+/** Ends the connection for good, its process and everything that process started included. */
+export async function closeConnection(connection: Connection): Promise<void> {
+  connection.closed = true
+  if (connection.opening) connection.kill()
+  await connection.opening?.catch(() => {})
+  const { line } = connection
+  connection.line = undefined
+  await line?.client.close().catch(() => {})
+}
+
+export function health(connection: Connection): Health {
+  const { name, line, opening, why, tools } = connection
+  const state = line ? 'ready' : opening ? 'connecting' : why === undefined ? 'idle' : 'failed'
+  return { server: name, state, tools: tools.length, ...(why === undefined || line ? {} : { why }) }
+}
+
+async function connect(connection: Connection): Promise<Line> {
+  const { name, config, options } = connection
+  let line: Line | undefined
+  try {
+    const expanded = expandServer(config, options.env, options.cwd)
+    connection.mask = expanded.mask
+    line = await dial(expanded, connection.era, {
+      onListChanged: () => void relist(connection),
+      onStart: (kill) => {
+        connection.kill = kill
+        if (connection.closed) throw new Error('it was closed while it connected')
+      },
+      log: (level, message, fields) => options.log(level, message, { server: name, ...fields }),
+    })
+    const definitions = await listTools(line.client)
+    if (connection.closed) throw new Error('it was closed while it connected')
+    take(connection, definitions)
+    watch(connection, line)
+    return line
+  } catch (error) {
+    const why = line?.ended() ?? describe(error)
+    await line?.client.close().catch(() => {})
+    connection.era = undefined
+    connection.failures = Math.max(connection.failures, 1)
+    note(connection, why)
+    throw unreachable(connection)
+  }
+}
+
+function watch(connection: Connection, line: Line): void {
+  connection.line = line
+  connection.era = line.era
+  connection.why = undefined
+  connection.openedAt = connection.usedAt = Date.now()
+  line.client.onclose = () => {
+    if (connection.line !== line) return
+    connection.line = undefined
+    if (!connection.closed) note(connection, line.ended() ?? 'the connection was closed')
+  }
+}
+
+/** Remembers why the server is away. The first time it may be tried again at once, then after pauses. */
+function note(connection: Connection, why: string): void {
+  const held = connection.openedAt > 0 && Date.now() - connection.openedAt > GOOD_MS
+  connection.openedAt = 0
+  connection.failures = held ? 1 : connection.failures + 1
+  const pause = connection.failures < 2 ? 0 : 1_000 * 2 ** Math.min(connection.failures - 2, 6)
+  connection.retryAt = Date.now() + Math.min(pause, LONGEST_PAUSE_MS)
+  connection.why = connection.mask(why)
+  if (connection.closed) return
+  connection.options.log('warn', 'tool server is away', { server: connection.name, why: connection.why })
+}
+
+function unreachable(connection: Connection): Fault {
+  const why = connection.why ?? 'it did not answer'
+  return new Fault('tool-unreachable', `${connection.name} cannot be reached: ${why}.`, { retry: true })
+}
+
+/** Asks a session that rested whether it still exists; a call on one that does not would only fail. */
+async function awake(connection: Connection, line: Line): Promise<Line> {
+  const rested = Date.now() - connection.usedAt > RESTED_MS
+  connection.usedAt = Date.now()
+  if (!rested || !line.session()) return line
+  try {
+    await line.client.ping({ timeout: 5_000 })
+    return line
+  } catch {
+    if (connection.line === line) hangUp(connection, 'its session had ended')
+    connection.retryAt = 0
+    return connected(connection)
+  }
+}
+
+async function relist(connection: Connection): Promise<void> {
+  const { line } = connection
+  if (!line) return
+  try {
+    take(connection, await listTools(line.client))
+  } catch (error) {
+    connection.options.log('warn', 'tools could not be listed again', {
+      server: connection.name,
+      error: connection.mask(describe(error)),
+    })
+  }
+}
+
+/** Takes over a list of tools, and tells about it where it differs from the one before. */
+function take(connection: Connection, definitions: Parameters<typeof acceptTools>[2]): void {
+  const { name, config, options, tools: before } = connection
+  const { tools, refused } = acceptTools(name, serverHash(name, config), definitions)
+  for (const why of refused)
+    options.log('warn', 'a tool is refused', { server: name, why: connection.mask(why) })
+  connection.tools = tools
+  const print = (list: Accepted[]) => list.map((tool) => tool.name + tool.definitionHash).join()
+  if (print(tools) !== print(before)) options.onChange()
+}

@@ -1,0 +1,118 @@
+/** One attempt to connect to a tool server and to list its tools. */
+import {
+  Client,
+  type PriorDiscovery,
+  SdkError,
+  SdkErrorCode,
+  type Tool,
+  type Transport,
+} from '@modelcontextprotocol/client'
+import type { Expanded } from './expand.ts'
+import { httpTransport } from './http.ts'
+import { describe } from './settle.ts'
+import { stdioTransport } from './stdio.ts'
+
+/** Largest answer that is read, in bytes. */
+export const MAX_BYTES = 8 * 1024 * 1024
+const CONNECT_MS = 30_000
+const PROBE_MS = 10_000
+
+export type Log = (
+  level: 'debug' | 'info' | 'warn' | 'error',
+  message: string,
+  fields?: Record<string, unknown>,
+) => void
+
+/** A connected server. */
+export type Line = {
+  client: Client
+  /** Which protocol it speaks, so that the next connection need not ask. */
+  era: PriorDiscovery
+  /** Whether the server keeps a session that may have ended unnoticed. */
+  session(): boolean
+  /** How the connection ended, in words; undefined while nothing is known. */
+  ended(): string | undefined
+  /** Ends a child process at once, without waiting. */
+  kill(): void
+}
+
+type Ear = { onListChanged(): void; onStart(kill: () => void): void; log: Log }
+
+/**
+ * Connects. Where the era is not known the server is asked; a process that ends on the question is started
+ * once more and addressed in the older way.
+ *
+ * @throws whatever the attempt failed with, its secrets not yet masked
+ */
+export async function dial(expanded: Expanded, era: PriorDiscovery | undefined, ear: Ear): Promise<Line> {
+  try {
+    return await dialOnce(expanded, era, ear)
+  } catch (error) {
+    const asked = error instanceof SdkError && error.code === SdkErrorCode.EraNegotiationFailed
+    if (expanded.kind !== 'stdio' || era !== undefined || !asked) throw error
+    return dialOnce(expanded, { kind: 'legacy' }, ear)
+  }
+}
+
+/** All tools a connected server lists, freshly asked. */
+export async function listTools(client: Client): Promise<Tool[]> {
+  if (!client.getServerCapabilities()?.tools) return []
+  const { tools } = await client.listTools(undefined, { cacheMode: 'refresh', timeout: CONNECT_MS })
+  return tools
+}
+
+async function dialOnce(expanded: Expanded, era: PriorDiscovery | undefined, ear: Ear): Promise<Line> {
+  const { transport, ended, kill } = makeTransport(expanded, ear.log)
+  const client = new Client(
+    { name: 'quorum', version: '1' },
+    {
+      versionNegotiation: { mode: 'auto', probe: { timeoutMs: PROBE_MS } },
+      inputRequired: { autoFulfill: false },
+      listMaxPages: 16,
+      listChanged: { tools: { autoRefresh: false, onChanged: ear.onListChanged } },
+    },
+  )
+  client.onerror = (error) => ear.log('debug', 'tool server', { error: expanded.mask(describe(error)) })
+  ear.onStart(kill)
+  try {
+    await client.connect(transport, { timeout: CONNECT_MS, ...(era ? { prior: era } : {}) })
+  } catch (error) {
+    await transport.close().catch(() => {})
+    const how = ended()
+    if (how === undefined) throw error
+    if (error instanceof SdkError) throw new SdkError(error.code, how)
+    throw new Error(how)
+  }
+  const discover = client.getProtocolEra() === 'modern' ? client.getDiscoverResult() : undefined
+  return {
+    client,
+    era: discover ? { kind: 'modern', discover } : { kind: 'legacy' },
+    session: () => expanded.kind === 'http' && transport.sessionId !== undefined,
+    ended,
+    kill,
+  }
+}
+
+function makeTransport(
+  expanded: Expanded,
+  log: Log,
+): { transport: Transport; ended: () => string | undefined; kill: () => void } {
+  if (expanded.kind === 'http') {
+    const transport = httpTransport({ ...expanded, maxBytes: MAX_BYTES })
+    return { transport, ended: () => undefined, kill: () => void transport.close() }
+  }
+  let last = ''
+  const transport = stdioTransport({
+    ...expanded,
+    maxBytes: MAX_BYTES,
+    onStderr: (line) => {
+      last = line.slice(0, 200)
+      log('debug', 'tool server wrote', { line: expanded.mask(line) })
+    },
+  })
+  function ended(): string | undefined {
+    const how = transport.ended()
+    return how && last !== '' ? `${how} (${last})` : how
+  }
+  return { transport, ended, kill: transport.kill }
+}

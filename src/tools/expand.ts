@@ -1,0 +1,62 @@
+/** `${NAME}` in a server's configuration, and the secrets that come in with it. */
+import { resolve } from 'node:path'
+import { Fault } from '../core/fault.ts'
+import type { ToolServer } from '../core/home.ts'
+
+export type Environment = Record<string, string | undefined>
+
+/** What of our own environment a child process may see; everything else must be named in its `env`. */
+const INHERITED = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR']
+
+/** A server's configuration ready for use; `mask` hides the values that came from the environment. */
+export type Expanded = { mask: (text: string) => string } & (
+  | { kind: 'stdio'; command: string; args: string[]; cwd: string; env: Record<string, string> }
+  | { kind: 'http'; url: URL; headers: Record<string, string> }
+)
+
+/**
+ * Puts the environment's values in place of `${NAME}`. Values that reach the server through its environment
+ * or its headers count as secrets, and `mask` replaces them in text by `***`.
+ *
+ * @param cwd where relative directories and arguments of a server begin
+ * @throws Fault config-invalid naming every variable that is not set
+ */
+export function expandServer(server: ToolServer, env: Environment, cwd: string): Expanded {
+  const missing = new Set<string>()
+  const secrets = new Set<string>()
+
+  function expand(text: string, secret = false): string {
+    return text.replace(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, name: string) => {
+      const value = env[name]
+      if (value === undefined || value === '') missing.add(name)
+      else if (secret && value.length >= 6) secrets.add(value)
+      return value ?? ''
+    })
+  }
+  function expandAll(values: Record<string, string>): Record<string, string> {
+    return Object.fromEntries(Object.entries(values).map(([name, text]) => [name, expand(text, true)]))
+  }
+  function mask(text: string): string {
+    return [...secrets].sort((a, b) => b.length - a.length).reduce((t, s) => t.replaceAll(s, '***'), text)
+  }
+
+  const expanded: Expanded =
+    'command' in server
+      ? {
+          mask,
+          kind: 'stdio',
+          command: expand(server.command),
+          args: server.args.map((arg) => expand(arg)),
+          cwd: resolve(cwd, expand(server.cwd ?? '.')),
+          env: { ...inherited(env), ...expandAll(server.env) },
+        }
+      : { mask, kind: 'http', url: new URL(expand(server.url)), headers: expandAll(server.headers) }
+  if (missing.size > 0) {
+    throw new Fault('config-invalid', `not set in the environment: ${[...missing].join(', ')}`)
+  }
+  return expanded
+}
+
+function inherited(env: Environment): Record<string, string> {
+  return Object.fromEntries(INHERITED.flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
+}

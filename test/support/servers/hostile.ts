@@ -1,0 +1,103 @@
+/**
+ * An MCP server on standard streams that misbehaves, written without any library. Options, as arguments:
+ *   --names=a,b,…        lists tools of these names beside its own
+ *   --dies-on-probe      ends when it is asked anything before `initialize`
+ *   --says=TEXT          writes TEXT to standard error and ends at once
+ *   --ignores-goodbye    stays when its input ends and when it is told to terminate
+ *   --count=N            lists N further tools
+ *   --log=FILE           appends the name of every tool that is called to FILE
+ */
+import { spawn } from 'node:child_process'
+import { appendFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+
+type Request = {
+  id?: number | string
+  method: string
+  params?: { name?: string; arguments?: unknown; _meta?: { progressToken?: unknown } }
+}
+
+const option = (name: string) =>
+  process.argv.find((arg) => arg.startsWith(`--${name}=`))?.slice(name.length + 3) ?? ''
+const flag = (name: string) => process.argv.includes(`--${name}`)
+
+if (option('says')) {
+  process.stderr.write(`${option('says')}\n`)
+  process.exit(3)
+}
+if (flag('ignores-goodbye')) {
+  process.on('SIGTERM', () => {})
+  setInterval(() => {}, 1_000)
+}
+
+const schema = { type: 'object' }
+const define = (name: string) => ({ name, description: `does ${name}`, inputSchema: schema })
+let extra: string[] = option('names').split(',').filter(Boolean)
+for (let i = 0; i < Number(option('count')); i++) extra.push(`extra_${i}`)
+
+const send = (message: unknown) => process.stdout.write(`${JSON.stringify(message)}\n`)
+const answer = (id: Request['id'], result: unknown) => send({ jsonrpc: '2.0', id, result })
+const text = (value: string) => ({ content: [{ type: 'text', text: value }] })
+
+const tools: Record<string, (id: Request['id'], args: unknown, progressToken: unknown) => void> = {
+  echo: (id, args) => answer(id, text(JSON.stringify(args))),
+  error: (id) => answer(id, { ...text('the disk is full'), isError: true }),
+  refusal: (id) => send({ jsonrpc: '2.0', id, error: { code: -32602, message: 'no such argument' } }),
+  nonsense: (id) => answer(id, { content: 'yes' }),
+  picture: (id) =>
+    answer(id, { content: [{ type: 'image', mimeType: 'image/png', data: 'A'.repeat(16_000) }] }),
+  nul: (id) => answer(id, text('a\0b\ud800c')),
+  large: (id) => answer(id, text('x'.repeat(100_000))),
+  huge: (id) => answer(id, text('x'.repeat(60_000_000))),
+  line: () => process.stdout.write(`${'y'.repeat(20_000_000)}\n`),
+  never: () => {},
+  progress: (id, _, progressToken) => {
+    let progress = 0
+    const timer = setInterval(() => {
+      send({
+        jsonrpc: '2.0',
+        method: 'notifications/progress',
+        params: { progressToken, progress: ++progress },
+      })
+      if (progress < 10) return
+      clearInterval(timer)
+      answer(id, text('slowly'))
+    }, 60)
+  },
+  die: () => process.exit(7),
+  garbage: (id) => {
+    process.stdout.write('Listening on port 3000!\n{"half":\n[1,2]\n\n')
+    answer(id, text('fine'))
+  },
+  environment: (id) => answer(id, text(JSON.stringify(process.env))),
+  where: (id) => answer(id, text(process.cwd())),
+  grandchild: (id) => {
+    const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'inherit' })
+    answer(id, text(String(child.pid)))
+  },
+  grow: (id) => {
+    extra = [...extra, 'grown']
+    send({ jsonrpc: '2.0', method: 'notifications/tools/list_changed' })
+    answer(id, text('grew'))
+  },
+}
+
+createInterface({ input: process.stdin }).on('line', (line) => {
+  const { id, method, params } = JSON.parse(line) as Request
+  if (flag('dies-on-probe') && method === 'server/discover') process.exit(1)
+  if (method === 'initialize') {
+    answer(id, {
+      protocolVersion: '2025-11-25',
+      capabilities: { tools: { listChanged: true } },
+      serverInfo: { name: 'hostile', version: '1' },
+    })
+  } else if (method === 'tools/list') {
+    answer(id, { tools: [...Object.keys(tools), ...extra].map(define) })
+  } else if (method === 'tools/call') {
+    const name = params?.name ?? ''
+    if (option('log')) appendFileSync(option('log'), `${name}\n`)
+    tools[name]?.(id, params?.arguments, params?._meta?.progressToken)
+  } else if (id !== undefined) {
+    send({ jsonrpc: '2.0', id, error: { code: -32601, message: 'unknown method' } })
+  }
+})

@@ -1,0 +1,53 @@
+/** Tool servers for tests. */
+import { fileURLToPath } from 'node:url'
+import { ToolServer } from '../../src/core/home.ts'
+import { openTools, type Tools } from '../../src/tools/open.ts'
+
+/** The configuration of the misbehaving server; its options are explained in servers/hostile.ts. */
+export function hostile(...args: string[]): ToolServer {
+  const script = fileURLToPath(new URL('./servers/hostile.ts', import.meta.url))
+  return ToolServer.parse({ command: process.execPath, args: [script, ...args] })
+}
+
+/** The configuration of a server from npm, run with this very Node. */
+export function packaged(name: string, args: string[] = [], env: Record<string, string> = {}): ToolServer {
+  const script = fileURLToPath(import.meta.resolve(`${name}/dist/index.js`))
+  return ToolServer.parse({ command: process.execPath, args: [script, ...args], env })
+}
+
+/** Opens tools in the present directory and environment, and remembers what was logged. */
+export function openTestTools(
+  servers: Record<string, ToolServer>,
+  options: Partial<Parameters<typeof openTools>[1]> = {},
+): Tools & { lines: string[] } {
+  const lines: string[] = []
+  const log = (level: string, message: string, fields?: unknown) =>
+    void lines.push(`${level} ${message} ${JSON.stringify(fields)}`)
+  return Object.assign(openTools(servers, { env: process.env, cwd: process.cwd(), log, ...options }), {
+    lines,
+  })
+}
+
+/** Calls a tool and gives the outcome. */
+export function call(tools: Tools, name: string, args: unknown = {}, timeoutMs = 20_000) {
+  return tools.call(name, args, { signal: new AbortController().signal, timeoutMs })
+}
+
+/** Looks again until `probe` is true. */
+export async function until(probe: () => boolean, ms = 10_000): Promise<void> {
+  const end = Date.now() + ms
+  while (!probe()) {
+    if (Date.now() > end) throw new Error(`still not true after ${ms} ms: ${probe}`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
+
+/** Whether a process exists and is no zombie's ghost. */
+export function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}

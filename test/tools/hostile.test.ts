@@ -1,0 +1,114 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Tools } from '../../src/tools/open.ts'
+import { alive, call, hostile, openTestTools, until } from '../support/tools.ts'
+
+let tools: Tools
+beforeAll(() => {
+  tools = openTestTools({ bad: hostile() })
+})
+afterAll(() => tools.close())
+
+test('an error of the tool is a failure with its text', async () => {
+  expect(await call(tools, 'bad__error')).toMatchObject({ outcome: 'failed', text: 'the disk is full' })
+})
+
+test('a refusal by protocol is a failure with its reason', async () => {
+  const { outcome, text } = await call(tools, 'bad__refusal')
+  expect(outcome).toBe('failed')
+  expect(text).toContain('no such argument')
+})
+
+test('what is no result leaves the outcome unknown', async () => {
+  expect((await call(tools, 'bad__nonsense')).outcome).toBe('unknown')
+})
+
+test('60 MB of result cost one call, and nobody else', async () => {
+  const slow = call(tools, 'bad__never', {}, 15_000)
+  const { outcome, text } = await call(tools, 'bad__huge')
+  expect(outcome).toBe('unknown')
+  expect(text).toContain('more than 8 MB')
+  expect((await call(tools, 'bad__echo', { a: 1 })).text).toBe('{"a":1}')
+  expect(await Promise.race([slow, 'still waiting'])).toBe('still waiting')
+  expect(tools.health()[0]?.state).toBe('ready')
+})
+
+test('a line of 20 MB that is no message is skipped', async () => {
+  expect((await call(tools, 'bad__line', {}, 500)).outcome).toBe('unknown')
+  expect((await call(tools, 'bad__echo')).outcome).toBe('succeeded')
+})
+
+test('a tool that never returns is unknown after its time, and says so', async () => {
+  const { outcome, text, ms } = await call(tools, 'bad__never', {}, 200)
+  expect(outcome).toBe('unknown')
+  expect(text).toBe('bad did not answer within 200 ms. The call may have run.')
+  expect(ms).toBeGreaterThanOrEqual(190)
+})
+
+test('a tool that reports progress may take longer than its time of silence', async () => {
+  expect(await call(tools, 'bad__progress', {}, 300)).toMatchObject({ outcome: 'succeeded', text: 'slowly' })
+})
+
+test('being stopped is told apart from being late', async () => {
+  const stop = new AbortController()
+  const running = tools.call('bad__never', {}, { signal: stop.signal })
+  setTimeout(() => stop.abort(), 50)
+  const { outcome, text } = await running
+  expect(outcome).toBe('unknown')
+  expect(text).toContain('was stopped while it ran')
+  expect(await tools.call('bad__echo', {}, { signal: stop.signal })).toMatchObject({ outcome: 'failed' })
+})
+
+test('garbage on standard output is passed over', async () => {
+  expect(await call(tools, 'bad__garbage')).toMatchObject({ outcome: 'succeeded', text: 'fine' })
+})
+
+test('pictures are named, long texts are cut, and what no database takes is replaced', async () => {
+  expect((await call(tools, 'bad__picture')).text).toBe('[image, image/png, 12 kB]')
+  const { text } = await call(tools, 'bad__large')
+  expect(text.slice(65_530)).toBe('xxxxxx\n[Cut here: 34,464 more characters were not read.]')
+  expect((await call(tools, 'bad__nul')).text).toBe('a\ufffdb\ufffdc')
+})
+
+test('an unknown tool and arguments that are no object fail before anything is sent', async () => {
+  expect((await call(tools, 'bad__missing')).text).toBe('There is no tool called "bad__missing".')
+  expect((await call(tools, 'nobody__x')).outcome).toBe('failed')
+  expect((await call(tools, 'bad__echo', 'not JSON')).outcome).toBe('failed')
+  expect((await call(tools, 'bad__echo', [1])).outcome).toBe('failed')
+})
+
+test('a server that dies in a call leaves it unknown, runs it once, and is there again', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'quorum-tools-'))
+  const file = join(dir, 'calls')
+  await using own = openTestTools({ bad: hostile(`--log=${file}`) })
+  const { outcome, text } = await call(own, 'bad__die')
+  expect(outcome).toBe('unknown')
+  expect(text).toContain('its process ended with code 7')
+  expect(own.health()[0]).toMatchObject({ state: 'failed', why: 'its process ended with code 7' })
+  expect((await call(own, 'bad__echo')).outcome).toBe('succeeded')
+  expect(readFileSync(file, 'utf8')).toBe('die\necho\n')
+  rmSync(dir, { recursive: true })
+})
+
+test('closing leaves neither a grandchild nor a server that will not go', async () => {
+  const own = openTestTools({ bad: hostile('--ignores-goodbye') })
+  const pid = Number((await call(own, 'bad__grandchild')).text)
+  expect(alive(pid)).toBe(true)
+  await own.close()
+  await until(() => !alive(pid) || zombie(pid))
+  expect((await call(own, 'bad__echo')).outcome).toBe('failed')
+})
+
+test('a grandchild does not outlive its server', async () => {
+  await using own = openTestTools({ bad: hostile() })
+  const pid = Number((await call(own, 'bad__grandchild')).text)
+  expect((await call(own, 'bad__die')).outcome).toBe('unknown')
+  await until(() => !alive(pid) || zombie(pid))
+})
+
+function zombie(pid: number): boolean {
+  const status = `/proc/${pid}/stat`
+  return existsSync(status) && / Z /.test(readFileSync(status, 'utf8'))
+}

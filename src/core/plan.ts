@@ -1,0 +1,123 @@
+/** What a run shows of itself while it works: a title and a few rows, made of its steps alone. */
+import type { Step, StepOf } from './run.ts'
+
+export type RowStatus = 'pending' | 'in_progress' | 'complete' | 'error'
+
+/** One row. `id` stays the same from one drawing of the run to the next. */
+export type PlanRow = { id: string; title: string; status: RowStatus }
+export type Plan = { title: string; rows: PlanRow[]; done: boolean }
+
+/** More rows than this are folded into one that counts the oldest. */
+const MOST_ROWS = 12
+
+/**
+ * The plan of a run so far. Pure: the same steps give the same plan.
+ * It holds names of tools and counts, never arguments, results or words of a model.
+ */
+export function plan(steps: readonly Step[]): Plan {
+  const rows: PlanRow[] = []
+  steps.forEach((step, index) => {
+    const row = rowOf(step, index + 1, steps)
+    if (row) rows.push(row)
+  })
+  const end = steps.at(-1)
+  const done = end?.kind === 'finished'
+  const waiting = rows.some((row) => row.title.startsWith('Waiting for approval'))
+  const busy = rows.some((row) => row.status === 'in_progress')
+  if (!done && !busy) rows.push({ id: 'thinking', title: 'Thinking', status: 'in_progress' })
+  const folded = fold(rows)
+  if (done) return { title: ending(end, folded), rows: folded, done }
+  return { title: waiting ? 'Waiting for approval' : 'Working on it', rows: folded, done }
+}
+
+function rowOf(step: Step, n: number, steps: readonly Step[]): PlanRow | undefined {
+  const id = `step-${n}`
+  switch (step.kind) {
+    case 'recalled':
+      return { id, title: searched(step), status: 'complete' }
+    case 'proposed':
+      return { id, ...callRow(step, steps) }
+    case 'steered':
+      return { id, title: step.edit ? 'Read the new wording' : 'Read a new message', status: 'complete' }
+    case 'stopped':
+      return { id, title: 'Stopped', status: 'complete' }
+    default:
+      return undefined
+  }
+}
+
+function searched(step: StepOf<'recalled'>): string {
+  const sources = `Searched ${step.sources} ${step.sources === 1 ? 'source' : 'sources'}`
+  return step.passages.length === 0 ? `${sources}, found nothing` : sources
+}
+
+/** A call goes through many steps and has one row: the row of its proposal. */
+function callRow(step: StepOf<'proposed'>, steps: readonly Step[]): Omit<PlanRow, 'id'> {
+  const tool = toolName(step.call.tool)
+  if (step.verdict === 'deny') return { title: `Not allowed: ${tool}`, status: 'error' }
+  if (step.verdict === 'invalid') return { title: `Had to correct a call of ${tool}`, status: 'complete' }
+  const returned = steps.find((s) => s.kind === 'returned' && s.call === step.call.id)
+  if (returned?.kind === 'returned') {
+    if (returned.outcome === 'succeeded') return { title: `Ran ${tool}`, status: 'complete' }
+    if (returned.outcome === 'failed') return { title: `${tool} failed`, status: 'error' }
+    return { title: `Outcome unknown: ${tool}`, status: 'error' }
+  }
+  const over = steps.at(-1)?.kind === 'finished'
+  if (steps.some((s) => s.kind === 'started' && s.call === step.call.id)) {
+    if (over) return { title: `Outcome unknown: ${tool}`, status: 'error' }
+    return { title: `Running ${tool}`, status: 'in_progress' }
+  }
+  if (over && (step.verdict === 'allow' || !refusal(step, steps)))
+    return { title: `Not run: ${tool}`, status: 'error' }
+  if (step.verdict === 'allow') return { title: `About to run ${tool}`, status: 'in_progress' }
+  const refused = refusal(step, steps)
+  if (refused) return { title: `${refused}: ${tool}`, status: 'error' }
+  if (steps.some((s) => s.kind === 'decided' && s.approval === step.approval)) {
+    return { title: `Approved: ${tool}`, status: 'in_progress' }
+  }
+  return { title: `Waiting for approval: ${toolName(step.call.tool, true)}`, status: 'in_progress' }
+}
+
+/** The word for a decision that was not a yes. */
+function refusal(step: StepOf<'proposed'>, steps: readonly Step[]): string | undefined {
+  const decided = steps.find((s) => s.kind === 'decided' && s.approval === step.approval)
+  if (decided?.kind !== 'decided' || decided.outcome === 'approved') return undefined
+  return { rejected: 'Denied', expired: 'Expired', void: 'No longer valid' }[decided.outcome]
+}
+
+/**
+ * A catalogue name as people read it: `filesystem__write_file` becomes `write_file`, or
+ * `write_file on filesystem`. What is not a letter, digit, `_`, `.` or `-` is replaced: a model may have made the name up.
+ */
+export function toolName(catalogueName: string, withServer = false): string {
+  const clean = catalogueName.replace(/[^A-Za-z0-9_.-]/g, '_').slice(0, 128)
+  const at = clean.indexOf('__')
+  if (at <= 0 || at + 2 >= clean.length) return clean.slice(0, 64) || 'a tool'
+  const tool = clean.slice(at + 2).slice(0, 64)
+  return withServer ? `${tool} on ${clean.slice(0, at).slice(0, 40)}` : tool
+}
+
+function fold(rows: readonly PlanRow[]): PlanRow[] {
+  const folded: (PlanRow & { times: number })[] = []
+  for (const row of rows) {
+    const last = folded.at(-1)
+    if (last && last.title === row.title && last.status === row.status) last.times += 1
+    else folded.push({ ...row, times: 1 })
+  }
+  const titled = folded.map(({ times, ...row }) =>
+    times > 1 ? { ...row, title: `${row.title} x${times}` } : row,
+  )
+  if (titled.length <= MOST_ROWS) return titled
+  const hidden = titled.length - MOST_ROWS + 1
+  const earlier: PlanRow = { id: 'earlier', title: `${hidden} earlier steps`, status: 'complete' }
+  return [earlier, ...titled.slice(hidden)]
+}
+
+function ending(step: StepOf<'finished'>, rows: readonly PlanRow[]): string {
+  const words = { answered: 'Done', stopped: 'Stopped', failed: 'Could not finish', refused: 'Not done' }
+  const told = rows.map((row) => row.title).filter((title) => title !== 'Stopped')
+  if (told.length === 0) return words[step.outcome]
+  const shown = told.slice(0, 3).join(', ')
+  const more = told.length > 3 ? ` and ${told.length - 3} more` : ''
+  return `${words[step.outcome]}: ${shown.charAt(0).toLowerCase()}${shown.slice(1)}${more}`
+}

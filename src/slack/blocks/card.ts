@@ -1,0 +1,140 @@
+/** The approval card: what would be called, with exactly which arguments, and who may say yes. */
+import type { KnownBlock, RichTextBlockElement, RichTextElement } from '@slack/types'
+import { toolName } from '../../core/plan.ts'
+import type { Message } from '../message.ts'
+import { moment, people, person, rich, section, text } from './elements.ts'
+import { fallbackText } from './fallback.ts'
+import { weigh } from './pack.ts'
+import { clean, cut, reveal } from './text.ts'
+
+export type CardState =
+  | 'pending'
+  | 'approved-running'
+  | 'rejected'
+  | 'expired'
+  | 'void'
+  | 'succeeded'
+  | 'failed'
+  | 'unknown'
+
+export type Card = {
+  approval: string
+  run: string
+  /** Catalogue name, `server__tool`. */
+  tool: string
+  server: string
+  args: unknown
+  /** User ids. */
+  asker: string
+  approvers: readonly string[]
+  /** ISO date. */
+  expires: string
+  state: CardState
+  /** Who decided: a user id. */
+  by?: string | undefined
+  /** One sentence below the state. */
+  note?: string | undefined
+}
+
+/** Arguments whose JSON weighs more than this are shown with their middle left out, and the card says so. */
+const MOST_SHOWN = 7000
+
+/** The card in one of its states. The buttons are there only while it is pending. */
+export function cardMessage(card: Card): Message {
+  const what = [
+    text(toolName(card.tool), { code: true }),
+    text(' on '),
+    text(oneLine(card.server, 60), { code: true }),
+    text(', asked for by '),
+    person(card.asker),
+  ]
+  const shown = argumentsOf(card.args)
+  const elements: RichTextBlockElement[] = [
+    section(...heading(card), text('\n'), ...what),
+    { type: 'rich_text_preformatted', elements: [text(shown.text)] },
+  ]
+  const below: RichTextElement[] = []
+  if (shown.hidden > 0) {
+    const warning = `${shown.hidden} characters in the middle are not shown. Approve only if you know what they are.\n`
+    below.push(text(warning, { bold: true }))
+  }
+  if (card.note) below.push(text(`${cut(clean(card.note).replaceAll('\n', ' '), 500)}\n`))
+  if (card.state === 'pending') {
+    below.push(
+      text('May decide: '),
+      ...people(card.approvers.slice(0, 20)),
+      text(' · until '),
+      moment(card.expires),
+    )
+  }
+  below.push(text(`${card.state === 'pending' ? ' · ' : ''}run ${oneLine(card.run, 60)}`))
+  const blocks: KnownBlock[] = [rich(...elements), rich(section(...below))]
+  if (card.state === 'pending') blocks.push(buttons(card))
+  return {
+    text: `${fallbackText([rich(section(...heading(card), text(' '), ...what))])}`,
+    blocks,
+    metadata: { run: card.run, part: `card-${card.approval}` },
+  }
+}
+
+function heading(card: Card): RichTextElement[] {
+  const who = card.by ? [person(card.by)] : [text('nobody')]
+  const strong = (words: string) => text(words, { bold: true })
+  switch (card.state) {
+    case 'pending':
+      return [strong('May I run this?')]
+    case 'approved-running':
+      return [strong('Approved by '), ...who, strong('. Running…')]
+    case 'rejected':
+      return [strong('Denied by '), ...who, strong('. Nothing was run.')]
+    case 'expired':
+      return [strong('Expired: nobody decided in time. Nothing was run.')]
+    case 'void':
+      return [strong('No longer valid. Nothing was run.')]
+    case 'succeeded':
+      return [strong('Approved by '), ...who, strong('. Done.')]
+    case 'failed':
+      return [strong('Approved by '), ...who, strong('. It failed.')]
+    case 'unknown':
+      return [
+        strong('Approved by '),
+        ...who,
+        strong('. The outcome is unknown: it may have run. Check before you ask again.'),
+      ]
+  }
+}
+
+/** The arguments as JSON, hidden characters shown as escapes; cut in the middle only where Slack could not show them. */
+function argumentsOf(args: unknown): { text: string; hidden: number } {
+  const all = reveal(JSON.stringify(args, null, 2) ?? 'no arguments')
+  if (weigh(all) <= MOST_SHOWN) return { text: all, hidden: 0 }
+  let [head, tail] = [4500, 1500]
+  while (weigh(all.slice(0, head)) + weigh(all.slice(-tail)) > MOST_SHOWN) {
+    head = Math.floor(head * 0.8)
+    tail = Math.floor(tail * 0.8)
+  }
+  const hidden = all.length - head - tail
+  return {
+    text: `${all.slice(0, head).toWellFormed()}\n… ${hidden} characters not shown …\n${all.slice(-tail).toWellFormed()}`,
+    hidden,
+  }
+}
+
+function buttons(card: Card): KnownBlock {
+  const button = (action: 'approve' | 'deny', label: string, style: 'primary' | 'danger') => ({
+    type: 'button' as const,
+    action_id: action,
+    value: card.approval,
+    style,
+    text: { type: 'plain_text' as const, text: label, emoji: false },
+  })
+  return {
+    type: 'actions',
+    block_id: `approval-${card.approval}`.slice(0, 255),
+    elements: [button('approve', 'Approve', 'primary'), button('deny', 'Deny', 'danger')],
+  }
+}
+
+function oneLine(words: string, most: number): string {
+  return cut(reveal(words).replaceAll('\n', ' '), most) || '?'
+}

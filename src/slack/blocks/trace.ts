@@ -1,0 +1,132 @@
+/** "How I got here": the steps of a run as a modal. */
+import type { KnownBlock, ModalView, RichTextElement } from '@slack/types'
+import { toolName } from '../../core/plan.ts'
+import type { Step, StepOf } from '../../core/run.ts'
+import { moment, person, rich, section, span, text } from './elements.ts'
+import { clean, cut, webAddress } from './text.ts'
+
+/** Slack takes 100 blocks a view; two are kept for the head and the remark about what is left out. */
+const MOST_STEPS = 98
+const MOST_TITLES = 12
+
+/** Slack takes 250,000 bytes a view. */
+const MOST_CHARACTERS = 100_000
+
+/** Every step with its time, what it took, and what it read. Never arguments or results of tools. */
+export function traceView(run: string, steps: readonly Step[]): ModalView {
+  const all = steps.map((step, index) => rowOf(step, index + 1))
+  let left = Math.max(0, steps.length - MOST_STEPS)
+  while (JSON.stringify(all.slice(left)).length > MOST_CHARACTERS) left += 1
+  const head = [rich(section(text(`Run ${cut(clean(run), 80)}: ${summary(steps)}`)))]
+  if (left > 0) head.push(rich(section(text(`The first ${left} steps are not shown.`, { italic: true }))))
+  return {
+    type: 'modal',
+    callback_id: 'trace',
+    title: { type: 'plain_text', text: 'How I got here' },
+    close: { type: 'plain_text', text: 'Close' },
+    blocks: [...head, ...all.slice(left)],
+  }
+}
+
+function rowOf(step: Step, n: number): KnownBlock {
+  const title = text(`${n}. ${titleOf(step)}`, { bold: true })
+  return rich(section(title, text(' · '), moment(step.at), ...detailsOf(step)))
+}
+
+function summary(steps: readonly Step[]): string {
+  const answers = steps.filter((step) => step.kind === 'answered')
+  const tokens = answers.reduce(
+    (sum, step) => sum + (step.usage ? step.usage.prompt + step.usage.completion : 0),
+    0,
+  )
+  const took = Date.parse(steps.at(-1)?.at ?? '') - Date.parse(steps[0]?.at ?? '')
+  const models = `${answers.length} ${answers.length === 1 ? 'call' : 'calls'} of the model`
+  const time = Number.isFinite(took) ? `, ${span(Math.max(0, took))} from first step to last` : ''
+  return `${steps.length} steps, ${models}, ${tokens} tokens${time}`
+}
+
+function titleOf(step: Step): string {
+  switch (step.kind) {
+    case 'asked':
+      return 'Asked'
+    case 'steered':
+      return step.edit ? 'The question was changed' : 'A message came in'
+    case 'recalled':
+      return `Searched ${step.sources} ${step.sources === 1 ? 'source' : 'sources'}`
+    case 'answered':
+      return step.calls.length > 0 ? 'The model asked for tools' : 'The model answered'
+    case 'proposed': {
+      const verdict = { allow: 'Allowed', ask: 'Needs approval', deny: 'Not allowed', invalid: 'Not valid' }
+      return `${verdict[step.verdict]}: ${toolName(step.call.tool, true)}`
+    }
+    case 'shown':
+      return 'The approval card was shown'
+    case 'decided':
+      return { approved: 'Approved', rejected: 'Denied', expired: 'Expired', void: 'No longer valid' }[
+        step.outcome
+      ]
+    case 'started':
+      return `Started ${toolName(step.tool, true)}`
+    case 'returned':
+      return { succeeded: 'It succeeded', failed: 'It failed', unknown: 'Outcome unknown' }[step.outcome]
+    case 'stopped':
+      return 'Stopped'
+    case 'finished':
+      return `Finished: ${step.outcome}`
+  }
+}
+
+function detailsOf(step: Step): RichTextElement[] {
+  switch (step.kind) {
+    case 'asked':
+    case 'steered':
+      return [text(' · '), person(step.user), line(step.text)]
+    case 'recalled':
+      return recalledDetails(step)
+    case 'answered':
+      return answeredDetails(step)
+    case 'proposed':
+      return step.why ? [line(step.why)] : []
+    case 'decided':
+      return [...(step.by ? [text(' · '), person(step.by)] : []), ...(step.why ? [line(step.why)] : [])]
+    case 'returned':
+      return [text(` · ${span(step.ms)} · ${step.text.length} characters`)]
+    case 'stopped':
+      return [text(' · '), person(step.by), ...(step.why ? [line(step.why)] : [])]
+    case 'finished':
+      return step.code ? [text(` · ${cut(clean(step.code), 80)}`)] : []
+    default:
+      return []
+  }
+}
+
+function recalledDetails(step: StepOf<'recalled'>): RichTextElement[] {
+  const elements: RichTextElement[] = [text(` · ${span(step.ms)}`), line(`“${cut(clean(step.query), 200)}”`)]
+  for (const passage of step.passages.slice(0, MOST_TITLES)) {
+    const title = cut(clean(passage.title).replaceAll('\n', ' '), 90) || 'Untitled'
+    const address = passage.link && passage.link.length < 300 ? webAddress(passage.link) : undefined
+    elements.push(
+      text(`\n[${passage.n}] `),
+      address ? { type: 'link', url: address, text: title } : text(title),
+    )
+  }
+  const more = step.passages.length - MOST_TITLES
+  if (more > 0) elements.push(text(`\nand ${more} more`))
+  if (step.passages.length === 0) elements.push(text('\nnothing found'))
+  if (step.degraded) elements.push(line(step.degraded))
+  return elements
+}
+
+function answeredDetails(step: StepOf<'answered'>): RichTextElement[] {
+  const tokens = step.usage
+    ? `${step.usage.prompt} tokens read${step.usage.cached ? ` (${step.usage.cached} from cache)` : ''}, ${step.usage.completion} written`
+    : 'tokens not reported'
+  const attempts = step.attempts > 1 ? ` · ${step.attempts} attempts` : ''
+  const facts = `${cut(clean(step.model), 80)} · ${tokens} · first token ${span(step.firstTokenMs)}, all ${span(step.ms)}${attempts}`
+  return [text(` · ${facts}`), ...(step.text.trim() ? [line(step.text)] : [])]
+}
+
+/** Words on a line of their own, short. */
+function line(words: string): RichTextElement {
+  return text(`\n${cut(clean(words).replaceAll('\n', ' ').trim(), 300)}`)
+}

@@ -1,0 +1,211 @@
+/** From what Slack sends to what the agent heard. Pure, and it never throws. */
+import { z } from 'zod'
+import type { Heard } from '../core/heard.ts'
+
+/** Who we are. Without `workspace` the envelope names it. */
+export type Self = { workspace?: string; botUser: string; botId: string }
+
+/** Slack's own limit for one message; what is longer is cut. */
+export const LONGEST_TEXT = 40_000
+
+const id = z.string().min(1)
+const Author = z.object({
+  user: id.optional(),
+  bot_id: z.string().nullish(),
+  subtype: z.string().nullish(),
+  text: z.string().nullish(),
+  ts: id.optional(),
+  thread_ts: id.optional(),
+  edited: z.object({ ts: z.string() }).nullish(),
+})
+const Envelope = z.object({
+  team_id: id.nullish(),
+  event_id: id.optional(),
+  authorizations: z.array(z.object({ team_id: id.nullish() })).nullish(),
+  event: Author.extend({
+    type: z.string(),
+    channel: id,
+    channel_type: z.string().nullish(),
+    message: Author.nullish(),
+    previous_message: Author.nullish(),
+    deleted_ts: id.optional(),
+  }),
+})
+const Click = z.object({
+  type: z.literal('block_actions'),
+  team: z.object({ id }).nullish(),
+  user: z.object({ id }),
+  channel: z.object({ id }).nullish(),
+  container: z.object({ channel_id: id.optional() }).nullish(),
+  response_url: z.string().optional(),
+  actions: z.array(z.object({ action_id: z.string(), value: z.string().optional(), action_ts: id })).min(1),
+})
+const Command = z.object({
+  command: z.string(),
+  team_id: id.nullish(),
+  channel_id: id,
+  user_id: id,
+  text: z.string().nullish(),
+  trigger_id: id,
+  response_url: z.string(),
+})
+
+/** What stands in a delivery from Slack, or `ignored` where it is nothing for an agent. */
+export function hear(body: unknown, self: Self): Heard | 'ignored' {
+  const envelope = Envelope.safeParse(body)
+  if (envelope.success) return hearEvent(envelope.data, self)
+  const click = Click.safeParse(body)
+  if (click.success) return hearClick(click.data, self)
+  const command = Command.safeParse(body)
+  if (command.success) return hearCommand(command.data, self)
+  return 'ignored'
+}
+
+function hearEvent(body: z.infer<typeof Envelope>, self: Self): Heard | 'ignored' {
+  const { event } = body
+  const workspace = body.authorizations?.[0]?.team_id ?? body.team_id ?? self.workspace
+  if (!workspace) return 'ignored'
+  const place = { workspace, channel: event.channel }
+  if (event.type === 'agent_session_stopped') {
+    if (!event.user || !event.thread_ts || !body.event_id) return 'ignored'
+    return {
+      kind: 'interrupted',
+      ...place,
+      user: event.user,
+      thread: event.thread_ts,
+      eventId: body.event_id,
+    }
+  }
+  if (event.type !== 'message' && event.type !== 'app_mention') return 'ignored'
+  if (event.subtype === 'message_changed') return hearChange(event, place, self)
+  if (event.subtype === 'message_deleted') return hearDeletion(event, place, self)
+  return hearMessage(event, place, self)
+}
+
+type SlackEvent = z.infer<typeof Envelope>['event']
+type Place = { workspace: string; channel: string }
+
+/** Subtypes that are still a person writing. */
+const SPOKEN = new Set(['file_share', 'thread_broadcast', 'me_message'])
+
+function byPerson(message: z.infer<typeof Author>, self: Self): boolean {
+  if (message.bot_id) return false
+  if (message.user === self.botUser || message.user === 'USLACKBOT') return false
+  return !message.subtype || SPOKEN.has(message.subtype)
+}
+
+function hearMessage(event: SlackEvent, place: Place, self: Self): Heard | 'ignored' {
+  if (!event.user || !event.ts || !byPerson(event, self)) return 'ignored'
+  const raw = event.text ?? ''
+  return {
+    kind: 'message',
+    ...place,
+    user: event.user,
+    ts: event.ts,
+    ...threadOf(event),
+    text: readable(raw, self),
+    mention:
+      event.type === 'app_mention' ||
+      raw.includes(`<@${self.botUser}>`) ||
+      raw.includes(`<@${self.botUser}|`),
+    forOther: forOther(raw, self),
+    dm: event.channel_type === 'im' || event.channel.startsWith('D'),
+  }
+}
+
+function hearChange(event: SlackEvent, place: Place, self: Self): Heard | 'ignored' {
+  const now = event.message
+  const before = event.previous_message
+  if (!now?.ts) return 'ignored'
+  // A deleted message that others replied to stays as a tombstone, and arrives as a change.
+  if (now.subtype === 'tombstone') {
+    if (before && !byPerson(before, self)) return 'ignored'
+    return { kind: 'deleted', ...place, user: before?.user ?? '', ts: now.ts, ...threadOf(now) }
+  }
+  if (!now.user || !byPerson(now, self)) return 'ignored'
+  if (!now.edited || (before && (before.text ?? '') === (now.text ?? ''))) return 'ignored'
+  return {
+    kind: 'edited',
+    ...place,
+    user: now.user,
+    ts: now.ts,
+    ...threadOf(now),
+    text: readable(now.text ?? '', self),
+    editedTs: now.edited.ts,
+  }
+}
+
+function hearDeletion(event: SlackEvent, place: Place, self: Self): Heard | 'ignored' {
+  const before = event.previous_message
+  const ts = event.deleted_ts ?? before?.ts
+  if (!ts || (before && !byPerson(before, self))) return 'ignored'
+  return { kind: 'deleted', ...place, user: before?.user ?? '', ts, ...(before ? threadOf(before) : {}) }
+}
+
+function hearClick(body: z.infer<typeof Click>, self: Self): Heard | 'ignored' {
+  const action = body.actions[0]
+  const channel = body.channel?.id ?? body.container?.channel_id
+  // Across a Grid or a shared channel the clicker's team is not the team that installed us.
+  const workspace = self.workspace ?? body.team?.id
+  if (!action?.value || !channel || !workspace) return 'ignored'
+  if (action.action_id !== 'approve' && action.action_id !== 'deny') return 'ignored'
+  return {
+    kind: 'clicked',
+    workspace,
+    channel,
+    user: body.user.id,
+    choice: action.action_id,
+    approval: action.value,
+    clickTs: action.action_ts,
+    ...(body.response_url ? { responseUrl: body.response_url } : {}),
+  }
+}
+
+function hearCommand(body: z.infer<typeof Command>, self: Self): Heard | 'ignored' {
+  const workspace = self.workspace ?? body.team_id
+  if (!workspace) return 'ignored'
+  const text = readable(body.text ?? '', self)
+  const [word = ''] = text.split(/\s+/, 1)
+  return {
+    kind: 'commanded',
+    workspace,
+    channel: body.channel_id,
+    user: body.user_id,
+    word: word.toLowerCase() || 'help',
+    rest: text.slice(word.length).trim(),
+    trigger: body.trigger_id,
+    responseUrl: body.response_url,
+  }
+}
+
+function threadOf(message: { ts?: string | undefined; thread_ts?: string | undefined }) {
+  return message.thread_ts && message.thread_ts !== message.ts ? { thread: message.thread_ts } : {}
+}
+
+/** Whether the first one mentioned is not us. A group counts: its members are meant. */
+function forOther(raw: string, self: Self): boolean {
+  const first = /<(?:@([UWB][A-Z0-9]+)|!subteam\^([A-Z0-9]+))/.exec(raw)
+  return first !== null && first[1] !== self.botUser
+}
+
+/** Slack's escaped text as a person wrote it: our mention gone, links and channels spelt out, other mentions kept. */
+function readable(raw: string, self: Self): string {
+  const long = raw.length > LONGEST_TEXT
+  const text = (long ? raw.slice(0, LONGEST_TEXT) : raw)
+    .replace(
+      /<([@#!]?)([^<>|\s][^<>|]*)(?:\|([^<>]*))?>/g,
+      (whole, sign: string, target: string, label?: string) => {
+        if (sign === '@') return target === self.botUser ? '' : `<@${target}>`
+        if (sign === '#') return label ? `#${label}` : whole
+        if (sign === '!') return label || `@${target.replace(/^subteam\^/, '')}`
+        return label && !target.endsWith(label) ? `${label} (${target})` : target
+      },
+    )
+    .replaceAll('&lt;', '<')
+    .replaceAll('&gt;', '>')
+    .replaceAll('&amp;', '&')
+    .replaceAll('\0', '')
+    .toWellFormed()
+    .trim()
+  return long ? `${text}\n[The message was cut here: it had ${raw.length} characters.]` : text
+}

@@ -1,0 +1,108 @@
+/** Who we are to Slack, and whether we may do what we do. */
+import { type Logger, LogLevel, WebClient, type WebClientOptions } from '@slack/web-api'
+import { z } from 'zod'
+import { Fault } from '../core/fault.ts'
+import { type Call, METHODS } from './call.ts'
+import type { Log } from './message.ts'
+
+/** Events the app subscribes to, each with the scope it needs. The manifests are held against this. */
+export const EVENTS = {
+  app_mention: 'app_mentions:read',
+  'message.channels': 'channels:history',
+  'message.groups': 'groups:history',
+  'message.im': 'im:history',
+  'message.mpim': 'mpim:history',
+  app_home_opened: undefined,
+  agent_session_stopped: 'assistant:write',
+} as const satisfies Record<string, string | undefined>
+
+/** The slash command, and the buttons of our messages. */
+export const COMMANDS = ['/quorum'] as const
+export const ACTIONS = ['approve', 'deny', 'trace'] as const
+
+/** Without these something small is missing, and a warning says so. */
+const OPTIONAL = new Set(['assistant:write', 'mpim:history', 'mpim:read'])
+
+/** `scopes` is empty where Slack does not tell. */
+export type Identity = { workspace: string; botUser: string; botId: string; appId?: string; scopes: string[] }
+
+/** Every scope that the app's events, command and calls need. */
+export function neededScopes(): string[] {
+  const events = Object.values(EVENTS).filter((scope) => scope !== undefined)
+  const methods = Object.values(METHODS).flatMap((method) => [...method.scopes])
+  return [...new Set<string>(['commands', ...events, ...methods])].sort()
+}
+
+const Answer = z.object({
+  team_id: z.string(),
+  user_id: z.string(),
+  bot_id: z.string().optional(),
+  app_id: z.string().optional(),
+  response_metadata: z.object({ scopes: z.array(z.string()).optional() }).optional(),
+})
+
+/** @throws Fault slack-token, slack-scope (naming every scope that is missing), slack-unreachable */
+export async function identify(call: Call, log?: Log): Promise<Identity> {
+  const answer = Answer.parse(await call('auth.test', {}))
+  if (!answer.bot_id) {
+    throw new Fault(
+      'slack-token',
+      'SLACK_BOT_TOKEN belongs to a person, not to an app; it must begin with xoxb-.',
+    )
+  }
+  const scopes = answer.response_metadata?.scopes?.filter(Boolean) ?? []
+  const missing = scopes.length > 0 ? neededScopes().filter((scope) => !scopes.includes(scope)) : []
+  const grave = missing.filter((scope) => !OPTIONAL.has(scope))
+  const advice =
+    'Add them under OAuth & Permissions (or paste the manifest again), then install the app again.'
+  if (grave.length > 0) {
+    throw new Fault('slack-scope', `The Slack app lacks these scopes: ${missing.join(', ')}. ${advice}`)
+  }
+  if (missing.length > 0) {
+    log?.('warn', `The Slack app lacks these scopes, which are not vital: ${missing.join(', ')}. ${advice}`)
+  }
+  return {
+    workspace: answer.team_id,
+    botUser: answer.user_id,
+    botId: answer.bot_id,
+    ...(answer.app_id ? { appId: answer.app_id } : {}),
+    scopes,
+  }
+}
+
+/** Options of every client: bounded, and nothing repeated behind our back. */
+export function clientOptions(apiUrl: string | undefined, log: Log | undefined): WebClientOptions {
+  return {
+    ...(apiUrl ? { slackApiUrl: apiUrl } : {}),
+    retryConfig: { retries: 0 },
+    timeout: 10_000,
+    rejectRateLimitedCalls: true,
+    allowAbsoluteUrls: false,
+    logger: slackLogger(log),
+  }
+}
+
+export function webClient(botToken: string, apiUrl: string | undefined, log: Log | undefined): WebClient {
+  return new WebClient(botToken, clientOptions(apiUrl, log))
+}
+
+/**
+ * Slack's libraries log through ours. Never below `info`: what they would write there holds messages and tokens.
+ */
+export function slackLogger(log: Log | undefined): Logger {
+  const write =
+    (level: 'info' | 'warn' | 'error') =>
+    (...words: unknown[]) =>
+      log?.(level, words.map((word) => (word instanceof Error ? word.message : String(word))).join(' '), {
+        from: 'slack',
+      })
+  return {
+    debug: () => {},
+    info: write('info'),
+    warn: write('warn'),
+    error: write('error'),
+    setLevel: () => {},
+    getLevel: () => LogLevel.INFO,
+    setName: () => {},
+  }
+}

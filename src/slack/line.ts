@@ -1,0 +1,150 @@
+/** The line to Slack: a socket we open, or signed requests we are sent. */
+import { HTTPReceiver, type Receiver, SocketModeReceiver } from '@slack/bolt'
+import { WebClient } from '@slack/web-api'
+import { Fault } from '../core/fault.ts'
+import { slackFault } from './faults.ts'
+import { clientOptions, slackLogger } from './identify.ts'
+import type { Log } from './message.ts'
+import type { SpeakerSettings } from './speak.ts'
+
+export type SlackSettings = SpeakerSettings & {
+  /** Socket Mode where it is there, else signed HTTP. */
+  appToken?: string | undefined
+  signingSecret?: string | undefined
+  /** For HTTP; the events' path is /slack/events. */
+  host?: string
+  port?: number
+  /** For HTTP: further routes on the same port, such as health. */
+  customRoutes?: NonNullable<ConstructorParameters<typeof HTTPReceiver>[0]['customRoutes']>
+  log?: Log | undefined
+}
+
+export type Line = {
+  receiver: Receiver
+  start(): Promise<void>
+  stop(): Promise<void>
+  listening(): boolean
+  eventsUrl(): string | undefined
+}
+
+/** @throws Fault config-invalid, slack-token */
+export function lineFor(settings: SlackSettings): Line {
+  if (settings.appToken) {
+    if (settings.appToken.startsWith('xapp-')) return socketLine(settings, settings.appToken)
+    throw new Fault(
+      'slack-token',
+      'SLACK_APP_TOKEN must begin with xapp-: it is the app-level token, not the bot token.',
+    )
+  }
+  if (settings.signingSecret) return httpLine(settings, settings.signingSecret)
+  throw new Fault(
+    'config-invalid',
+    'Set SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (signed HTTP).',
+  )
+}
+
+/** Socket Mode. The library reconnects by itself; here that is logged, and kept from ending the process. */
+function socketLine(settings: SlackSettings, appToken: string): Line {
+  const { log } = settings
+  const receiver = new SocketModeReceiver({
+    appToken,
+    logger: slackLogger(log),
+    clientPingTimeout: 3000,
+    processEventErrorHandler: async () => false,
+    installerOptions: {
+      clientOptions: {
+        ...clientOptions(settings.apiUrl, log),
+        rejectRateLimitedCalls: false,
+        retryConfig: {
+          retries: 100,
+          forever: true,
+          factor: 1.5,
+          minTimeout: 500,
+          maxTimeout: 15_000,
+          randomize: true,
+        },
+      },
+    },
+  })
+  const { client } = receiver
+  const open = client.start.bind(client)
+  let [connected, started, stopped] = [false, false, false]
+  client.start = async () => {
+    try {
+      return await open()
+    } catch (error) {
+      if (!started) throw error
+      log?.('error', 'Cannot connect to Slack again; next attempt in 30 s', {
+        error: slackFault(error, 'apps.connections.open').message,
+      })
+      setTimeout(() => stopped || client.start(), 30_000).unref()
+      return undefined as never // Nobody waits for it: the library calls this from a timer of its own.
+    }
+  }
+  client.on('connected', () => {
+    connected = true
+    log?.('info', 'Connected to Slack')
+  })
+  client.on('close', () => {
+    if (connected && !stopped) log?.('warn', 'The connection to Slack was lost; connecting again')
+    connected = false
+  })
+  return {
+    receiver,
+    start: async () => {
+      try {
+        // The library tries for ever what will never be: a token without the scope. So it is asked for once before.
+        await new WebClient(appToken, clientOptions(settings.apiUrl, log)).apiCall('apps.connections.open')
+        await receiver.start()
+        started = true
+      } catch (error) {
+        throw appTokenFault(slackFault(error, 'apps.connections.open'))
+      }
+    },
+    stop: async () => {
+      stopped = true
+      if (started)
+        await Promise.race([client.disconnect(), new Promise((resolve) => setTimeout(resolve, 1000).unref())])
+    },
+    listening: () => connected,
+    eventsUrl: () => undefined,
+  }
+}
+
+function appTokenFault(fault: Fault): Fault {
+  if (fault.code !== 'slack-token') return fault
+  const sentence =
+    'Slack refused SLACK_APP_TOKEN. It must begin with xapp- and have the scope connections:write.'
+  return new Fault('slack-token', sentence, { cause: fault })
+}
+
+function httpLine(settings: SlackSettings, signingSecret: string): Line {
+  const { host = '127.0.0.1', port = 3000 } = settings
+  const receiver = new HTTPReceiver({
+    signingSecret,
+    endpoints: '/slack/events',
+    customRoutes: settings.customRoutes ?? [],
+    logger: slackLogger(settings.log),
+    processEventErrorHandler: async ({ response }) => {
+      if (response.headersSent) return false
+      response.writeHead(500).end()
+      return true
+    },
+  })
+  let url: string | undefined
+  return {
+    receiver,
+    start: async () => {
+      const server = await receiver.start({ host, port })
+      const address = server.address()
+      const bound = typeof address === 'object' && address ? address.port : port
+      url = `http://${host.includes(':') ? `[${host}]` : host}:${bound}/slack/events`
+    },
+    stop: async () => {
+      if (url) await receiver.stop()
+      url = undefined
+    },
+    listening: () => url !== undefined,
+    eventsUrl: () => url,
+  }
+}

@@ -1,0 +1,212 @@
+/** Slack's deliveries: stored first, acknowledged second, handled third. */
+import { App, type Receiver, type ReceiverEvent } from '@slack/bolt'
+import type { HomeView, ModalView } from '@slack/types'
+import type { Heard } from '../core/heard.ts'
+import { sayMessage } from './blocks/say.ts'
+import { hear } from './hear.ts'
+import { ACTIONS, COMMANDS, clientOptions, type Identity, slackLogger } from './identify.ts'
+import { lineFor, type SlackSettings } from './line.ts'
+import type { Log } from './message.ts'
+import { openSpeaker, type Speak } from './speak.ts'
+
+export type SlackHandlers = {
+  /** Writes the inbox row. Throws where it could not: then Slack is not answered, and repeats. */
+  intake(heard: Heard): Promise<'stored' | 'known' | 'not-for-us'>
+  /** After the acknowledgement, once for each thing stored. */
+  handle(heard: Heard): Promise<void>
+  /** "How I got here" was pressed: a modal, or a sentence why not. Slack waits 3 s for it. */
+  trace(
+    run: string,
+    viewer: { workspace: string; user: string; channel: string },
+  ): Promise<ModalView | string>
+  home(user: string): Promise<HomeView>
+}
+
+export type Slack = {
+  identity: Identity
+  speak: Speak
+  /** Begins to listen. @throws Fault slack-token (app token), slack-unreachable */
+  start(): Promise<void>
+  /** Whether Slack can reach us now, as far as we know. */
+  listening(): boolean
+  /** Where Slack should send events; only for HTTP, after start. */
+  eventsUrl(): string | undefined
+  /** Takes nothing new, lets what is being stored or handled end within `graceMs`, then hangs up. */
+  close(graceMs?: number): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/**
+ * Checks the tokens and prepares to listen; nothing arrives before `start`.
+ * @throws Fault config-invalid, slack-token, slack-scope, slack-unreachable
+ */
+export async function openSlack(settings: SlackSettings, on: SlackHandlers): Promise<Slack> {
+  const line = lineFor(settings)
+  const speaker = await openSpeaker(settings)
+  const { identity, speak } = speaker
+  const app = boltApp(line.receiver, settings, identity)
+  addListeners(app, { speak, identity, on, log: settings.log })
+  const running = new Set<Promise<unknown>>()
+  let closing = false
+
+  const track = (work: Promise<unknown>): void => {
+    const settled = work.catch(() => {}).finally(() => running.delete(settled))
+    running.add(settled)
+  }
+  const processEvent = async (event: ReceiverEvent): Promise<void> => {
+    if (closing) throw new Error('This process is closing: another one will take it.')
+    const work = take(event, { app, identity, on, log: settings.log, track })
+    track(work)
+    await work
+  }
+  line.receiver.init({ processEvent } as unknown as App)
+
+  let closed: Promise<void> | undefined
+  const close = (graceMs = 5000): Promise<void> => {
+    closed ??= (async () => {
+      closing = true
+      await settle(running, graceMs)
+      await line.stop()
+      speaker.close()
+    })()
+    return closed
+  }
+  return {
+    identity,
+    speak,
+    start: line.start,
+    listening: line.listening,
+    eventsUrl: line.eventsUrl,
+    close,
+    [Symbol.asyncDispose]: () => close(),
+  }
+}
+
+type Taking = {
+  app: App
+  identity: Identity
+  on: SlackHandlers
+  log: Log | undefined
+  track(work: Promise<unknown>): void
+}
+
+/** One delivery. Throws, and so stays without an acknowledgement, where it could not be stored. */
+async function take(event: ReceiverEvent, { app, identity, on, log, track }: Taking): Promise<void> {
+  const heard = hear(event.body, identity)
+  if (heard === 'ignored') return acknowledge(app, event)
+  const reply = heard.kind === 'commanded' ? answerAtOnce(heard) : undefined
+  if (reply) return event.ack({ response_type: 'ephemeral', text: reply })
+  let taken: 'stored' | 'known' | 'not-for-us'
+  try {
+    taken = await on.intake(heard)
+  } catch (error) {
+    log?.('error', 'Could not store what Slack sent; it is not acknowledged', { error: String(error) })
+    // Slack repeats events, but not commands: the person must be told.
+    if (heard.kind === 'commanded') return event.ack({ response_type: 'ephemeral', text: NOT_STORED })
+    throw error
+  }
+  try {
+    await acknowledge(app, event)
+  } finally {
+    // Also where the line broke before the acknowledgement left: it is stored, and the repetition will be known.
+    if (taken === 'stored') {
+      const failed = (error: unknown) =>
+        log?.('error', `Could not handle: ${heard.kind}`, { error: String(error) })
+      track(on.handle(heard).catch(failed))
+    }
+  }
+}
+
+async function settle(running: Set<Promise<unknown>>, graceMs: number): Promise<void> {
+  const until = performance.now() + graceMs
+  while (running.size > 0) {
+    const left = until - performance.now()
+    if (left <= 0) return
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise((resolve) => {
+      timer = setTimeout(resolve, left)
+    })
+    await Promise.race([Promise.all(running), late])
+    clearTimeout(timer)
+  }
+}
+
+/** Bolt acknowledges events before its listeners run, and leaves clicks nobody listens to unanswered: so we count. */
+async function acknowledge(app: App, event: ReceiverEvent): Promise<void> {
+  let acknowledged = false
+  const ack: ReceiverEvent['ack'] = async (response) => {
+    acknowledged = true
+    await event.ack(response)
+  }
+  await app.processEvent({ ...event, ack })
+  if (!acknowledged) await event.ack()
+}
+
+function boltApp(receiver: Receiver, settings: SlackSettings, identity: Identity): App {
+  const app = new App({
+    receiver,
+    authorize: async () => ({
+      botToken: settings.botToken,
+      botId: identity.botId,
+      botUserId: identity.botUser,
+    }),
+    ignoreSelf: false,
+    convoStore: false,
+    logger: slackLogger(settings.log),
+    clientOptions: clientOptions(settings.apiUrl, settings.log),
+  })
+  app.error(async (error) => {
+    settings.log?.('error', 'A listener failed', { error: String(error) })
+  })
+  return app
+}
+
+type ListenerParts = { speak: Speak; identity: Identity; on: SlackHandlers; log: Log | undefined }
+
+/** What needs no inbox row: it changes nothing, and is asked for again where it is lost. */
+function addListeners(app: App, { speak, identity, on, log }: ListenerParts): void {
+  for (const action of ACTIONS.filter((name) => name !== 'trace'))
+    app.action(action, async ({ ack }) => ack())
+  for (const command of COMMANDS) app.command(command, async ({ ack }) => ack())
+  app.action(
+    { type: 'block_actions', action_id: 'trace' satisfies (typeof ACTIONS)[number] },
+    async ({ ack, body, action }) => {
+      await ack()
+      const channel = body.channel?.id
+      const run = 'value' in action && typeof action.value === 'string' ? action.value : ''
+      if (!channel || !run) return
+      const thread = body.message?.thread_ts ?? body.message?.ts
+      try {
+        const shown = await on.trace(run, { workspace: identity.workspace, user: body.user.id, channel })
+        if (typeof shown !== 'string') await speak.openView(body.trigger_id, shown)
+        else await speak.whisper(channel, body.user.id, thread, sayMessage(shown))
+      } catch (error) {
+        log?.('warn', 'A trace could not be shown', { run, error: String(error) })
+        const sentence = `I could not open how I got here (run ${run}). Press the button again.`
+        await speak.whisper(channel, body.user.id, thread, sayMessage(sentence))
+      }
+    },
+  )
+  app.event('app_home_opened', async ({ event }) => {
+    if (event.tab === 'home') await speak.publishHome(event.user, await on.home(event.user))
+  })
+}
+
+const WORDS = ['ask', 'status', 'stop']
+const HELP = [
+  '`/quorum ask …` asks me here; I answer in the channel.',
+  '`/quorum status` shows what I am doing in this channel.',
+  '`/quorum stop` stops it.',
+  'In a thread, mention me: commands do not work there.',
+].join('\n')
+const NOT_STORED =
+  'I could not take that down just now, so nothing was started. Please try again in a minute.'
+
+/** What a command is answered with in its acknowledgement, where it needs nothing else. */
+function answerAtOnce(command: Extract<Heard, { kind: 'commanded' }>): string | undefined {
+  if (command.word === 'help') return HELP
+  if (!WORDS.includes(command.word)) return `I do not know that word.\n${HELP}`
+  if (command.word === 'ask' && command.rest === '')
+    return `Ask what? Write \`/quorum ask\` and then your question.`
+  return undefined
+}

@@ -38,40 +38,47 @@ const startup = (() => {
   return message
 })()
 
+/**
+ * Ends whatever a client that is gone left open. The first rollback undoes a batch that was not synced, which
+ * Sync would commit; it is skipped where an error in the batch waits for Sync, so there is a second one.
+ */
+const undo = Buffer.concat([frame('Q', 'rollback\0'), frame('S', ''), frame('Q', 'rollback\0')])
+
 /** Messages after which the client waits for an answer: Query, Sync, Flush, FunctionCall, CopyDone, CopyFail. */
 const endsBatch = new Set(['Q', 'S', 'H', 'F', 'c', 'f'].map((letter) => letter.charCodeAt(0)))
 const terminate = 'X'.charCodeAt(0)
 
+/** Larger than any statement of ours; what claims to be larger is not PostgreSQL's protocol. */
+const longestMessage = 1 << 28
+
 /**
- * Cuts a stream of bytes into the pieces that `measure` finds: it is given the bytes so far and returns the
- * length of the first piece, or how many bytes it must see before it can tell.
+ * Cuts a stream of bytes into messages. `greeted` tells whether the startup message, which has no letter, is
+ * behind us; `refuse` is called where the bytes cannot be a message, and nothing after that.
  */
-function cutter(
-  measure: (bytes: Buffer) => { piece: number } | { need: number },
-  take: (piece: Buffer) => void,
-) {
+function cutMessages(greeted: () => boolean, take: (message: Buffer) => void, refuse: () => void) {
   let held: Buffer[] = []
   let size = 0
   let need = 1
+  /** The length of the first message, or of the shortest one where the bytes do not tell yet. */
+  const measure = (bytes: Buffer) => {
+    const letter = greeted() ? 1 : 0
+    const shortest = greeted() ? 5 : 8
+    if (bytes.length < shortest) return shortest
+    const length = letter + bytes.readInt32BE(letter)
+    return length < shortest || length > longestMessage ? Number.NaN : length
+  }
   return (chunk: Buffer) => {
     held.push(chunk)
     size += chunk.length
     while (size >= need) {
       const bytes = held.length === 1 ? (held[0] as Buffer) : Buffer.concat(held)
       held = [bytes]
-      const found = measure(bytes)
-      if ('need' in found) {
-        need = found.need
-        continue
-      }
-      if (bytes.length < found.piece) {
-        need = found.piece
-        continue
-      }
-      take(bytes.subarray(0, found.piece))
-      const rest = bytes.subarray(found.piece)
-      held = rest.length > 0 ? [rest] : []
-      size = rest.length
+      need = measure(bytes)
+      if (Number.isNaN(need)) return refuse()
+      if (size < need) return
+      take(bytes.subarray(0, need))
+      held = [bytes.subarray(need)]
+      size -= need
       need = 1
     }
   }
@@ -95,8 +102,7 @@ export async function serveWire(engine: WireEngine, failed: (error: unknown) => 
   const next = () => {
     if (!holder) holder = waiting.shift()
     if (!holder) return
-    if (holder.gone) return frame('S', '') && Buffer.concat([frame('S', ''), frame('Q', 'rollback\0')])
-    return holder.ready.shift()
+    return holder.gone ? undo : holder.ready.shift()
   }
 
   const pump = async () => {
@@ -140,14 +146,14 @@ export async function serveWire(engine: WireEngine, failed: (error: unknown) => 
 
   return createServer({ noDelay: true }, (socket) => {
     const client: Client = { socket, greeted: false, batch: [], ready: [], gone: false }
-    const cut = cutter(
-      (bytes) => {
-        const at = client.greeted ? 1 : 0
-        return bytes.length < at + 4 ? { need: at + 4 } : { piece: at + bytes.readInt32BE(at) }
-      },
-      (message) => (client.greeted ? accept(client, message) : greet(client, message)),
+    socket.on(
+      'data',
+      cutMessages(
+        () => client.greeted,
+        (message) => (client.greeted ? accept(client, message) : greet(client, message)),
+        () => socket.destroy(),
+      ),
     )
-    socket.on('data', cut)
     socket.on('error', () => socket.destroy())
     socket.on('close', () => {
       client.gone = true

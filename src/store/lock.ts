@@ -4,6 +4,8 @@ import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Fault } from '../core/fault.ts'
 
+const sqliteBusy = 5
+
 /**
  * Takes the directory for this process, or throws `Fault('store-locked')` naming the process that has it.
  *
@@ -13,14 +15,19 @@ import { Fault } from '../core/fault.ts'
  */
 export function lockDirectory(dir: string): { release(): void } {
   const owner = path.join(dir, 'owner')
-  const file = new DatabaseSync(path.join(dir, 'lock'))
+  let file: DatabaseSync | undefined
   try {
+    file = new DatabaseSync(path.join(dir, 'lock'))
     file.exec('pragma journal_mode = delete; pragma locking_mode = exclusive; begin exclusive')
+    writeFileSync(owner, `process ${process.pid}\n`)
   } catch (cause) {
-    file.close()
-    throw new Fault('store-locked', `${dir} is in use by ${readOwner(owner)}. Stop it first.`, { cause })
+    file?.close()
+    if ((cause as { errcode?: number }).errcode === sqliteBusy) {
+      throw new Fault('store-locked', `${dir} is in use by ${readOwner(owner)}. Stop it first.`, { cause })
+    }
+    const why = (cause as Error).message
+    throw new Fault('store-unreachable', `${dir} cannot be locked: ${why}`, { cause })
   }
-  writeFileSync(owner, `process ${process.pid}\n`)
   return { release: () => file.close() }
 }
 

@@ -42,7 +42,10 @@ export async function openStore(settings: StoreSettings): Promise<Store> {
     const pool = await openServer({ ...settings, databaseUrl: settings.databaseUrl })
     return asStore('server', pool, async () => {})
   }
-  const embedded = await openEmbedded(path.join(settings.dataDir, 'store'))
+  const embedded = await openEmbedded({
+    dir: path.join(settings.dataDir, 'store'),
+    broke: (error) => settings.log?.error({ error }, 'the embedded database broke and is started again'),
+  })
   const pool = new pg.Pool({
     host: embedded.host,
     port: embedded.port,
@@ -50,9 +53,11 @@ export async function openStore(settings: StoreSettings): Promise<Store> {
     database: 'postgres',
     max: 1,
     idleTimeoutMillis: 0,
+    // Only a transaction that waits for itself takes this long: it used the pool where it had to use `tx`.
+    connectionTimeoutMillis: 60_000,
     types,
   })
-  pool.on('error', (error) => settings.log?.error({ error }, 'the connection to the embedded database broke'))
+  pool.on('error', (error) => settings.log?.warn({ error }, 'the connection to the embedded database broke'))
   return asStore('embedded', pool, embedded.close)
 }
 

@@ -1,6 +1,7 @@
 /** A migrated database of one's own, on the embedded engine or on the server of TEST_DATABASE_URL. */
 import { createHash, randomUUID } from 'node:crypto'
-import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { cpSync } from 'node:fs'
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -32,7 +33,7 @@ export async function openTestDatabaseServer(): Promise<
     return { url, close: drop, [Symbol.asyncDispose]: drop }
   }
   const { dir, remove } = await copyTemplate()
-  const embedded = await openEmbedded(path.join(dir, 'store'), { tcp: true })
+  const embedded = await openEmbedded({ dir: path.join(dir, 'store'), tcp: true })
   const close = async () => {
     await embedded.close()
     await remove()
@@ -55,14 +56,18 @@ async function templateKey(): Promise<string> {
   const dir = path.join(root, 'migrations')
   for (const name of (await readdir(dir)).sort())
     hash.update(name).update(await readFile(path.join(dir, name)))
-  hash.update(await readFile(path.join(root, 'package.json')))
+  const { dependencies } = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8'))
+  const engine = Object.entries(dependencies).filter(([name]) => name.startsWith('@electric-sql/'))
+  hash.update(JSON.stringify(engine))
   return hash.digest('hex').slice(0, 16)
 }
 
-async function copyTemplate(): Promise<{ dir: string; remove(): Promise<void> }> {
+/** A data directory with a migrated embedded database that nobody has open. */
+export async function copyTemplate(): Promise<{ dir: string; remove(): Promise<void> }> {
   const template = await buildTemplate()
   const dir = await mkdtemp(path.join(tmpdir(), 'quorum-store-'))
-  await cp(template, dir, { recursive: true })
+  // Twice as fast as its asynchronous sibling.
+  cpSync(template, dir, { recursive: true })
   return { dir, remove: () => rm(dir, { recursive: true, force: true }) }
 }
 

@@ -13,46 +13,83 @@ const CALL_MS = 60_000
 /** How long it may take in all, however much progress it reports. */
 const TOTAL_MS = 10 * 60_000
 
+/** Said of a call that was stopped before anything was sent. */
+export const STOPPED_EARLY = 'The call was stopped before it began.'
+
 type Ended = Omit<ToolOutcome, 'ms'>
 
+export type CallOptions = {
+  signal: AbortSignal
+  /** How long the tool may be silent, in milliseconds; a minute, or what mcp.json says, where it is left out. */
+  timeoutMs?: number
+  /** What was decided on: the call is refused where the tool or its server is something else by now. */
+  expect?: { definitionHash: string; serverHash: string }
+}
+
 /**
- * Calls a tool at most once. Never throws: what surely did not run is `failed`, what may have run without an
- * answer is `unknown`, and a text says why, for the model and for people.
+ * Calls a tool at most once. Never throws for what a server does: what surely did not run is `failed`, what
+ * may have run without an answer is `unknown`, and the text says why, for the model and for people.
  *
- * @param options.timeoutMs how long the tool may be silent; a minute, or what the server's configuration says
+ * @param name the catalogue name
  */
 export async function callTool(
   connection: Connection,
-  tool: Accepted,
+  name: string,
   args: unknown,
-  options: { signal: AbortSignal; timeoutMs?: number | undefined },
+  options: CallOptions,
 ): Promise<ToolOutcome> {
   const began = performance.now()
-  const ended = await settle(connection, tool, args, options)
+  const ended = await settle(connection, name, args, options)
   const text = cutText(connection.mask(ended.text))
   return { outcome: ended.outcome, text, ms: Math.round(performance.now() - began) }
 }
 
 async function settle(
   connection: Connection,
-  tool: Accepted,
+  name: string,
   args: unknown,
-  options: { signal: AbortSignal; timeoutMs?: number | undefined },
+  options: CallOptions,
 ): Promise<Ended> {
-  const stopped: Ended = { outcome: 'failed', text: 'The call was stopped before it began.' }
-  if (options.signal.aborted) return stopped
   if (typeof (args ?? {}) !== 'object' || Array.isArray(args)) {
-    return { outcome: 'failed', text: 'The arguments must be one JSON object.' }
+    return failed('The arguments must be one JSON object.')
   }
   let line: Line
   try {
-    line = await connected(connection)
+    line = await unlessAborted(connected(connection), options.signal)
   } catch (error) {
-    if (!(error instanceof Fault)) throw error
-    return { outcome: 'failed', text: error.message }
+    if (options.signal.aborted) return failed(STOPPED_EARLY)
+    if (error instanceof Fault) return failed(error.message)
+    throw error
   }
-  if (options.signal.aborted) return stopped
+  // Only now: a server that was started again may list other tools than before.
+  const tool = connection.tools.find((one) => one.name === name)
+  const refused = tool ? differs(tool, options.expect) : `There is no tool called "${name}" any more.`
+  if (!tool || refused) return failed(refused ?? '')
   return send(connection, line, tool, (args ?? {}) as Record<string, unknown>, options)
+}
+
+function differs(tool: Accepted, expect: CallOptions['expect']): string | undefined {
+  if (!expect) return undefined
+  const what =
+    expect.definitionHash !== tool.definitionHash
+      ? `The tool "${tool.name}"`
+      : expect.serverHash !== tool.serverHash
+        ? `The server of "${tool.name}"`
+        : undefined
+  return what && `${what} has changed since the call was decided; nothing was called.`
+}
+
+/** The result of `work`, unless the signal comes first: then its reason is thrown. */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted()
+  const { promise, reject } = Promise.withResolvers<never>()
+  const abort = () => reject(signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    return await Promise.race([work, promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
 }
 
 async function send(
@@ -60,7 +97,7 @@ async function send(
   line: Line,
   tool: Accepted,
   args: Record<string, unknown>,
-  options: { signal: AbortSignal; timeoutMs?: number | undefined },
+  options: CallOptions,
 ): Promise<Ended> {
   const { name } = connection
   const silence = options.timeoutMs ?? connection.config.timeoutMs ?? CALL_MS
@@ -93,6 +130,10 @@ async function send(
 function withoutOutputSchema(definition: Accepted['definition']): Accepted['definition'] {
   const { outputSchema: _, ...rest } = definition
   return rest
+}
+
+function failed(text: string): Ended {
+  return { outcome: 'failed', text }
 }
 
 function unknown(text: string): Ended {

@@ -1,5 +1,6 @@
 /** `${NAME}` in a server's configuration, and the secrets that come in with it. */
-import { resolve } from 'node:path'
+import { existsSync } from 'node:fs'
+import { isAbsolute, resolve } from 'node:path'
 import { Fault } from '../core/fault.ts'
 import type { ToolServer } from '../core/home.ts'
 
@@ -14,9 +15,12 @@ export type Expanded = { mask: (text: string) => string } & (
   | { kind: 'http'; url: URL; headers: Record<string, string> }
 )
 
+/** Names whose values are secrets however short; other values count as secrets from 16 characters on. */
+const SECRET_NAME = /key|token|secret|pass|auth|cred/i
+
 /**
- * Puts the environment's values in place of `${NAME}`. Values that reach the server through its environment
- * or its headers count as secrets, and `mask` replaces them in text by `***`.
+ * Puts the environment's values in place of `${NAME}`. Values that look like secrets and reach the server
+ * through its environment or its headers are replaced by `***` in what `mask` is given.
  *
  * @param cwd where relative directories and arguments of a server begin
  * @throws Fault config-invalid naming every variable that is not set
@@ -29,7 +33,7 @@ export function expandServer(server: ToolServer, env: Environment, cwd: string):
     return text.replace(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, name: string) => {
       const value = env[name]
       if (value === undefined || value === '') missing.add(name)
-      else if (secret && value.length >= 6) secrets.add(value)
+      else if (secret && isSecret(name, value)) secrets.add(value)
       return value ?? ''
     })
   }
@@ -59,4 +63,9 @@ export function expandServer(server: ToolServer, env: Environment, cwd: string):
 
 function inherited(env: Environment): Record<string, string> {
   return Object.fromEntries(INHERITED.flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
+}
+
+function isSecret(name: string, value: string): boolean {
+  if (value.length < 6 || (isAbsolute(value) && existsSync(value))) return false
+  return SECRET_NAME.test(name) || value.length >= 16
 }

@@ -2,7 +2,7 @@
 import type { CatalogueTool, ToolOutcome } from '../core/catalogue.ts'
 import type { ToolServer } from '../core/home.ts'
 import type { Accepted } from './accept.ts'
-import { callTool } from './call.ts'
+import { type CallOptions, callTool, STOPPED_EARLY, unlessAborted } from './call.ts'
 import {
   type Connection,
   closeConnection,
@@ -23,21 +23,8 @@ export type Tools = {
    * bytes. Connects where that is needed; a server that fails or is slow costs its own tools only.
    */
   catalogue(): Promise<CatalogueTool[]>
-  /**
-   * Calls a tool by its catalogue name, at most once; never throws for what a server does.
-   *
-   * @param options.timeoutMs how long the tool may be silent; a minute, or what mcp.json says
-   * @param options.expect refuses the call where the tool or its server is no longer what was approved
-   */
-  call(
-    name: string,
-    args: unknown,
-    options: {
-      signal: AbortSignal
-      timeoutMs?: number
-      expect?: { definitionHash: string; serverHash: string }
-    },
-  ): Promise<ToolOutcome>
+  /** Calls a tool by its catalogue name, at most once; never throws for what a server does. */
+  call(name: string, args: unknown, options: CallOptions): Promise<ToolOutcome>
   health(): Health[]
   /** Ends every connection and every process, theirs included. */
   close(): Promise<void>
@@ -77,18 +64,14 @@ export function openTools(
       return tools.map(({ definition: _, ...tool }) => tool)
     },
 
-    async call(name, args, { signal, timeoutMs, expect }) {
-      const refuse = (text: string): ToolOutcome => ({ outcome: 'failed', text, ms: 0 })
-      const tool = await find(connections, name)
-      if (typeof tool === 'string') return refuse(tool)
-      if (expect && expect.definitionHash !== tool.definitionHash) {
-        return refuse(`The tool "${name}" has changed since the call was decided; nothing was called.`)
-      }
-      if (expect && expect.serverHash !== tool.serverHash) {
-        return refuse(`The server of "${name}" has changed since the call was decided; nothing was called.`)
-      }
-      const connection = connections.find((one) => one.name === tool.server) as Connection
-      return callTool(connection, tool, args, { signal, timeoutMs })
+    async call(name, args, callOptions) {
+      const { signal } = callOptions
+      const connection = await unlessAborted(find(connections, name), signal).catch((error: unknown) => {
+        if (signal.aborted) return STOPPED_EARLY
+        throw error
+      })
+      if (typeof connection === 'string') return { outcome: 'failed', text: connection, ms: 0 }
+      return callTool(connection, name, args, callOptions)
     },
 
     health: () => connections.map(health),
@@ -120,12 +103,15 @@ function unique(connections: Connection[]): Accepted[] {
   return all.filter(({ name }) => times.get(name) === 1)
 }
 
-/** The tool of that name, or a sentence why there is none. Connects to servers that could have it. */
-async function find(connections: Connection[], name: string): Promise<Accepted | string> {
-  const candidates = connections.filter((connection) => name.startsWith(`${connection.name}__`))
-  const known = () => unique(connections).find((tool) => tool.name === name)
+/** The one server with a tool of that name, or a sentence why there is none. Connects to those that could. */
+async function find(connections: Connection[], name: string): Promise<Connection | string> {
+  const known = () => {
+    const server = unique(connections).find((tool) => tool.name === name)?.server
+    return connections.find((connection) => connection.name === server)
+  }
   const found = known()
   if (found) return found
+  const candidates = connections.filter((connection) => name.startsWith(`${connection.name}__`))
   const failures = await Promise.all(
     candidates.map((connection) =>
       connected(connection).then(
@@ -134,9 +120,6 @@ async function find(connections: Connection[], name: string): Promise<Accepted |
       ),
     ),
   )
-  return (
-    known() ??
-    failures.find((why) => why !== '') ??
-    `There is no tool called ${JSON.stringify(name.slice(0, 200))}.`
-  )
+  const why = failures.find((failure) => failure !== '')
+  return known() ?? why ?? `There is no tool called ${JSON.stringify(name.slice(0, 200))}.`
 }

@@ -5,7 +5,16 @@ import { openTools, type Tools } from '../../src/tools/open.ts'
 
 /** The configuration of the misbehaving server; its options are explained in servers/hostile.ts. */
 export function hostile(...args: string[]): ToolServer {
-  const script = fileURLToPath(new URL('./servers/hostile.ts', import.meta.url))
+  return ours('hostile', args)
+}
+
+/** The configuration of a well-behaved server of the present protocol. */
+export function modern(): ToolServer {
+  return ours('modern', [])
+}
+
+function ours(name: string, args: string[]): ToolServer {
+  const script = fileURLToPath(new URL(`./servers/${name}.ts`, import.meta.url))
   return ToolServer.parse({ command: process.execPath, args: [script, ...args] })
 }
 

@@ -4,13 +4,14 @@ import { getRequestListener } from '@hono/node-server'
 import { McpServer as OldServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
 import { createMcpHandler, McpServer } from '@modelcontextprotocol/server'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { ToolServer } from '../../src/core/home.ts'
 import { call, openTestTools, until } from '../support/tools.ts'
 
 const open: Server[] = []
 afterEach(async () => {
+  vi.useRealTimers()
   for (const server of open.splice(0)) {
     server.closeAllConnections()
     await new Promise((resolve) => server.close(resolve))
@@ -89,7 +90,8 @@ test('the present protocol: listed, called, a change told, a wrong argument refu
   await handler.close()
 })
 
-test('the older protocol with sessions: a lost session is one failure, then a new one', async () => {
+/** A server of the older protocol that keeps sessions, in `sessions`, and counts them. */
+async function withSessions() {
   const sessions = new Map<string, StreamableHTTPServerTransport>()
   let made = 0
   const url = await listen(async (request, response) => {
@@ -106,14 +108,29 @@ test('the older protocol with sessions: a lost session is one failure, then a ne
     await server.connect(transport as Parameters<typeof server.connect>[0])
     await transport.handleRequest(request, response)
   })
+  return { url, sessions, made: () => made }
+}
+
+test('the older protocol with sessions: a lost session is one failure, then a new one', async () => {
+  const { url, sessions, made } = await withSessions()
   const tools = openTestTools({ web: at(url) })
   expect((await call(tools, 'web__greet')).text).toBe('Hello')
   sessions.clear()
   expect((await call(tools, 'web__greet')).outcome).toBe('failed')
   expect((await call(tools, 'web__greet')).text).toBe('Hello')
-  expect(made).toBe(2)
+  expect(made()).toBe(2)
   await tools.close()
   expect(sessions.size).toBe(0)
+})
+
+test('no call is risked on a session that rested and is gone', async () => {
+  const { url, sessions, made } = await withSessions()
+  await using tools = openTestTools({ web: at(url) })
+  expect((await call(tools, 'web__greet')).text).toBe('Hello')
+  sessions.clear()
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 15_000 })
+  expect((await call(tools, 'web__greet')).text).toBe('Hello')
+  expect(made()).toBe(2)
 })
 
 test('nobody listens: failed, and nothing was sent', async () => {

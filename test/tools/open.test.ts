@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { ToolServer } from '../../src/core/home.ts'
-import { call, hostile, openTestTools, packaged, until } from '../support/tools.ts'
+import { call, hostile, modern, openTestTools, packaged, until } from '../support/tools.ts'
 
 const FILES = '@modelcontextprotocol/server-filesystem'
 const MEMORY = '@modelcontextprotocol/server-memory'
@@ -117,13 +117,67 @@ test('a call is refused where the tool or server is not what was approved', asyn
   expect(await expecting({ definitionHash, serverHash: 'other' })).toMatchObject({ outcome: 'failed' })
 })
 
+test('a server that came back with another tool of the same name is not called', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'quorum-tools-'))
+  const [log, words] = [join(dir, 'calls'), join(dir, 'words')]
+  writeFileSync(words, 'repeats what it is given')
+  await using tools = openTestTools({ bad: hostile(`--log=${log}`, `--describes=${words}`) })
+  const tool = (await tools.catalogue()).find(({ name }) => name === 'bad__echo')
+  const { definitionHash = '', serverHash = '' } = tool ?? {}
+  writeFileSync(words, 'sends what it is given to everybody')
+  await call(tools, 'bad__die')
+  const options = { signal: new AbortController().signal, expect: { definitionHash, serverHash } }
+  const { outcome, text } = await tools.call('bad__echo', {}, options)
+  expect(outcome).toBe('failed')
+  expect(text).toContain('has changed since the call was decided')
+  expect(readFileSync(log, 'utf8')).toBe('die\n')
+  rmSync(dir, { recursive: true })
+})
+
+test('a call can be stopped while its server is still starting', async () => {
+  const tools = openTestTools({ bad: hostile('--mute') })
+  const stop = new AbortController()
+  const running = tools.call('bad__echo', {}, { signal: stop.signal })
+  await until(() => tools.health()[0]?.state === 'connecting')
+  stop.abort()
+  expect(await running).toMatchObject({ outcome: 'failed', text: 'The call was stopped before it began.' })
+  const began = performance.now()
+  await tools.close()
+  expect(performance.now() - began).toBeLessThan(5_000)
+})
+
+test('a server of the present protocol on standard streams, and again after it died', async () => {
+  await using tools = openTestTools({ modern: modern() })
+  expect((await tools.catalogue()).map(({ name }) => name)).toEqual([
+    'modern__ask',
+    'modern__die',
+    'modern__sum',
+  ])
+  expect(await call(tools, 'modern__sum', { a: 1, b: 2 })).toMatchObject({
+    outcome: 'succeeded',
+    text: '{"sum":3}',
+  })
+  const { outcome, text } = await call(tools, 'modern__ask', {})
+  expect(outcome).toBe('failed')
+  expect(text).toContain('Cannot request input')
+  expect((await call(tools, 'modern__die', {})).outcome).toBe('unknown')
+  expect((await call(tools, 'modern__sum', { a: 2, b: 2 })).text).toBe('{"sum":4}')
+})
+
 test('a child sees only what it is given, begins where it should, and its secrets come back masked', async () => {
-  const server = { ...hostile(), env: { TOKEN: `\${SECRET_TOKEN}` }, cwd: 'test' }
-  const env = { ...process.env, SECRET_TOKEN: 'hunter2-hunter2', OTHER_SECRET: 'unseen' }
+  const given = { TOKEN: `\${SECRET_TOKEN}`, STAGE: `\${STAGE}`, PLACE: `\${PLACE}` }
+  const server = { ...hostile(), env: given, cwd: 'test' }
+  const env = {
+    ...process.env,
+    SECRET_TOKEN: 'hunter2-hunter2',
+    OTHER_SECRET: 'unseen',
+    STAGE: 'production',
+    PLACE: process.cwd(),
+  }
   await using tools = openTestTools({ bad: server }, { env })
   const seen = JSON.parse((await call(tools, 'bad__environment')).text) as Record<string, string>
-  expect(seen.TOKEN).toBe('***')
-  const inherited = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', 'TOKEN']
+  expect(seen).toMatchObject({ TOKEN: '***', STAGE: 'production', PLACE: process.cwd() })
+  const inherited = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', ...Object.keys(given)]
   expect(Object.keys(seen).filter((name) => !inherited.includes(name))).toEqual([])
   expect((await call(tools, 'bad__where')).text).toBe(join(process.cwd(), 'test'))
 })

@@ -4,11 +4,13 @@
  *   --dies-on-probe      ends when it is asked anything before `initialize`
  *   --says=TEXT          writes TEXT to standard error and ends at once
  *   --ignores-goodbye    stays when its input ends and when it is told to terminate
+ *   --mute               never answers anything
  *   --count=N            lists N further tools
+ *   --describes=FILE     describes its tools with the words in FILE
  *   --log=FILE           appends the name of every tool that is called to FILE
  */
 import { spawn } from 'node:child_process'
-import { appendFileSync } from 'node:fs'
+import { appendFileSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 
 type Request = {
@@ -31,7 +33,8 @@ if (flag('ignores-goodbye')) {
 }
 
 const schema = { type: 'object' }
-const define = (name: string) => ({ name, description: `does ${name}`, inputSchema: schema })
+const words = option('describes') ? readFileSync(option('describes'), 'utf8') : 'does what it says'
+const define = (name: string) => ({ name, description: words, inputSchema: schema })
 let extra: string[] = option('names').split(',').filter(Boolean)
 for (let i = 0; i < Number(option('count')); i++) extra.push(`extra_${i}`)
 
@@ -84,6 +87,7 @@ const tools: Record<string, (id: Request['id'], args: unknown, progressToken: un
 
 createInterface({ input: process.stdin }).on('line', (line) => {
   const { id, method, params } = JSON.parse(line) as Request
+  if (flag('mute')) return
   if (flag('dies-on-probe') && method === 'server/discover') process.exit(1)
   if (method === 'initialize') {
     answer(id, {

@@ -1,0 +1,197 @@
+/** What the app hears of: Events API envelopes for everything that happens where it is a member. */
+import type { Hub } from './hub.ts'
+import { newId } from './ids.ts'
+import {
+  type Channel,
+  dmOf,
+  findMessage,
+  type Json,
+  type Message,
+  mayRead,
+  nextTs,
+  removeMessage,
+  type View,
+  withReplies,
+} from './world.ts'
+
+/** Wraps an event as Slack does and hands it to the outbox. */
+function post(hub: Hub, event: Json, channel?: Channel): void {
+  const { team, bot } = hub.world
+  hub.outbox.post({
+    token: 'local-workspace',
+    team_id: team.id,
+    context_team_id: team.id,
+    context_enterprise_id: null,
+    api_app_id: bot.app,
+    event,
+    type: 'event_callback',
+    event_id: newId('Ev'),
+    event_time: Math.floor(Date.now() / 1000),
+    authorizations: [
+      {
+        enterprise_id: null,
+        team_id: team.id,
+        user_id: bot.user,
+        is_bot: true,
+        is_enterprise_install: false,
+      },
+    ],
+    is_ext_shared_channel: channel?.is_ext_shared ?? false,
+    event_context: newId('4-'),
+  })
+}
+
+function heardChannel(hub: Hub, id: string): Channel | undefined {
+  return mayRead(hub.world, hub.world.bot.user, id) ? hub.world.channels.get(id) : undefined
+}
+
+/** A new message: `app_mention` where the app is named, and `message`. */
+export function announcePosted(hub: Hub, message: Message): void {
+  const channel = heardChannel(hub, message.channel)
+  if (!channel) return
+  const { channel_type, ...mention } = wire(hub, message, channel)
+  const named = !message.bot_id && !channel.dm && message.text.includes(`<@${hub.world.bot.user}>`)
+  if (named) post(hub, { ...mention, type: 'app_mention' }, channel)
+  if (!named || hub.both) post(hub, { ...mention, channel_type }, channel)
+}
+
+/** A message that is different now; the text may be the same, as after an unfurl. */
+export function announceChanged(hub: Hub, message: Message, previous: Message): void {
+  const channel = heardChannel(hub, message.channel)
+  if (!channel) return
+  const ts = nextTs(hub.world)
+  const event = {
+    type: 'message',
+    subtype: 'message_changed',
+    message: inner(hub, message),
+    previous_message: inner(hub, previous),
+    channel: channel.id,
+    hidden: true,
+    ts,
+    event_ts: ts,
+    channel_type: channelType(channel),
+  }
+  post(hub, event, channel)
+}
+
+function announceDeleted(hub: Hub, previous: Message): void {
+  const channel = heardChannel(hub, previous.channel)
+  if (!channel) return
+  const ts = nextTs(hub.world)
+  const event = {
+    type: 'message',
+    subtype: 'message_deleted',
+    previous_message: inner(hub, previous),
+    channel: channel.id,
+    hidden: true,
+    deleted_ts: previous.ts,
+    ts,
+    event_ts: ts,
+    channel_type: channelType(channel),
+  }
+  post(hub, event, channel)
+}
+
+/** Removes a message and tells the app what Slack would: a deletion, or a root that became a tombstone. */
+export function removeAndTell(hub: Hub, message: Message): void {
+  if (removeMessage(hub.world, message) === 'removed') {
+    announceDeleted(hub, message)
+    return
+  }
+  const tombstone = findMessage(hub.world, message.channel, message.ts)
+  if (tombstone) announceChanged(hub, tombstone, message)
+}
+
+export function announceJoined(hub: Hub, user: string, channel: Channel): void {
+  if (!heardChannel(hub, channel.id)) return
+  const { team } = hub.world
+  const event_ts = nextTs(hub.world)
+  const event = {
+    type: 'member_joined_channel',
+    user,
+    channel: channel.id,
+    channel_type: 'C',
+    team: team.id,
+    event_ts,
+  }
+  post(hub, event, channel)
+}
+
+export function announceHomeOpened(hub: Hub, user: string, tab: 'home' | 'messages'): void {
+  const channel = dmOf(hub.world, user)
+  const view: View | undefined = hub.world.homes.get(user)
+  const event: Json = {
+    type: 'app_home_opened',
+    user,
+    channel: channel?.id,
+    tab,
+    event_ts: nextTs(hub.world),
+  }
+  if (view && tab === 'home') event.view = view
+  post(hub, event)
+}
+
+export function announceStopped(
+  hub: Hub,
+  user: string,
+  channel: string,
+  thread: string,
+  streams: string[],
+): void {
+  const event = {
+    type: 'agent_session_stopped',
+    channel,
+    user,
+    thread_ts: thread,
+    streaming_message_ts: streams,
+    event_ts: nextTs(hub.world),
+  }
+  post(hub, event, hub.world.channels.get(channel))
+}
+
+function wire(hub: Hub, message: Message, channel: Channel): Json {
+  const { reply_count, reply_users, latest_reply, streaming, ...rest } = message
+  return {
+    ...inner(hub, rest),
+    channel: channel.id,
+    event_ts: message.ts,
+    channel_type: channelType(channel),
+  }
+}
+
+/** A message as it lies inside an event or an answer of the Web API. */
+export function inner(hub: Hub, message: Message): Json {
+  const { channel, streaming, ...rest } = withReplies(hub.world, message)
+  const parent = message.thread_ts && message.thread_ts !== message.ts ? message.thread_ts : undefined
+  const root = parent ? findMessage(hub.world, channel, parent) : undefined
+  const named: Json = { ...rest, team: hub.world.team.id }
+  if (root) named.parent_user_id = root.user
+  if (message.bot_id) named.bot_profile = botProfile(hub)
+  if (!message.blocks && !message.subtype && message.text) named.blocks = [asRichText(message.text)]
+  return named
+}
+
+function botProfile(hub: Hub): Json {
+  const { bot, team } = hub.world
+  return { id: bot.id, app_id: bot.app, name: bot.name, team_id: team.id, deleted: false, updated: 0 }
+}
+
+function channelType(channel: Channel): string {
+  return channel.dm ? 'im' : 'channel'
+}
+
+/** Slack's composer sends rich text beside the text: mentions as elements, the rest as it is. */
+function asRichText(text: string): Json {
+  const elements = text
+    .split(/(<@[UW][A-Z0-9]+>)/)
+    .filter((part) => part !== '')
+    .map((part) => {
+      const user = /^<@([UW][A-Z0-9]+)>$/.exec(part)?.[1]
+      return user ? { type: 'user', user_id: user } : { type: 'text', text: unescapeText(part) }
+    })
+  return { type: 'rich_text', block_id: 'b0', elements: [{ type: 'rich_text_section', elements }] }
+}
+
+function unescapeText(text: string): string {
+  return text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&')
+}

@@ -1,0 +1,52 @@
+/** What every part of the workspace's server has at hand. */
+import type { Hooks } from './hooks.ts'
+import type { Outbox } from './outbox.ts'
+import type { World } from './world.ts'
+
+export type Hub = {
+  world: World
+  outbox: Outbox
+  hooks: Hooks
+  files: Map<string, StoredFile>
+  /** The scopes of the bot token; tests take some away. */
+  scopes: string[]
+  /** Whether a mention arrives as `app_mention` and `message`, as it does in Slack. */
+  both: boolean
+  /** How long a stream lives, in milliseconds. */
+  streamMs: number
+  streams: Map<string, Stream>
+  /** `http://127.0.0.1:PORT` */
+  origin: string
+  botToken: string
+  appToken: string
+  /** A one-time address for Socket Mode; undefined in HTTP mode. */
+  connect(): string | undefined
+}
+
+export type StoredFile = {
+  id: string
+  name: string
+  title: string
+  length: number
+  bytes?: Buffer
+  shared: boolean
+}
+
+/** An open or ended stream and what has been written into it. */
+export type Stream = {
+  open: boolean
+  stoppedByUser?: boolean
+  mode: 'plan' | 'timeline'
+  text: string
+  planTitle?: string
+  parts: StreamPart[]
+  timer?: NodeJS.Timeout
+}
+
+export type StreamPart =
+  | { kind: 'text'; text: string }
+  | {
+      kind: 'task'
+      task: { id: string; title: string; status: string; details: string; output: string; sources: unknown[] }
+    }
+  | { kind: 'blocks'; blocks: Record<string, unknown>[] }

@@ -1,0 +1,322 @@
+/** The local workspace: a small Slack on the loopback address, for people without one and for tests. */
+import { fileURLToPath } from 'node:url'
+import { type Call, createApi } from './api.ts'
+import { createHooks } from './hooks.ts'
+import type { Hub } from './hub.ts'
+import { newSecret } from './ids.ts'
+import { click, command, submit } from './interact.ts'
+import { openLive } from './live.ts'
+import { type Breakage, createFaults, createTiers } from './misbehave.ts'
+import { type Delivery, openOutbox } from './outbox.ts'
+import { edit, expectReader, interrupt, invite, openHome, remove, say, unfurl } from './people.ts'
+import { keepIn } from './persist.ts'
+import { createWorkspaceServer, listen } from './serve.ts'
+import { openSocketTransport } from './socket.ts'
+import { createWaiting } from './until.ts'
+import { openWebhookTransport } from './webhook.ts'
+import {
+  createWorld,
+  dmOf,
+  type Json,
+  type Message,
+  place,
+  threadMessages,
+  type View,
+  type World,
+  withReplies,
+} from './world.ts'
+
+export type { Message, View }
+
+export type WorkspaceOptions = {
+  /** 0 (the default) takes any; a port that is taken becomes the next free one. */
+  port?: number
+  /** Keeps what is said here, as JSON lines; absent: in memory only. */
+  file?: string
+  /** HTTP mode: signed events, interactions and commands are posted here; absent: Socket Mode. */
+  eventsUrl?: string
+  /** The static page; by default the one beside this directory. */
+  pageDir?: string
+  team?: { id: string; name: string }
+  /** Keep Slack's published rate limits; false by default. */
+  tiers?: boolean
+  /** Milliseconds the app has to acknowledge; 3,000 as in Slack. */
+  ackMs?: number
+  /** Milliseconds before each repetition of an event; Slack: 0, 60,000, 300,000. Here 0, 1,000, 5,000. */
+  retryWaits?: number[]
+  /** Milliseconds a trigger id is good; 3,000 as in Slack. */
+  triggerMs?: number
+  /** Milliseconds a stream lives; 300,000 as in Slack. */
+  streamMs?: number
+}
+
+type PersonName = 'ana' | 'ben' | 'chloe' | 'gil'
+type ChannelName = 'general' | 'ops' | 'random' | 'partners'
+
+/** Every function that acts for a person throws a plain Error when that person cannot do it. */
+export type Workspace = {
+  url: string
+  /** What `slackApiUrl` is set to; ends with a slash. */
+  apiUrl: string
+  botToken: string
+  appToken: string
+  signingSecret: string
+  team: string
+  botUser: string
+  botId: string
+  appId: string
+  /** gil is a guest and only in #partners; chloe is an admin. */
+  users: Record<PersonName, string>
+  /** The app is not in #random; #partners is shared with another organisation. */
+  channels: Record<ChannelName, string>
+  /** The bot token's scopes: take some out to see `missing_scope`. */
+  scopes: string[]
+  /** Writes as a person; `@quorum`, `@ana`, `#ops` are resolved. Gives the message's ts. */
+  say(user: string, channel: string, text: string, options?: { thread?: string }): Promise<string>
+  edit(user: string, channel: string, ts: string, text: string): Promise<void>
+  /** Deletes; a question with replies becomes a tombstone, which the app sees as a change. */
+  remove(user: string, channel: string, ts: string): Promise<void>
+  /** A change of attachments without a change of words. */
+  unfurl(channel: string, ts: string): Promise<void>
+  /** Makes a person (or the app) a member of a channel. */
+  invite(user: string, channel: string): Promise<void>
+  /** Presses a button; resolves when acknowledged, rejects after `ackMs` or where there is no such button. */
+  click(user: string, channel: string, ts: string, actionId: string, value?: string): Promise<void>
+  /** Presses a button of an open modal or of the Home tab. */
+  clickView(user: string, viewId: string, actionId: string, value?: string): Promise<void>
+  command(user: string, channel: string, text: string): Promise<void>
+  openHome(user: string, tab?: 'home' | 'messages'): Promise<void>
+  /** `values`: block id → action id → what was typed or chosen. */
+  submit(user: string, viewId: string, values: Record<string, Json>): Promise<void>
+  /** The native Stop of an agent session. */
+  interrupt(user: string, channel: string, thread: string): Promise<void>
+  /** The direct conversation of a person with the app. */
+  dm(user: string): string
+  /** All messages of a channel, replies included, oldest first; with a thread, that thread with its root. */
+  messages(channel: string, thread?: string): Message[]
+  ephemerals(user: string): Message[]
+  /** The open modals, the one on top last. */
+  views(user: string): View[]
+  home(user: string): View | undefined
+  session(channel: string, thread: string): string | undefined
+  /** Asks `probe` again after every change until it gives something; `ms` is 5,000 by default. */
+  until<T>(probe: () => T | undefined | false, ms?: number): Promise<T>
+  calls: Call[]
+  deliveries: Delivery[]
+  /** Open Socket Mode connections. */
+  connections(): number
+  /** Events neither acknowledged nor given up. */
+  pending(): number
+  /** HTTP mode from now on, with this address. */
+  sendEventsTo(url: string): void
+  misbehave: {
+    /** The next event is delivered this many times more, though it is acknowledged. */
+    redeliver(times: number): void
+    both(on: boolean): void
+    limit(method: string, retryAfterSeconds: number, times?: number): void
+    /** The call takes effect at once; its answer is late. */
+    slow(method: string, ms: number, times?: number): void
+    refuse(method: string, error: string, times?: number): void
+    /** `status`: 500; `reset`: cut before anything happens; `lost`: it happens, the answer is cut. */
+    breakHttp(method: string, times?: number, how?: Breakage): void
+    dropSockets(): void
+    /** Events that come within 30 ms of each other are delivered in the opposite order. */
+    shuffle(on: boolean): void
+  }
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+const SCOPES = [
+  'app_mentions:read',
+  'assistant:write',
+  'channels:history',
+  'channels:join',
+  'channels:read',
+  'chat:write',
+  'commands',
+  'files:read',
+  'files:write',
+  'groups:history',
+  'groups:read',
+  'im:history',
+  'im:read',
+  'im:write',
+  'mpim:history',
+  'mpim:read',
+  'reactions:write',
+  'team:read',
+  'users:read',
+]
+
+const PAGE_DIR = fileURLToPath(new URL('../page', import.meta.url))
+
+/** Opens the workspace and serves it on 127.0.0.1 until it is closed. */
+export async function openWorkspace(options: WorkspaceOptions = {}): Promise<Workspace> {
+  const world = createWorld(options.team ?? { id: 'T0DEMO', name: 'Demo' })
+  const kept = options.file === undefined ? undefined : keepIn(options.file, world)
+  const signingSecret = newSecret()
+  const waiting = createWaiting(() => describe(world, hub, api.calls))
+  world.listeners.add(waiting.poke)
+  const outbox = openOutbox({
+    waits: options.retryWaits ?? [0, 1_000, 5_000],
+    ackMs: options.ackMs ?? 3_000,
+    changed: waiting.poke,
+  })
+  const socket = openSocketTransport(world.bot.app, waiting.poke)
+  const hub: Hub = {
+    world,
+    outbox,
+    hooks: createHooks(options.triggerMs),
+    files: new Map(),
+    scopes: [...SCOPES],
+    both: true,
+    streamMs: options.streamMs ?? 300_000,
+    streams: new Map(),
+    origin: '',
+    botToken: `xoxb-local-${newSecret()}`,
+    appToken: `xapp-local-${newSecret()}`,
+    connect: () =>
+      http
+        ? undefined
+        : `${hub.origin.replace('http', 'ws')}/link/?ticket=${socket.ticket()}&app_id=${world.bot.app}`,
+  }
+  const faults = createFaults()
+  const api = createApi(hub, faults, options.tiers ? createTiers() : undefined, waiting.poke)
+  const live = openLive(world)
+  const server = createWorkspaceServer(() => ({
+    hub,
+    api,
+    live,
+    socket,
+    pageDir: options.pageDir ?? PAGE_DIR,
+  }))
+  hub.origin = `http://127.0.0.1:${await listen(server, options.port ?? 0)}`
+
+  let http = false
+  const sendEventsTo = (url: string) => {
+    http = true
+    outbox.use(openWebhookTransport(url, signingSecret))
+  }
+  if (options.eventsUrl === undefined) outbox.use(socket)
+  else sendEventsTo(options.eventsUrl)
+
+  let closing: Promise<void> | undefined
+  const close = () => {
+    closing ??= (async () => {
+      outbox.close()
+      socket.close()
+      live.close()
+      waiting.close()
+      for (const stream of hub.streams.values()) clearTimeout(stream.timer)
+      const closed = new Promise((resolve) => server.close(resolve))
+      server.closeAllConnections()
+      await closed
+      kept?.close()
+    })()
+    return closing
+  }
+
+  return {
+    ...identity(hub, signingSecret),
+    ...acting(hub),
+    ...looking(hub),
+    until: waiting.until,
+    calls: api.calls,
+    deliveries: outbox.deliveries,
+    connections: socket.connections,
+    pending: outbox.pending,
+    sendEventsTo,
+    misbehave: {
+      redeliver: outbox.redeliver,
+      both: (on) => {
+        hub.both = on
+      },
+      limit: faults.limit,
+      slow: faults.slow,
+      refuse: faults.refuse,
+      breakHttp: faults.breakHttp,
+      dropSockets: socket.drop,
+      shuffle: outbox.shuffle,
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+function identity(hub: Hub, signingSecret: string) {
+  const { team, bot } = hub.world
+  return {
+    url: hub.origin,
+    apiUrl: `${hub.origin}/api/`,
+    botToken: hub.botToken,
+    appToken: hub.appToken,
+    signingSecret,
+    team: team.id,
+    botUser: bot.user,
+    botId: bot.id,
+    appId: bot.app,
+    users: { ana: 'U0ANA', ben: 'U0BEN', chloe: 'U0CHLOE', gil: 'U0GIL' },
+    channels: { general: 'C0GENERAL', ops: 'C0OPS', random: 'C0RANDOM', partners: 'C0PARTNERS' },
+    scopes: hub.scopes,
+  }
+}
+
+function acting(hub: Hub) {
+  return {
+    say: async (user: string, channel: string, text: string, options?: { thread?: string }) =>
+      say(hub, user, channel, text, options?.thread),
+    edit: async (user: string, channel: string, ts: string, text: string) =>
+      edit(hub, user, channel, ts, text),
+    remove: async (user: string, channel: string, ts: string) => remove(hub, user, channel, ts),
+    unfurl: async (channel: string, ts: string) => unfurl(hub, channel, ts),
+    invite: async (user: string, channel: string) => invite(hub, user, channel),
+    click: (user: string, channel: string, ts: string, action: string, value?: string) =>
+      click(hub, user, { channel, ts }, action, value),
+    clickView: (user: string, view: string, action: string, value?: string) =>
+      click(hub, user, { view }, action, value),
+    command: (user: string, channel: string, text: string) => command(hub, user, channel, text),
+    openHome: async (user: string, tab?: 'home' | 'messages') => openHome(hub, user, tab),
+    submit: (user: string, view: string, values: Record<string, Json>) => submit(hub, user, view, values),
+    interrupt: async (user: string, channel: string, thread: string) => interrupt(hub, user, channel, thread),
+  }
+}
+
+function looking({ world }: Hub) {
+  return {
+    dm(user: string) {
+      const channel = dmOf(world, user)
+      if (!channel) throw new Error(`There is nobody with the id ${user}.`)
+      expectReader(world, user, channel.id)
+      return channel.id
+    },
+    messages(channel: string, thread?: string) {
+      if (thread !== undefined) return threadMessages(world, channel, thread)
+      return [...(world.messages.get(channel)?.values() ?? [])].map((message) => withReplies(world, message))
+    },
+    ephemerals: (user: string) => world.ephemerals.get(user) ?? [],
+    views: (user: string) => world.views.get(user) ?? [],
+    home: (user: string) => world.homes.get(user),
+    session: (channel: string, thread: string) => world.sessions.get(place(channel, thread))?.status,
+  }
+}
+
+/** The last of everything, for the error of a wait that ran out. */
+function describe(world: World, hub: Hub, calls: Call[]): string {
+  const said = [...world.messages.values()]
+    .flatMap((messages) => [...messages.values()])
+    .sort((a, b) => Number(a.ts) - Number(b.ts))
+    .slice(-8)
+    .map(
+      ({ channel, thread_ts, ts, user, text }) =>
+        `  ${channel} ${thread_ts ?? ts} ${user}: ${text.slice(0, 120)}`,
+    )
+  const called = calls.slice(-8).map(({ method, ok, error }) => `  ${method} ${ok ? 'ok' : error}`)
+  const sent = hub.outbox.deliveries
+    .slice(-5)
+    .map(
+      ({ type, attempt, acknowledged }) =>
+        `  ${type} attempt ${attempt} ${acknowledged ? 'acknowledged' : 'unanswered'}`,
+    )
+  return ['Last messages:', ...said, 'Last calls:', ...called, 'Last deliveries:', ...sent].join('\n')
+}

@@ -1,0 +1,167 @@
+/**
+ * What Slack sends to the app: events are repeated until they are acknowledged or given up,
+ * clicks and commands are sent once. How an envelope travels is the transport's business.
+ */
+import { randomUUID } from 'node:crypto'
+import type { Json } from './world.ts'
+
+export type Kind = 'events_api' | 'interactive' | 'slash_commands'
+export type Parcel = { envelope: string; kind: Kind; payload: Json; attempt: number; reason?: string }
+
+/** What became of handing a parcel over once. `lost`: the connection died before the answer. */
+export type Handed =
+  | { outcome: 'acknowledged'; body?: unknown }
+  | { outcome: 'refused'; reason: string; final?: boolean }
+  | { outcome: 'lost' }
+  | { outcome: 'closed' }
+
+export type Transport = {
+  /** Hands over once; `patience` is how long to wait for a connection, absent: as long as it takes. */
+  hand(parcel: Parcel, ackMs: number, patience?: number): Promise<Handed>
+  close(): void
+}
+
+/** One attempt to deliver. Times are milliseconds of the clock. */
+export type Delivery = {
+  envelope: string
+  kind: Kind
+  type: string
+  at: number
+  acknowledged?: number
+  attempt: number
+}
+
+export type Outbox = {
+  deliveries: Delivery[]
+  use(transport: Transport): void
+  /** Delivers an event in its own time, repeating it as Slack does. */
+  post(event: Json): void
+  /** Delivers a click, a submission or a command once; the app's answer, or a plain Error. */
+  ask(kind: 'interactive' | 'slash_commands', payload: Json): Promise<unknown>
+  redeliver(times: number): void
+  shuffle(on: boolean): void
+  /** Events that are neither acknowledged nor given up. */
+  pending(): number
+  close(): void
+}
+
+const SHUFFLE_MS = 30
+const KEPT = 50_000
+
+/**
+ * @param settings.waits milliseconds before the second, third and fourth attempt
+ * @param settings.ackMs how long the app has to acknowledge
+ * @param settings.changed called whenever a delivery starts or ends
+ */
+export function openOutbox(settings: { waits: number[]; ackMs: number; changed: () => void }): Outbox {
+  const deliveries: Delivery[] = []
+  const timers = new Map<NodeJS.Timeout, () => void>()
+  let transport: Transport | undefined
+  let closed = false
+  let repeats = 0
+  let pending = 0
+  let shuffling = false
+  let held: (() => void)[] = []
+
+  const wait = (ms: number) =>
+    new Promise<void>((resolve) => {
+      const timer = setTimeout(() => {
+        timers.delete(timer)
+        resolve()
+      }, ms)
+      timers.set(timer, resolve)
+    })
+
+  async function hand(parcel: Parcel, patience?: number): Promise<Handed> {
+    if (closed || !transport) return { outcome: 'closed' }
+    const { envelope, kind, attempt } = parcel
+    const delivery: Delivery = { envelope, kind, type: typeOf(parcel.payload), at: Date.now(), attempt }
+    deliveries.push(delivery)
+    if (deliveries.length > KEPT) deliveries.shift()
+    const handed = await transport.hand(parcel, settings.ackMs, patience)
+    if (handed.outcome === 'acknowledged') delivery.acknowledged = Date.now()
+    settings.changed()
+    return handed
+  }
+
+  async function deliver(payload: Json, again: number): Promise<void> {
+    const parcel: Parcel = { envelope: randomUUID(), kind: 'events_api', payload, attempt: 0 }
+    let refused = 0
+    for (;;) {
+      const handed = await hand(parcel)
+      if (handed.outcome === 'acknowledged') break
+      if (handed.outcome === 'closed' || (handed.outcome === 'refused' && handed.final)) return
+      if (handed.outcome === 'refused') {
+        const pause = settings.waits[refused]
+        if (pause === undefined) return
+        refused += 1
+        if (pause > 0) await wait(pause)
+        parcel.reason = handed.reason
+      } else {
+        parcel.reason = 'connection_failed'
+      }
+      parcel.attempt += 1
+    }
+    for (let time = 0; time < again; time++) {
+      parcel.attempt += 1
+      parcel.reason = 'timeout'
+      await hand(parcel)
+    }
+  }
+
+  function release(): void {
+    const batch = held.reverse()
+    held = []
+    for (const start of batch) start()
+  }
+
+  return {
+    deliveries,
+    use(next) {
+      transport?.close()
+      transport = next
+    },
+    post(event) {
+      if (closed) return
+      const again = repeats
+      repeats = 0
+      pending += 1
+      const start = () => {
+        void deliver(event, again).finally(() => {
+          pending -= 1
+          settings.changed()
+        })
+      }
+      if (!shuffling) return start()
+      held.push(start)
+      if (held.length === 1) void wait(SHUFFLE_MS).then(release)
+    },
+    async ask(kind, payload) {
+      const handed = await hand({ envelope: randomUUID(), kind, payload, attempt: 0 }, settings.ackMs)
+      if (handed.outcome === 'acknowledged') return handed.body
+      const why = handed.outcome === 'refused' ? handed.reason : 'the connection was lost'
+      throw new Error(`The app did not answer within ${settings.ackMs / 1000} s (${why}).`)
+    },
+    redeliver(times) {
+      repeats = times
+    },
+    shuffle(on) {
+      shuffling = on
+    },
+    pending: () => pending,
+    close() {
+      closed = true
+      for (const [timer, resolve] of timers) {
+        clearTimeout(timer)
+        resolve()
+      }
+      timers.clear()
+      transport?.close()
+    },
+  }
+}
+
+function typeOf(payload: Json): string {
+  const event = payload.event as Json | undefined
+  return String(event?.type ?? payload.type ?? payload.command ?? '')
+}

@@ -1,0 +1,138 @@
+/** What people do with messages: write, edit, delete, open the Home tab, press Stop. */
+import {
+  announceChanged,
+  announceHomeOpened,
+  announceJoined,
+  announcePosted,
+  announceStopped,
+  removeAndTell,
+} from './announce.ts'
+import type { Hub } from './hub.ts'
+import { closeStream } from './stream.ts'
+import {
+  addMessage,
+  changeMessage,
+  findMessage,
+  joinChannel,
+  type Message,
+  mayRead,
+  nextTs,
+  type World,
+} from './world.ts'
+
+/** A person writes. `text` is as typed: `@quorum` and `#ops` become what Slack makes of them. */
+export function say(hub: Hub, user: string, channel: string, text: string, thread?: string): string {
+  const { world } = hub
+  expectReader(world, user, channel)
+  if (text.trim() === '') throw new Error('A message needs some text.')
+  const root = thread === undefined ? undefined : findMessage(world, channel, thread)
+  if (thread !== undefined && !root) throw new Error('There is no such thread.')
+  const message: Message = {
+    type: 'message',
+    ts: nextTs(world),
+    channel,
+    user,
+    text: compose(world, text),
+    client_msg_id: crypto.randomUUID(),
+    ...(root ? { thread_ts: root.thread_ts ?? root.ts } : {}),
+  }
+  addMessage(world, message)
+  announcePosted(hub, message)
+  return message.ts
+}
+
+export function edit(hub: Hub, user: string, channel: string, ts: string, text: string): void {
+  const previous = ownMessage(hub.world, user, channel, ts)
+  const stamp = nextTs(hub.world)
+  const message = { ...previous, text: compose(hub.world, text), edited: { user, ts: stamp } }
+  changeMessage(hub.world, message)
+  announceChanged(hub, message, previous)
+}
+
+export function remove(hub: Hub, user: string, channel: string, ts: string): void {
+  removeAndTell(hub, ownMessage(hub.world, user, channel, ts))
+}
+
+/** Slack looked at a link of the message: a change of attachments, not of words. */
+export function unfurl(hub: Hub, channel: string, ts: string): void {
+  const previous = findMessage(hub.world, channel, ts)
+  if (!previous) throw new Error('There is no such message.')
+  const message = { ...previous, attachments: [{ id: 1, title: 'A page', text: 'What the page says.' }] }
+  changeMessage(hub.world, message)
+  announceChanged(hub, message, previous)
+}
+
+export function invite(hub: Hub, user: string, channel: string): void {
+  const found = hub.world.channels.get(channel)
+  if (!found || found.dm) throw new Error('There is no such channel.')
+  if (joinChannel(hub.world, found, user)) announceJoined(hub, user, found)
+}
+
+export function openHome(hub: Hub, user: string, tab: 'home' | 'messages' = 'home'): void {
+  expectPerson(hub.world, user)
+  announceHomeOpened(hub, user, tab)
+}
+
+/** The native Stop of an agent session: its streams end, and the app is told. */
+export function interrupt(hub: Hub, user: string, channel: string, thread: string): void {
+  expectReader(hub.world, user, channel)
+  const stopped: string[] = []
+  for (const message of hub.world.messages.get(channel)?.values() ?? []) {
+    if (!message.streaming || message.thread_ts !== thread) continue
+    closeStream(hub, message, true)
+    stopped.push(message.ts)
+  }
+  announceStopped(hub, user, channel, thread, stopped)
+}
+
+export function expectPerson(world: World, user: string): void {
+  const person = world.users.get(user)
+  if (!person || person.is_bot) throw new Error(`There is nobody with the id ${user}.`)
+}
+
+export function expectReader(world: World, user: string, channel: string): void {
+  expectPerson(world, user)
+  if (!world.channels.has(channel)) throw new Error(`There is no channel ${channel}.`)
+  if (!mayRead(world, user, channel)) throw new Error(`${user} is not a member of ${channel}.`)
+}
+
+function ownMessage(world: World, user: string, channel: string, ts: string): Message {
+  expectReader(world, user, channel)
+  const message = findMessage(world, channel, ts)
+  if (!message || message.subtype === 'tombstone') throw new Error('There is no such message.')
+  if (message.user !== user) throw new Error('Only the author can change a message.')
+  return message
+}
+
+const TOKEN = /(<[@#!][^<>]+>|<https?:[^<>]+>|<mailto:[^<>]+>)/
+const LINK = /\bhttps?:\/\/[^\s<>|]+[^\s<>|.,;:!?)\]'"]/g
+
+/** Typed text as Slack stores it: names resolved, `& < >` escaped, links in angle brackets. */
+function compose(world: World, typed: string): string {
+  const escaped = outsideTokens(typed, (part) => escapeText(part).replace(LINK, '<$&>'))
+  return outsideTokens(escaped, (part) => resolveNames(world, part))
+}
+
+function outsideTokens(text: string, change: (part: string) => string): string {
+  return text
+    .split(TOKEN)
+    .map((part) => (TOKEN.test(part) ? part : change(part)))
+    .join('')
+}
+
+function resolveNames(world: World, text: string): string {
+  return text
+    .replace(/(^|[^\w@<])@([a-z]+)\b/gi, (whole, before: string, name: string) => {
+      if (/^(here|channel|everyone)$/i.test(name)) return `${before}<!${name.toLowerCase()}>`
+      const person = [...world.users.values()].find((user) => user.name === name.toLowerCase())
+      return person ? `${before}<@${person.id}>` : whole
+    })
+    .replace(/(^|[^\w#&<])#([a-z]+)\b/gi, (whole, before: string, name: string) => {
+      const channel = [...world.channels.values()].find((one) => !one.dm && one.name === name.toLowerCase())
+      return channel ? `${before}<#${channel.id}|${channel.name}>` : whole
+    })
+}
+
+function escapeText(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+}

@@ -1,0 +1,141 @@
+/** Socket Mode: envelopes travel over WebSockets the app opened, each to one of them. */
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { WebSocket, WebSocketServer } from 'ws'
+import type { Handed, Parcel, Transport } from './outbox.ts'
+
+export type SocketTransport = Transport & {
+  /** A one-time address for the next connection, good for 30 s. */
+  ticket(): string
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
+  connections(): number
+  /** Cuts every connection without a closing handshake. */
+  drop(): void
+}
+
+const PING_MS = 5_000
+const TICKET_MS = 30_000
+
+/** @param app the id of the app, named in the greeting */
+export function openSocketTransport(app: string, changed: () => void): SocketTransport {
+  const server = new WebSocketServer({ noServer: true })
+  const tickets = new Map<string, number>()
+  const sockets: WebSocket[] = []
+  const unanswered = new Map<string, { socket: WebSocket; settle: (handed: Handed) => void }>()
+  const queue = new Set<(socket: WebSocket | undefined) => void>()
+  let turn = 0
+  let closed = false
+
+  const pings = setInterval(() => {
+    for (const socket of sockets) socket.ping()
+  }, PING_MS)
+  pings.unref()
+
+  const freeSocket = (patience?: number) =>
+    new Promise<WebSocket | undefined>((resolve) => {
+      const take = (socket: WebSocket | undefined) => {
+        clearTimeout(timer)
+        queue.delete(take)
+        resolve(socket)
+      }
+      const timer = patience === undefined ? undefined : setTimeout(() => take(undefined), patience)
+      queue.add(take)
+    })
+
+  function connected(socket: WebSocket): void {
+    socket.on('error', () => socket.terminate())
+    socket.on('message', (data) => answer(data.toString()))
+    socket.on('close', () => {
+      const at = sockets.indexOf(socket)
+      if (at >= 0) sockets.splice(at, 1)
+      for (const entry of [...unanswered.values()])
+        if (entry.socket === socket) entry.settle({ outcome: 'lost' })
+      changed()
+    })
+    socket.send(
+      JSON.stringify({
+        type: 'hello',
+        num_connections: sockets.length + 1,
+        debug_info: { host: 'local-workspace', build_number: 1, approximate_connection_time: 18_060 },
+        connection_info: { app_id: app },
+      }),
+    )
+    sockets.push(socket)
+    for (const take of [...queue]) take(socket)
+    changed()
+  }
+
+  function answer(text: string): void {
+    let frame: { envelope_id?: unknown; payload?: unknown }
+    try {
+      frame = JSON.parse(text)
+    } catch {
+      return
+    }
+    if (typeof frame?.envelope_id !== 'string') return
+    unanswered.get(frame.envelope_id)?.settle({ outcome: 'acknowledged', body: frame.payload })
+  }
+
+  function send(socket: WebSocket, parcel: Parcel, ackMs: number): Promise<Handed> {
+    return new Promise((resolve) => {
+      const settle = (handed: Handed) => {
+        clearTimeout(timer)
+        unanswered.delete(parcel.envelope)
+        resolve(handed)
+      }
+      const timer = setTimeout(() => settle({ outcome: 'refused', reason: 'timeout' }), ackMs)
+      unanswered.set(parcel.envelope, { socket, settle })
+      socket.send(JSON.stringify(frameOf(parcel)))
+    })
+  }
+
+  return {
+    async hand(parcel, ackMs, patience) {
+      if (closed) return { outcome: 'closed' }
+      const open = sockets.filter((socket) => socket.readyState === WebSocket.OPEN)
+      const socket = open[turn++ % Math.max(1, open.length)] ?? (await freeSocket(patience))
+      if (closed) return { outcome: 'closed' }
+      if (!socket) return { outcome: 'refused', reason: 'no connection' }
+      return send(socket, parcel, ackMs)
+    },
+    ticket() {
+      const ticket = randomUUID()
+      tickets.set(ticket, Date.now() + TICKET_MS)
+      return ticket
+    },
+    upgrade(request, socket, head) {
+      const ticket = new URL(request.url ?? '/', 'ws://local').searchParams.get('ticket') ?? ''
+      const until = tickets.get(ticket) ?? 0
+      tickets.delete(ticket)
+      if (until < Date.now()) {
+        socket.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n')
+        return
+      }
+      server.handleUpgrade(request, socket, head, connected)
+    },
+    connections: () => sockets.length,
+    drop() {
+      for (const socket of [...sockets]) socket.terminate()
+    },
+    close() {
+      closed = true
+      clearInterval(pings)
+      for (const take of [...queue]) take(undefined)
+      for (const entry of [...unanswered.values()]) entry.settle({ outcome: 'closed' })
+      for (const socket of [...sockets]) socket.terminate()
+      server.close()
+    },
+  }
+}
+
+function frameOf(parcel: Parcel): Record<string, unknown> {
+  const { kind, envelope, payload, attempt, reason } = parcel
+  const frame = {
+    envelope_id: envelope,
+    payload,
+    type: kind,
+    accepts_response_payload: kind !== 'events_api',
+  }
+  return kind === 'events_api' ? { ...frame, retry_attempt: attempt, retry_reason: reason ?? '' } : frame
+}

@@ -1,0 +1,99 @@
+/** Who everybody is, and the app's own connection. */
+import type { Hub } from './hub.ts'
+import { limitArg, type Method, needArg, page, Refusal, textArg } from './method.ts'
+import type { Json, Person } from './world.ts'
+
+export const TEAM_METHODS: Record<string, Method> = {
+  'api.test': { tier: 4, run: (_hub, args) => ({ args }) },
+  'auth.test': { tier: 'none', run: authTest },
+  'apps.connections.open': { tier: 1, appToken: true, run: connect },
+  'users.info': { tier: 4, scope: 'users:read', run: userInfo },
+  'users.list': { tier: 2, scope: 'users:read', run: userList },
+  'bots.info': { tier: 3, scope: 'users:read', run: botInfo },
+  'team.info': { tier: 3, scope: 'team:read', run: teamInfo },
+}
+
+function authTest(hub: Hub): Json {
+  const { team, bot } = hub.world
+  return {
+    url: `${hub.origin}/`,
+    team: team.name,
+    user: bot.name,
+    team_id: team.id,
+    user_id: bot.user,
+    bot_id: bot.id,
+    is_enterprise_install: false,
+  }
+}
+
+function connect(hub: Hub): Json {
+  const url = hub.connect()
+  if (url === undefined) throw new Refusal('socket_mode_not_enabled')
+  return { url }
+}
+
+function userInfo(hub: Hub, args: Json): Json {
+  const person = hub.world.users.get(needArg(args, 'user'))
+  if (!person) throw new Refusal('user_not_found')
+  return { user: describe(hub, person) }
+}
+
+function userList(hub: Hub, args: Json): Json {
+  const { items, cursor } = page([...hub.world.users.values()], args, limitArg(args, 1000, 1000))
+  return { members: items.map((person) => describe(hub, person)), response_metadata: { next_cursor: cursor } }
+}
+
+function describe(hub: Hub, person: Person): Json {
+  const { team } = hub.world
+  const [first_name = '', last_name = ''] = person.real_name.split(' ')
+  return {
+    id: person.id,
+    team_id: team.id,
+    name: person.name,
+    real_name: person.real_name,
+    deleted: false,
+    color: person.color.slice(1),
+    tz: 'Europe/London',
+    tz_label: 'Greenwich Mean Time',
+    tz_offset: 0,
+    is_admin: person.is_admin,
+    is_owner: false,
+    is_primary_owner: false,
+    is_restricted: person.is_guest,
+    is_ultra_restricted: false,
+    is_bot: person.is_bot,
+    is_app_user: false,
+    is_stranger: false,
+    updated: 1_700_000_000,
+    profile: {
+      real_name: person.real_name,
+      display_name: person.name,
+      first_name,
+      last_name,
+      team: team.id,
+      ...(person.is_bot ? { bot_id: hub.world.bot.id, api_app_id: hub.world.bot.app } : {}),
+    },
+  }
+}
+
+function botInfo(hub: Hub, args: Json): Json {
+  const { bot } = hub.world
+  const asked = textArg(args, 'bot')
+  if (asked !== undefined && asked !== bot.id) throw new Refusal('bot_not_found')
+  return {
+    bot: {
+      id: bot.id,
+      deleted: false,
+      name: bot.name,
+      updated: 0,
+      app_id: bot.app,
+      user_id: bot.user,
+      icons: {},
+    },
+  }
+}
+
+function teamInfo(hub: Hub): Json {
+  const { team } = hub.world
+  return { team: { id: team.id, name: team.name, domain: 'local', email_domain: '', icon: {} } }
+}

@@ -51,7 +51,7 @@ export async function until(probe: () => boolean, ms = 10_000): Promise<void> {
   }
 }
 
-/** Whether a process exists and is no zombie's ghost. */
+/** Whether a process exists; one that ended and was not collected yet does. */
 export function alive(pid: number): boolean {
   try {
     process.kill(pid, 0)

@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Tools } from '../../src/tools/open.ts'
 import { alive, call, hostile, openTestTools, until } from '../support/tools.ts'
@@ -94,21 +96,40 @@ test('a server that dies in a call leaves it unknown, runs it once, and is there
 
 test('closing leaves neither a grandchild nor a server that will not go', async () => {
   const own = openTestTools({ bad: hostile('--ignores-goodbye') })
-  const pid = Number((await call(own, 'bad__grandchild')).text)
-  expect(alive(pid)).toBe(true)
+  const pids = [await call(own, 'bad__process'), await call(own, 'bad__grandchild')].map(({ text }) =>
+    Number(text),
+  )
+  expect(pids.every(alive)).toBe(true)
   await own.close()
-  await until(() => !alive(pid) || zombie(pid))
+  await until(() => pids.every(gone))
   expect((await call(own, 'bad__echo')).outcome).toBe('failed')
+})
+
+test('a process that exits without closing leaves no server behind', async () => {
+  const code = `
+    const { openTools } = await import(${JSON.stringify(import.meta.resolve('../../src/tools/open.ts'))})
+    const servers = ${JSON.stringify({ bad: hostile('--ignores-goodbye') })}
+    const tools = openTools(servers, { env: process.env, cwd: process.cwd() })
+    const { signal } = new AbortController()
+    console.log((await tools.call('bad__process', {}, { signal })).text)
+    console.log((await tools.call('bad__grandchild', {}, { signal })).text)
+    process.exit(0)`
+  const run = promisify(execFile)
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', code], { timeout: 20_000 })
+  const pids = stdout.trim().split('\n').map(Number)
+  expect(pids).toHaveLength(2)
+  await until(() => pids.every(gone))
 })
 
 test('a grandchild does not outlive its server', async () => {
   await using own = openTestTools({ bad: hostile() })
   const pid = Number((await call(own, 'bad__grandchild')).text)
   expect((await call(own, 'bad__die')).outcome).toBe('unknown')
-  await until(() => !alive(pid) || zombie(pid))
+  await until(() => gone(pid))
 })
 
-function zombie(pid: number): boolean {
+/** Ended, even where nobody has collected it yet. */
+function gone(pid: number): boolean {
   const status = `/proc/${pid}/stat`
-  return existsSync(status) && / Z /.test(readFileSync(status, 'utf8'))
+  return !alive(pid) || (existsSync(status) && / Z /.test(readFileSync(status, 'utf8')))
 }

@@ -74,6 +74,7 @@ const tools: Record<string, (id: Request['id'], args: unknown, progressToken: un
   },
   environment: (id) => answer(id, text(JSON.stringify(process.env))),
   where: (id) => answer(id, text(process.cwd())),
+  process: (id) => answer(id, text(String(process.pid))),
   grandchild: (id) => {
     const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'inherit' })
     answer(id, text(String(child.pid)))

@@ -117,7 +117,10 @@ function ending(step: StepOf<'finished'>, rows: readonly PlanRow[]): string {
   const words = { answered: 'Done', stopped: 'Stopped', failed: 'Could not finish', refused: 'Not done' }
   const told = rows.map((row) => row.title).filter((title) => title !== 'Stopped')
   if (told.length === 0) return words[step.outcome]
-  const shown = told.slice(0, 3).join(', ')
+  const shown = told
+    .slice(0, 3)
+    .map((title) => title.charAt(0).toLowerCase() + title.slice(1))
+    .join(', ')
   const more = told.length > 3 ? ` and ${told.length - 3} more` : ''
-  return `${words[step.outcome]}: ${shown.charAt(0).toLowerCase()}${shown.slice(1)}${more}`
+  return `${words[step.outcome]}: ${shown}${more}`
 }

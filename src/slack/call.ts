@@ -79,13 +79,16 @@ export function openCalls(
     const channel = typeof args.channel === 'string' ? args.channel : undefined
     // Slack counts posts by channel, everything else by method.
     const limit = method === 'chat.postMessage' ? `${method} ${channel}` : method
+    const rank = PRIORITIES.indexOf(priority)
     const deadline = performance.now() + longest
     const lane = channel && method.startsWith('chat.') ? laneOf(channel) : undefined
     for (let attempt = 1; ; attempt++) {
       const now = performance.now()
       if (droppable && (now < (quietUntil.get(limit) ?? 0) || now < (lane?.pacedUntil ?? 0))) return 'dropped'
-      await pause((limitedUntil.get(limit) ?? 0) - now, deadline, method)
-      if (lane) await turn(lane, PRIORITIES.indexOf(priority))
+      const limited = (limitedUntil.get(limit) ?? 0) - now
+      // A little later by rank, so that of those who waited the most important is first in line.
+      if (limited > 0) await pause(limited + rank * 10, deadline, method)
+      if (lane) await turn(lane, rank)
       let wait: number
       try {
         if (performance.now() > deadline) throw tooLong(method)

@@ -7,7 +7,7 @@ import { clean, cut, escapeMarkup } from './text.ts'
 export function planMessage(plan: Plan, run: string): Message {
   const title = cut(clean(plan.title).replaceAll('\n', ' '), 150) || 'Working on it'
   const current = plan.rows.findLast((row) => row.status === 'in_progress')?.title
-  const line = plan.done || !current || current === title ? title : `${title}: ${current}`
+  const line = plan.done || !current ? title : current.startsWith(title) ? current : `${title}: ${current}`
   return {
     text: escapeMarkup(cut(clean(line).replaceAll('\n', ' '), 300)),
     blocks: plan.done ? [doneBlock(title, run)] : [runningBlock(plan, title)],

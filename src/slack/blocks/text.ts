@@ -32,7 +32,7 @@ export function cut(text: string, most: number): string {
 
 /** A web address as browsers understand it, or undefined where it is none. */
 export function webAddress(text: string): string | undefined {
-  if (!/^https?:\/\//i.test(text) || text.length > 2000) return undefined
+  if (text.length > 2000 || !/^https?:\/\/[^\s\p{C}]+$/iu.test(text)) return undefined
   try {
     const url = new URL(text)
     return url.username || url.password ? undefined : url.href

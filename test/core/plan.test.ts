@@ -1,0 +1,148 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { plan, toolName } from '../../src/core/plan.ts'
+import type { Step } from '../../src/core/run.ts'
+
+const at = '2026-11-02T10:00:00.000Z'
+const asked: Step = { kind: 'asked', at, user: 'U1', text: 'q', ts: '1.1' }
+const recalled = (sources: number, found = true): Step => ({
+  kind: 'recalled',
+  at,
+  query: 'q',
+  sources,
+  ms: 3,
+  passages: found ? [{ n: 1, passage: 'p', title: 't', heading: '', text: 'x' }] : [],
+})
+const proposed = (
+  id: string,
+  verdict: 'allow' | 'ask' | 'deny' | 'invalid',
+  tool = 'filesystem__write_file',
+): Step => ({
+  kind: 'proposed',
+  at,
+  call: { id, tool, args: { secret: 'SECRET' } },
+  verdict,
+  why: 'because',
+  ...(verdict === 'ask' ? { approval: `a-${id}` } : {}),
+})
+const decided = (id: string, outcome: 'approved' | 'rejected' | 'expired' | 'void'): Step => ({
+  kind: 'decided',
+  at,
+  approval: `a-${id}`,
+  outcome,
+})
+const started = (id: string): Step => ({ kind: 'started', at, call: id, tool: 'filesystem__write_file' })
+const returned = (id: string, outcome: 'succeeded' | 'failed' | 'unknown'): Step => ({
+  kind: 'returned',
+  at,
+  call: id,
+  outcome,
+  text: 'SECRET',
+  ms: 5,
+})
+const finished = (outcome: 'answered' | 'stopped' | 'failed' | 'refused'): Step => ({
+  kind: 'finished',
+  at,
+  outcome,
+  text: 'SECRET',
+})
+const shape = (...steps: Step[]) => plan(steps).rows.map((row) => `${row.status}: ${row.title}`)
+
+test.each<[string, Step[], string[]]>([
+  ['asked', [asked], ['in_progress: Thinking']],
+  ['recalled', [asked, recalled(3)], ['complete: Searched 3 sources', 'in_progress: Thinking']],
+  [
+    'found nothing',
+    [asked, recalled(1, false)],
+    ['complete: Searched 1 source, found nothing', 'in_progress: Thinking'],
+  ],
+  ['waiting', [proposed('1', 'ask')], ['in_progress: Waiting for approval: write_file on filesystem']],
+  ['approved', [proposed('1', 'ask'), decided('1', 'approved')], ['in_progress: Approved: write_file']],
+  [
+    'running',
+    [proposed('1', 'ask'), decided('1', 'approved'), started('1')],
+    ['in_progress: Running write_file'],
+  ],
+  [
+    'ran',
+    [proposed('1', 'allow'), started('1'), returned('1', 'succeeded'), finished('answered')],
+    ['complete: Ran write_file'],
+  ],
+  [
+    'failed',
+    [proposed('1', 'allow'), returned('1', 'failed'), finished('answered')],
+    ['error: write_file failed'],
+  ],
+  [
+    'unknown',
+    [proposed('1', 'allow'), returned('1', 'unknown'), finished('failed')],
+    ['error: Outcome unknown: write_file'],
+  ],
+  [
+    'denied',
+    [proposed('1', 'ask'), decided('1', 'rejected'), finished('answered')],
+    ['error: Denied: write_file'],
+  ],
+  [
+    'expired',
+    [proposed('1', 'ask'), decided('1', 'expired'), finished('answered')],
+    ['error: Expired: write_file'],
+  ],
+  [
+    'void',
+    [proposed('1', 'ask'), decided('1', 'void'), finished('answered')],
+    ['error: No longer valid: write_file'],
+  ],
+  ['forbidden', [proposed('1', 'deny'), finished('answered')], ['error: Not allowed: write_file']],
+  ['stopped while waiting', [proposed('1', 'ask'), finished('stopped')], ['error: Not run: write_file']],
+  [
+    'died while running',
+    [proposed('1', 'allow'), started('1'), finished('failed')],
+    ['error: Outcome unknown: write_file'],
+  ],
+])('%s', (_name, steps, rows) => {
+  expect(shape(...steps)).toEqual(rows)
+})
+
+test('repeated calls are one row, and its id stays', () => {
+  const one = [asked, proposed('1', 'allow'), returned('1', 'succeeded')]
+  const three = [
+    ...one,
+    proposed('2', 'allow'),
+    returned('2', 'succeeded'),
+    proposed('3', 'allow'),
+    returned('3', 'succeeded'),
+  ]
+  expect(shape(...three, finished('answered'))).toEqual(['complete: Ran write_file x3'])
+  expect(plan(three).rows[0]?.id).toBe(plan(one).rows[0]?.id)
+})
+
+test('done says what was done, in one line', () => {
+  const { title, done } = plan([
+    asked,
+    recalled(3),
+    proposed('1', 'allow'),
+    returned('1', 'succeeded'),
+    finished('answered'),
+  ])
+  expect({ title, done }).toEqual({ title: 'Done: searched 3 sources, ran write_file', done: true })
+})
+
+test('a long run keeps few rows, the newest', () => {
+  const steps = Array.from({ length: 40 }, (_, i) => proposed(String(i), 'deny', `s__tool_${i}`))
+  const { rows } = plan([asked, ...steps])
+  expect(rows.length).toBeLessThanOrEqual(12)
+  expect(rows[0]?.title).toMatch(/^\d+ earlier steps$/)
+  expect(rows.at(-1)?.title).toBe('Thinking')
+})
+
+test('no argument, result or markup ever shows, whatever the model calls its tools', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (name) => {
+      const shown = JSON.stringify(plan([asked, proposed('1', 'invalid', name), proposed('2', 'ask', name)]))
+      expect(shown).not.toContain('SECRET')
+      expect(shown).not.toMatch(/[<>&\u202e]/)
+      expect(toolName(name, true)).toMatch(/^[\w.\- ]{1,110}$/)
+    }),
+  )
+})

@@ -1,0 +1,147 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { plan } from '../../../src/core/plan.ts'
+import type { Step } from '../../../src/core/run.ts'
+import { planMessage } from '../../../src/slack/blocks/plan.ts'
+import { homeView, sayMessage } from '../../../src/slack/blocks/say.ts'
+import { traceView } from '../../../src/slack/blocks/trace.ts'
+import { everyObject, expectHarmless, expectHarmlessView, hostileText } from '../../support/slack-blocks.ts'
+
+const at = '2026-11-02T10:00:00.000Z'
+const later = '2026-11-02T10:00:02.500Z'
+const passages = [
+  { n: 1, passage: 'p', title: 'Roll back a deploy', heading: '', link: 'https://wiki.example/r', text: 'x' },
+]
+const call = { id: 'c1', tool: 'filesystem__write_file', args: { path: 'SECRET' } }
+const run: Step[] = [
+  { kind: 'asked', at, user: 'U0ANA', text: 'how?', ts: '1.1' },
+  { kind: 'recalled', at, query: 'how', passages, sources: 1, ms: 12, degraded: 'keyword search only' },
+  {
+    kind: 'answered',
+    at,
+    seen: 2,
+    text: '',
+    calls: [call],
+    finish: 'tool_calls',
+    model: 'small-model',
+    usage: { prompt: 120, completion: 30, cached: 100 },
+    promptHash: 'h',
+    firstTokenMs: 40,
+    ms: 1500,
+    attempts: 2,
+  },
+  {
+    kind: 'proposed',
+    at,
+    call,
+    verdict: 'ask',
+    why: 'policy asks',
+    approval: 'ap',
+    approvers: ['U0BEN'],
+    expires: later,
+  },
+  { kind: 'shown', at, approval: 'ap', ts: '1.2' },
+  { kind: 'decided', at, approval: 'ap', outcome: 'approved', by: 'U0BEN' },
+  { kind: 'started', at, call: 'c1', tool: call.tool },
+  { kind: 'returned', at, call: 'c1', outcome: 'succeeded', text: 'SECRET', ms: 61_000 },
+  { kind: 'finished', at: later, outcome: 'answered', text: 'done' },
+]
+
+test('the trace tells every step: time, duration, tokens, what was read, who decided', () => {
+  const view = traceView('run-1', run)
+  expectHarmlessView(view)
+  const words = everyObject(view.blocks)
+    .map((object) => object.text)
+    .filter((text) => typeof text === 'string')
+    .join('')
+  expect(view.blocks).toHaveLength(run.length + 1)
+  for (const part of [
+    ...[
+      'Run run-1: 9 steps, 1 call of the model, 150 tokens, 2.5 s',
+      'Searched 1 source',
+      'Roll back a deploy',
+    ],
+    ...[
+      'keyword search only',
+      'small-model',
+      '120 tokens read (100 from cache), 30 written',
+      'first token 40 ms, all 1.5 s',
+    ],
+    ...[
+      '2 attempts',
+      'Needs approval: write_file on filesystem',
+      'policy asks',
+      'It succeeded',
+      '1 min 1 s',
+      'Finished: answered',
+    ],
+  ]) {
+    expect(words).toContain(part)
+  }
+  expect(words).not.toContain('SECRET')
+  expect(
+    everyObject(view.blocks)
+      .filter((object) => object.type === 'user')
+      .map((object) => object.user_id),
+  ).toContain('U0BEN')
+})
+
+test('a trace of a thousand steps keeps to the limits, and shows the end', () => {
+  const steps = Array.from(
+    { length: 1000 },
+    (): Step => ({
+      ...(run[1] as Step & { kind: 'recalled' }),
+      passages: Array.from({ length: 30 }, (_, i) => ({
+        n: i + 1,
+        passage: 'p',
+        title: 'T'.repeat(300),
+        heading: '',
+        text: '',
+      })),
+    }),
+  )
+  const view = traceView('run-1', [...steps, ...run])
+  expectHarmlessView(view)
+  expect(view.blocks.length).toBeLessThanOrEqual(100)
+  expect(JSON.stringify(view.blocks)).toContain('Finished: answered')
+  expect(JSON.stringify(view.blocks)).toContain('steps are not shown')
+})
+
+test('a plan shows rows while it runs, and one line with a button when done', () => {
+  const working = planMessage(plan(run.slice(0, 5)), 'run-1')
+  expect(working.text).toBe('Waiting for approval: write_file on filesystem')
+  expect(working.blocks).toMatchObject([
+    { type: 'plan', tasks: [{ status: 'complete' }, { status: 'in_progress' }] },
+  ])
+  const done = planMessage(plan(run), 'run-1')
+  expect(done.blocks).toMatchObject([{ type: 'section', accessory: { action_id: 'trace', value: 'run-1' } }])
+  expect(done.text).toBe('Done: searched 1 source, ran write_file')
+  for (const message of [working, done]) expectHarmless(message)
+})
+
+test('whatever stands in a run: the plan, the trace and a sentence are harmless', () => {
+  fc.assert(
+    fc.property(hostileText, hostileText, (a, b) => {
+      const steps = run.map((step): Step => {
+        if (step.kind === 'asked') return { ...step, text: a }
+        if (step.kind === 'recalled')
+          return {
+            ...step,
+            query: b,
+            passages: [{ n: 1, passage: 'p', title: a, heading: b, link: b, text: b }],
+            degraded: a,
+          }
+        if (step.kind === 'answered') return { ...step, text: b, model: a }
+        if (step.kind === 'proposed') return { ...step, call: { ...call, tool: a }, why: b }
+        if (step.kind === 'decided') return { ...step, why: a }
+        return step
+      })
+      for (let end = 1; end <= steps.length; end++)
+        expectHarmless(planMessage(plan(steps.slice(0, end)), 'run-1'))
+      expectHarmlessView(traceView(a, steps))
+      expectHarmless(sayMessage(a || '-', { run: 'r', part: 'p' }))
+      expectHarmlessView(homeView(a, [b]))
+    }),
+    { numRuns: 100 },
+  )
+})

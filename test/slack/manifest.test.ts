@@ -1,0 +1,59 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { METHODS } from '../../src/slack/call.ts'
+import { ACTIONS, COMMANDS, EVENTS, neededScopes } from '../../src/slack/identify.ts'
+
+const read = (name: string) =>
+  JSON.parse(readFileSync(new URL(`../../manifests/slack/${name}.json`, import.meta.url), 'utf8'))
+const sources = ['', 'blocks/']
+  .map((room) => new URL(`../../src/slack/${room}`, import.meta.url))
+  .flatMap((room) =>
+    readdirSync(room)
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => readFileSync(new URL(name, room), 'utf8')),
+  )
+  .join('\n')
+
+test.each(['socket', 'http'])('%s.json creates the app as the code needs it', (name) => {
+  const manifest = read(name)
+  const { features, settings, oauth_config } = manifest
+  expect([...settings.event_subscriptions.bot_events].sort()).toEqual(Object.keys(EVENTS).sort())
+  expect([...oauth_config.scopes.bot].sort()).toEqual(neededScopes())
+  expect(oauth_config.scopes.user).toBeUndefined()
+  expect(features.slash_commands.map((command: { command: string }) => command.command)).toEqual([
+    ...COMMANDS,
+  ])
+  expect(features.app_home).toEqual({
+    home_tab_enabled: true,
+    messages_tab_enabled: true,
+    messages_tab_read_only_enabled: false,
+  })
+  expect(features.agent_view.agent_description.length).toBeLessThanOrEqual(300)
+  expect(features.assistant_view).toBeUndefined()
+  expect(manifest.display_information.name.length).toBeLessThanOrEqual(35)
+  expect(manifest.display_information.description.length).toBeLessThanOrEqual(140)
+  expect(settings.interactivity.is_enabled).toBe(true)
+  expect(settings.socket_mode_enabled).toBe(name === 'socket')
+})
+
+test('the two differ in nothing but the way to us', () => {
+  const [socket, http] = [read('socket'), read('http')]
+  const url = http.settings.event_subscriptions.request_url
+  expect(url).toMatch(/^https:\/\/[^/]+\/slack\/events$/)
+  expect(http.settings.interactivity.request_url).toBe(url)
+  expect(http.features.slash_commands[0].url).toBe(url)
+  for (const part of [http.settings.event_subscriptions, http.settings.interactivity]) delete part.request_url
+  delete http.features.slash_commands[0].url
+  http.settings.socket_mode_enabled = true
+  expect(http).toEqual(socket)
+})
+
+test('every method and button in the code is in the tables', () => {
+  const methods = [...sources.matchAll(/(?:call|say)\(\s*'([a-z]+(?:\.[A-Za-z]+)+)'/g)].map(
+    (match) => match[1],
+  )
+  expect(methods.length).toBeGreaterThan(10)
+  expect([...new Set(methods)].sort()).toEqual(Object.keys(METHODS).sort())
+  const actions = [...sources.matchAll(/action_id: '(\w+)'/g)].map((match) => match[1])
+  for (const action of actions) expect(ACTIONS).toContain(action)
+})

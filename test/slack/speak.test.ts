@@ -1,0 +1,210 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { openWorkspace, type Workspace } from '../../src/demo/workspace/open.ts'
+import { sayMessage } from '../../src/slack/blocks/say.ts'
+import { slackWord } from '../../src/slack/faults.ts'
+import { openSpeaker, type Speak, type Speaker } from '../../src/slack/speak.ts'
+
+let workspace: Workspace
+let speaker: Speaker
+let speak: Speak
+let general: string
+let logs: string[]
+
+beforeEach(async () => {
+  logs = []
+  workspace = await openWorkspace()
+  general = workspace.channels.general
+  speaker = await openSpeaker({
+    botToken: workspace.botToken,
+    apiUrl: workspace.apiUrl,
+    log: (_level, message) => void logs.push(message),
+  })
+  speak = speaker.speak
+})
+afterEach(async () => {
+  speaker.close()
+  await workspace.close()
+})
+const named = (text: string, part = 'p') => sayMessage(text, { run: 'run-1', part })
+const called = (method: string) => workspace.calls.filter((call) => call.method === method)
+const texts = (channel = general) => workspace.messages(channel).map((message) => message.text)
+
+test('posts, replies, edits, whispers; never unfurls', async () => {
+  const { ts } = await speak.post(general, undefined, named('root'))
+  const reply = await speak.post(general, ts, { text: 'reply' })
+  expect(await speak.update(general, reply.ts, { text: 'better' })).toBe('sent')
+  await speak.whisper(general, workspace.users.ana, ts, named('psst'))
+  expect(workspace.messages(general, ts).map((message) => message.text)).toEqual(['root', 'better'])
+  expect(workspace.ephemerals(workspace.users.ana)[0]).toMatchObject({ text: 'psst' })
+  for (const call of called('chat.postMessage'))
+    expect(call.args).toMatchObject({ unfurl_links: 'false', unfurl_media: 'false' })
+})
+
+describe('nothing is said twice', () => {
+  test('a post is found by its metadata, only if it is ours', async () => {
+    const root = await workspace.say(workspace.users.ana, general, 'question')
+    expect(await speak.find(general, root, 'run-1', 'plan')).toBeUndefined()
+    const { ts } = await speak.post(general, root, named('plan', 'plan'))
+    await speak.post(general, root, named('answer', 'answer-1'))
+    expect(await speak.find(general, root, 'run-1', 'plan')).toBe(ts)
+    expect(await speak.find(general, root, 'run-2', 'plan')).toBeUndefined()
+  })
+
+  test('where the answer of Slack was lost, the post is not repeated', async () => {
+    const root = await workspace.say(workspace.users.ana, general, 'question')
+    workspace.misbehave.breakHttp('chat.postMessage', 1, 'lost')
+    const { ts } = await speak.post(general, root, named('once'))
+    expect(workspace.messages(general, root).map((message) => message.ts)).toEqual([root, ts])
+  })
+
+  test('where it never arrived, it is', async () => {
+    const root = await workspace.say(workspace.users.ana, general, 'question')
+    workspace.misbehave.breakHttp('chat.postMessage', 1, 'reset')
+    await speak.post(general, root, named('once'))
+    expect(workspace.messages(general, root)).toHaveLength(2)
+  })
+
+  test('without metadata it fails rather than guess', async () => {
+    workspace.misbehave.breakHttp('chat.postMessage', 1, 'lost')
+    await expect(speak.post(general, undefined, { text: 'x' })).rejects.toMatchObject({
+      code: 'slack-unreachable',
+      retry: true,
+    })
+    expect(called('chat.postMessage')).toHaveLength(1)
+  })
+
+  test('edits are simply tried again', async () => {
+    const { ts } = await speak.post(general, undefined, named('a'))
+    workspace.misbehave.breakHttp('chat.update', 2, 'status')
+    await speak.update(general, ts, { text: 'b' })
+    expect(texts()).toEqual(['b'])
+  })
+})
+
+describe('limits', () => {
+  test('an answer waits out a limit, progress is dropped and stays quiet', async () => {
+    const { ts } = await speak.post(general, undefined, named('a'))
+    workspace.misbehave.limit('chat.update', 1)
+    expect(await speak.update(general, ts, { text: 'progress 1' }, { droppable: true })).toBe('dropped')
+    expect(await speak.update(general, ts, { text: 'progress 2' }, { droppable: true })).toBe('dropped')
+    const from = performance.now()
+    expect(await speak.update(general, ts, { text: 'answer' }, { priority: 'answer' })).toBe('sent')
+    expect(performance.now() - from).toBeGreaterThan(900)
+    expect(await speak.update(general, ts, { text: 'progress 3' }, { droppable: true })).toBe('dropped')
+    expect(texts()).toEqual(['answer'])
+    expect(called('chat.update')).toHaveLength(2)
+  })
+
+  test('after a limit the channel goes one by one, approvals first', async () => {
+    workspace.misbehave.limit('chat.postMessage', 1)
+    await speak.post(general, undefined, named('limited'))
+    const priorities = ['progress', 'error', 'answer', 'approval'] as const
+    await Promise.all(
+      priorities.map((priority) => speak.post(general, undefined, named(priority, priority), { priority })),
+    )
+    expect(texts()).toEqual(['limited', 'approval', 'answer', 'error', 'progress'])
+    const times = called('chat.postMessage')
+      .slice(-4)
+      .map((call) => call.at)
+    for (let i = 1; i < times.length; i++) expect((times[i] ?? 0) - (times[i - 1] ?? 0)).toBeGreaterThan(900)
+  })
+
+  test('another channel is not held up', async () => {
+    workspace.misbehave.limit('chat.postMessage', 30)
+    const stuck = speak.post(general, undefined, named('stuck')).catch((error) => error)
+    await workspace.until(() => called('chat.postMessage').length === 1)
+    await speak.post(workspace.channels.ops, undefined, named('free'))
+    expect(texts(workspace.channels.ops)).toEqual(['free'])
+    speaker.close()
+    expect(await stuck).toMatchObject({ code: 'slack-unreachable' })
+  })
+
+  test('a limit longer than we wait is a fault', async () => {
+    workspace.misbehave.limit('chat.postMessage', 120)
+    await expect(speak.post(general, undefined, named('x'))).rejects.toMatchObject({
+      code: 'slack-limited',
+      retry: true,
+    })
+  })
+})
+
+describe('refusals', () => {
+  test('blocks that Slack does not take: the text is sent', async () => {
+    workspace.misbehave.refuse('chat.postMessage', 'invalid_blocks')
+    const { ts } = await speak.post(general, undefined, named('as text'))
+    const [message] = workspace.messages(general)
+    expect(message).toMatchObject({ ts, text: 'as text' })
+    workspace.misbehave.refuse('chat.update', 'invalid_blocks')
+    await speak.update(general, ts, named('edited'))
+    expect(workspace.messages(general)[0]).toMatchObject({ text: 'edited' })
+    expect(logs.join()).toContain('refused the blocks')
+  })
+
+  test.each([
+    ['channel_not_found', 'slack-refused', false],
+    ['internal_error', 'slack-refused', true],
+    ['token_revoked', 'slack-token', false],
+    ['missing_scope', 'slack-scope', false],
+  ])('%s is %s', async (word, code, retry) => {
+    workspace.misbehave.refuse('chat.postMessage', word, 5)
+    const error = await speak.post(general, undefined, { text: 'x' }).catch((e) => e)
+    expect(error).toMatchObject({ code, retry, name: 'Fault' })
+    expect(error.message).not.toContain('xoxb')
+    expect(slackWord(error)).toBe(word)
+  })
+
+  test('a channel we are not in', async () => {
+    await expect(speak.post(workspace.channels.random, undefined, named('x'))).rejects.toMatchObject({
+      code: 'slack-refused',
+      message: expect.stringContaining('not_in_channel'),
+    })
+  })
+
+  test('an answer goes to Slack only', async () => {
+    await expect(speak.respond('https://evil.example/hook', named('x'))).rejects.toMatchObject({
+      code: 'slack-refused',
+    })
+    await expect(speak.respond('https://hooks.slack.com.evil.example/', named('x'))).rejects.toMatchObject({
+      code: 'slack-refused',
+    })
+  })
+})
+
+test('the state of a session; once refused, never asked again', async () => {
+  const root = await workspace.say(workspace.users.ana, general, 'question')
+  await speak.status(general, root, 'processing')
+  expect(workspace.session(general, root)).toBe('processing')
+  workspace.misbehave.refuse('agents.sessions.setStatus', 'unknown_method')
+  await speak.status(general, root, 'active')
+  await speak.status(general, root, 'active')
+  expect(called('agents.sessions.setStatus')).toHaveLength(2)
+})
+
+describe('who reads a channel', () => {
+  test('outsiders in a shared channel, none in ours, by DM as well', async () => {
+    const { channels, users } = workspace
+    expect(await speak.external(general)).toBe(false)
+    expect(await speak.external(channels.partners)).toBe(true)
+    expect(await speak.external(workspace.dm(users.ana))).toBe(false)
+    expect(await speak.external(workspace.dm(users.gil))).toBe(true)
+  })
+
+  test('one guest is enough', async () => {
+    await workspace.invite(workspace.users.gil, workspace.channels.ops)
+    expect(await speak.external(workspace.channels.ops)).toBe(true)
+  })
+
+  test('kept for a minute; where Slack does not tell: yes, and asked again', async () => {
+    workspace.misbehave.refuse('conversations.members', 'missing_scope')
+    expect(await speak.external(general)).toBe(true)
+    expect(await speak.external(general)).toBe(false)
+    const calls = workspace.calls.length
+    expect(await speak.external(general)).toBe(false)
+    expect(workspace.calls.length).toBe(calls)
+  })
+
+  test('names', async () => {
+    expect(await speak.name(workspace.users.ana)).toMatch(/ana/i)
+    expect(await speak.name('U0NOBODY')).toBe('U0NOBODY')
+  })
+})

@@ -15,13 +15,13 @@ import type { Json } from './world.ts'
 /** One call of the Web API. `at` is milliseconds of the clock; arguments are as parsed, without the token. */
 export type Call = { method: string; at: number; args: Json; ok: boolean; error?: string }
 
-export type ApiRequest = {
+type ApiRequest = {
   method: string
   authorization: string | undefined
   contentType: string
   body: string
 }
-export type ApiAnswer = { status: number; headers: Record<string, string>; body: Json; cut?: boolean }
+type ApiAnswer = { status: number; headers: Record<string, string>; body: Json; cut?: boolean }
 
 export type Api = { calls: Call[]; call(request: ApiRequest): Promise<ApiAnswer> }
 

@@ -288,7 +288,7 @@ export const tableCell = byType(() => ({
 export const urlSource = object({ type: kind('url'), url: string(3000, 1), text: string(3000) })
 
 /** An image names exactly one origin. */
-export const oneOrigin: Check = (value, pointer, report) => {
+const oneOrigin: Check = (value, pointer, report) => {
   if (!isObject(value)) return
   const origins = ['image_url', 'slack_file'].filter((key) => value[key] !== undefined)
   if (origins.length !== 1) report({ pointer, message: 'must provide exactly one of image_url, slack_file' })

@@ -1,5 +1,6 @@
 /** What people press and fill in: clicks, submissions, commands, and what the app answers to them. */
 import { announceChanged, announcePosted, removeAndTell } from './announce.ts'
+import { checkView } from './blocks.ts'
 import { botMessage, changed, hasContent, threadArg, whisper } from './chat-methods.ts'
 import { readContent } from './content.ts'
 import { findAction, stateOf } from './find-action.ts'
@@ -100,6 +101,8 @@ export async function submit(hub: Hub, user: string, id: string, values: Json): 
   const reply = await hub.outbox.ask('interactive', payload)
   const { response_action: action, errors, view: next } = isObject(reply) ? reply : ({} as Json)
   if (action === 'errors' && isObject(errors)) throw new Error(Object.values(errors).map(String).join(' '))
+  const problem = isObject(next) ? checkView(next)[0] : undefined
+  if (problem) throw new Error(`The app answered with a view Slack would refuse: ${problem.message}.`)
   if (action === 'update' && isObject(next)) replaceView(hub, user, view, next)
   else if (action === 'push' && isObject(next)) showView(hub, user, next)
   else if (action === 'clear') shut(hub, user, stack)

@@ -26,8 +26,6 @@ import {
   withReplies,
 } from './world.ts'
 
-export type { Message, View }
-
 export type WorkspaceOptions = {
   /** 0 (the default) takes any; a port that is taken becomes the next free one. */
   port?: number
@@ -204,8 +202,8 @@ export async function openWorkspace(options: WorkspaceOptions = {}): Promise<Wor
   let closing: Promise<void> | undefined
   const close = () => {
     closing ??= (async () => {
-      outbox.close()
-      socket.close()
+      await outbox.close()
+      await socket.close()
       live.close()
       waiting.close()
       for (const stream of hub.streams.values()) clearTimeout(stream.timer)

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Json } from './world.ts'
 
-export type Kind = 'events_api' | 'interactive' | 'slash_commands'
+type Kind = 'events_api' | 'interactive' | 'slash_commands'
 export type Parcel = { envelope: string; kind: Kind; payload: Json; attempt: number; reason?: string }
 
 /** What became of handing a parcel over once. `lost`: the connection died before the answer. */
@@ -18,7 +18,7 @@ export type Handed =
 export type Transport = {
   /** Hands over once; `patience` is how long to wait for a connection, absent: as long as it takes. */
   hand(parcel: Parcel, ackMs: number, patience?: number): Promise<Handed>
-  close(): void
+  close(): void | Promise<void>
 }
 
 /** One attempt to deliver. Times are milliseconds of the clock. */
@@ -42,7 +42,7 @@ export type Outbox = {
   shuffle(on: boolean): void
   /** Events that are neither acknowledged nor given up. */
   pending(): number
-  close(): void
+  close(): Promise<void>
 }
 
 const SHUFFLE_MS = 30
@@ -118,7 +118,7 @@ export function openOutbox(settings: { waits: number[]; ackMs: number; changed: 
   return {
     deliveries,
     use(next) {
-      transport?.close()
+      void transport?.close()
       transport = next
     },
     post(event) {
@@ -149,14 +149,14 @@ export function openOutbox(settings: { waits: number[]; ackMs: number; changed: 
       shuffling = on
     },
     pending: () => pending,
-    close() {
+    async close() {
       closed = true
       for (const [timer, resolve] of timers) {
         clearTimeout(timer)
         resolve()
       }
       timers.clear()
-      transport?.close()
+      await transport?.close()
     },
   }
 }

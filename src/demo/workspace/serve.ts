@@ -77,6 +77,11 @@ async function route(parts: Parts, request: IncomingMessage, response: ServerRes
   }
   if (path.startsWith('/ui/')) return callPage(parts.hub, path, request, response)
   if (path.startsWith('/files/')) return sendFile(parts.hub, path.split('/')[2] ?? '', response)
+  const link = /^\/archives\/(\w+)\/p(\d+)(\d{6})$/.exec(path)
+  if (link) {
+    response.writeHead(302, { location: `/#${link[1]}/${link[2]}.${link[3]}` }).end()
+    return
+  }
   return sendPage(parts.pageDir, path, response)
 }
 

@@ -16,6 +16,7 @@ export type SocketTransport = Transport & {
 
 const PING_MS = 5_000
 const TICKET_MS = 30_000
+const GOODBYE_MS = 250
 
 /** @param app the id of the app, named in the greeting */
 export function openSocketTransport(app: string, changed: () => void): SocketTransport {
@@ -118,15 +119,27 @@ export function openSocketTransport(app: string, changed: () => void): SocketTra
     drop() {
       for (const socket of [...sockets]) socket.terminate()
     },
-    close() {
+    async close() {
       closed = true
       clearInterval(pings)
       for (const take of [...queue]) take(undefined)
       for (const entry of [...unanswered.values()]) entry.settle({ outcome: 'closed' })
-      for (const socket of [...sockets]) socket.terminate()
+      await Promise.all(sockets.map(part))
       server.close()
     },
   }
+}
+
+/** Says goodbye, and cuts the connection where nobody answers. */
+function part(socket: WebSocket): Promise<void> {
+  return new Promise((resolve) => {
+    const cut = setTimeout(() => socket.terminate(), GOODBYE_MS)
+    socket.once('close', () => {
+      clearTimeout(cut)
+      resolve()
+    })
+    socket.close(1001)
+  })
 }
 
 function frameOf(parcel: Parcel): Record<string, unknown> {

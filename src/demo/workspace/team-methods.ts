@@ -6,7 +6,7 @@ import type { Json, Person } from './world.ts'
 export const TEAM_METHODS: Record<string, Method> = {
   'api.test': { tier: 4, run: (_hub, args) => ({ args }) },
   'auth.test': { tier: 'none', run: authTest },
-  'apps.connections.open': { tier: 1, appToken: true, run: connect },
+  'apps.connections.open': { tier: 3, appToken: true, run: connect },
   'users.info': { tier: 4, scope: 'users:read', run: userInfo },
   'users.list': { tier: 2, scope: 'users:read', run: userList },
   'bots.info': { tier: 3, scope: 'users:read', run: botInfo },

@@ -1,19 +1,19 @@
 /** One spelling for one JSON value, so that equal values have equal hashes. */
 
-/** Deeper values are refused, by {@link canonical} and wherever arguments are checked. */
-export const MAX_DEPTH = 64
+/** How deep a value may be nested. */
+const MAX_DEPTH = 64
 
 /**
  * The canonical JSON text of a value: no white space, members sorted by UTF-16 code units, numbers and
  * strings as ECMAScript writes them (RFC 8785). Members that are `undefined` are left out, as JSON does.
  *
- * @throws TypeError where the value is not JSON, RangeError where it is nested deeper than {@link MAX_DEPTH}
+ * @throws TypeError where the value is not JSON, RangeError where it is nested deeper than 64
  */
 export function canonical(value: unknown): string {
   return write(value, 0)
 }
 
-/** Whether a value is nested deeper than {@link MAX_DEPTH}; safe for any depth. */
+/** Whether a value is nested deeper than {@link canonical} takes; safe for any depth. */
 export function tooDeep(value: unknown): boolean {
   let layer: unknown[] = [value]
   for (let depth = 0; layer.length > 0; depth++) {

@@ -2,7 +2,7 @@
 import type { CatalogueTool } from './catalogue.ts'
 import type { Policy } from './home.ts'
 
-export type Verdict = 'allow' | 'ask' | 'deny'
+type Verdict = 'allow' | 'ask' | 'deny'
 
 /** `approvers` are Slack user ids, or the word `requester`; empty unless the verdict is `ask`. */
 export type Judgement = { verdict: Verdict; why: string; approvers: string[]; expiresMs: number }

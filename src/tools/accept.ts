@@ -3,7 +3,7 @@ import type { Tool } from '@modelcontextprotocol/client'
 import type { CatalogueTool } from '../core/catalogue.ts'
 import { definitionHash, sha256 } from './bind.ts'
 
-export const MAX_TOOLS = 128
+const MAX_TOOLS = 128
 const MAX_NAME = 64
 const MAX_DESCRIPTION = 2_000
 const MAX_SCHEMA_BYTES = 64 * 1024
@@ -13,7 +13,7 @@ export type Accepted = CatalogueTool & { definition: Tool }
 
 /**
  * The acceptable tools of one server, sorted by name, and one sentence for each that is not: names other than
- * `[A-Za-z0-9_.-]{1,128}`, names used twice, schemas over 64 kB, and everything after {@link MAX_TOOLS}.
+ * `[A-Za-z0-9_.-]{1,128}`, names used twice, schemas over 64 kB, and everything after the first 128.
  */
 export function acceptTools(
   server: string,

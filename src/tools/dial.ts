@@ -13,7 +13,7 @@ import { describe } from './settle.ts'
 import { stdioTransport } from './stdio.ts'
 
 /** Largest answer that is read, in bytes. */
-export const MAX_BYTES = 8 * 1024 * 1024
+const MAX_BYTES = 8 * 1024 * 1024
 const CONNECT_MS = 30_000
 const PROBE_MS = 10_000
 

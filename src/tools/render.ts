@@ -2,7 +2,7 @@
 import type { CallToolResult } from '@modelcontextprotocol/client'
 
 /** Characters of a result a model is given. */
-export const MAX_TEXT = 64 * 1024
+const MAX_TEXT = 64 * 1024
 
 /** The text of a result, whole: text parts as they are, anything else named with its type and size. */
 export function renderResult(result: CallToolResult): string {
@@ -14,7 +14,7 @@ export function renderResult(result: CallToolResult): string {
 }
 
 /**
- * What a model is given of a text: {@link MAX_TEXT} characters and a note that says how much is missing.
+ * What a model is given of a text: 65,536 characters and a note that says how much is missing.
  * NUL and half characters, which no database takes, are replaced.
  */
 export function cutText(text: string): string {

@@ -5,17 +5,16 @@ import { openTools, type Tools } from '../../src/tools/open.ts'
 
 /** The configuration of the misbehaving server; its options are explained in servers/hostile.ts. */
 export function hostile(...args: string[]): ToolServer {
-  return ours('hostile', args)
+  return ours(import.meta.resolve('./servers/hostile.ts'), args)
 }
 
 /** The configuration of a well-behaved server of the present protocol. */
 export function modern(): ToolServer {
-  return ours('modern', [])
+  return ours(import.meta.resolve('./servers/modern.ts'), [])
 }
 
-function ours(name: string, args: string[]): ToolServer {
-  const script = fileURLToPath(new URL(`./servers/${name}.ts`, import.meta.url))
-  return ToolServer.parse({ command: process.execPath, args: [script, ...args] })
+function ours(script: string, args: string[]): ToolServer {
+  return ToolServer.parse({ command: process.execPath, args: [fileURLToPath(script), ...args] })
 }
 
 /** The configuration of a server from npm, run with this very Node. */

@@ -75,7 +75,7 @@ export const Step = z.discriminatedUnion('kind', [
     call: ToolCall,
     verdict: z.enum(['allow', 'ask', 'deny', 'invalid']),
     why: z.string(),
-    /** Set where the verdict is `ask`. */
+    /** The approval that must be claimed before the call; set where the verdict is `allow` or `ask`. */
     approval: z.string().optional(),
     approvers: z.array(z.string()).optional(),
     expires: z.iso.datetime().optional(),

@@ -1,0 +1,115 @@
+/** Running a tool: claimed first, called once, recorded whatever came of it. */
+import type { CatalogueTool, ToolOutcome } from '../core/catalogue.ts'
+import type { Policy } from '../core/home.ts'
+import type { StepOf, ToolCall } from '../core/run.ts'
+import { type ApprovalState, moveApproval, readApproval } from '../store/approvals.ts'
+import { bindCall } from './answer.ts'
+import { record, tryRecord, type Work } from './lease.ts'
+
+export type ActContext = {
+  policy: Policy
+  catalogue: () => Promise<CatalogueTool[]>
+  call: (
+    name: string,
+    args: unknown,
+    options: { signal: AbortSignal; expect: { definitionHash: string; serverHash: string } },
+  ) => Promise<ToolOutcome>
+}
+
+/** How far running a tool came. `moved`: somebody was quicker, read the steps again. */
+export type Acted = 'recorded' | 'moved' | 'lost'
+
+/**
+ * Runs an allowed or approved call, at most once: the approval is claimed and `started` is written in one
+ * transaction before the first byte leaves. Where what would be executed is no longer what was approved,
+ * the approval is void and nothing is run. `onStart` is told between the claim and the call.
+ */
+export async function runTool(
+  context: ActContext,
+  work: Work,
+  call: ToolCall,
+  approvalId: string,
+  onStart: () => void,
+): Promise<Acted> {
+  const approval = await readApproval(work.pool, approvalId)
+  if (!approval) throw new Error(`approval ${approvalId} does not exist`)
+  const tool = (await context.catalogue()).find((t) => t.name === call.tool)
+  const hash = tool ? bindCall(context.policy, work.run.id, tool, call) : undefined
+  if (!tool || hash !== approval.hash) {
+    const why = tool
+      ? 'The tool, its server or the policy changed since it was proposed.'
+      : 'The tool is not there any more.'
+    const decided: StepOf<'decided'> = {
+      kind: 'decided',
+      at: now(),
+      approval: approvalId,
+      outcome: 'void',
+      why,
+    }
+    return tryRecord(work, [decided], (tx) => mustMove(tx, approvalId, ['allowed', 'approved'], 'void'))
+  }
+
+  const started: StepOf<'started'> = { kind: 'started', at: now(), call: call.id, tool: tool.name }
+  const claimed = await tryRecord(work, [started], (tx) =>
+    mustMove(tx, approvalId, ['allowed', 'approved'], 'executing'),
+  )
+  if (claimed !== 'recorded') return claimed
+  onStart()
+  const outcome = await callOnce(context, work, tool, approval.args)
+  return recordOutcome(work, call, approvalId, outcome)
+}
+
+async function callOnce(
+  context: ActContext,
+  work: Work,
+  tool: CatalogueTool,
+  args: unknown,
+): Promise<ToolOutcome> {
+  const begun = Date.now()
+  try {
+    const { definitionHash, serverHash } = tool
+    return await context.call(tool.name, args, {
+      signal: work.signal,
+      expect: { definitionHash, serverHash },
+    })
+  } catch (error) {
+    const text = `The call broke off (${error instanceof Error ? error.message : String(error)}); it may have run.`
+    return { outcome: 'unknown', text, ms: Date.now() - begun }
+  }
+}
+
+/** Records that nobody who could know how a started call ended is left. */
+export function settleUnknown(work: Work, call: ToolCall, approvalId: string): Promise<Acted> {
+  const text = 'The process that ran this call died before it could record the result. The call may have run.'
+  return recordOutcome(work, call, approvalId, { outcome: 'unknown', text, ms: 0 })
+}
+
+function recordOutcome(
+  work: Work,
+  call: ToolCall,
+  approvalId: string,
+  result: ToolOutcome,
+): Promise<'recorded' | 'lost'> {
+  const returned: StepOf<'returned'> = { kind: 'returned', at: now(), call: call.id, ...result }
+  return record(work, [returned], (tx) => mustMove(tx, approvalId, ['executing'], result.outcome))
+}
+
+/** Records that nobody decided in time. */
+export function expireApproval(work: Work, approvalId: string): Promise<Acted> {
+  const decided: StepOf<'decided'> = { kind: 'decided', at: now(), approval: approvalId, outcome: 'expired' }
+  return tryRecord(work, [decided], (tx) => mustMove(tx, approvalId, ['pending'], 'expired'))
+}
+
+/** The steps and the approval move together; where they disagree the transaction must not happen. */
+async function mustMove(
+  tx: Parameters<typeof moveApproval>[0],
+  id: string,
+  from: readonly ApprovalState[],
+  to: ApprovalState,
+): Promise<void> {
+  if (!(await moveApproval(tx, id, from, to))) throw new Error(`approval ${id} is not ${from.join(' or ')}`)
+}
+
+function now(): string {
+  return new Date().toISOString()
+}

@@ -1,0 +1,207 @@
+/**
+ * The one corridor: everything that happens to a run goes through here. Take the lease, read the steps,
+ * ask `decide` what comes next, do it, append the step, repeat. No process waits for a person.
+ */
+import type pg from 'pg'
+import { decide, type Limits, type Next } from '../core/decide.ts'
+import { Fault } from '../core/fault.ts'
+import type { Agent } from '../core/home.ts'
+import type { Numbered, StepOf } from '../core/run.ts'
+import { tellFault } from '../core/tell.ts'
+import { voidApprovals } from '../store/approvals.ts'
+import { parkRun, putOffRun, type Run, readFailures, releaseRun, takeLease } from '../store/runs.ts'
+import { inTransaction } from '../store/transaction.ts'
+import { type ActContext, expireApproval, runTool, settleUnknown } from './act.ts'
+import { type AnswerContext, askModel } from './answer.ts'
+import { type AbortReason, keepLease, lastRead, record, reread, tryRecord, type Work } from './lease.ts'
+import { openThread, type ThreadContext, type ThreadView } from './thread.ts'
+
+/** Everything advancing a run needs. */
+export type AdvanceContext = Omit<AnswerContext, 'agent' | 'log'> &
+  Omit<ActContext, 'policy' | 'catalogue'> &
+  Omit<ThreadContext, 'log'> & {
+    pool: pg.Pool
+    /** Names this worker in the lease, a UUID. */
+    owner: string
+    /** The agent of a run, looked up by its name. */
+    agent: (name: string) => Agent
+    /** Searches what everybody in the run's thread may read. */
+    recall: (run: Run, query: string, agent: Agent) => Promise<StepOf<'recalled'>>
+    leaseMs: number
+    /** How often the lease is renewed and a stop is looked for, in ms. */
+    beatMs: number
+    log: (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void
+  }
+
+/** `held`: another worker has it. `over`: nothing to do. `parked`: waits for a person or a time. */
+export type Advanced = 'finished' | 'parked' | 'held' | 'over' | 'lost' | 'released' | 'put-off'
+
+/** Model answers in a row with a call that does not fit; such a call goes back to the model this often. */
+const MAX_INVALID = 2
+/** Broken attempts in a row after which a run is ended with a sentence. */
+const MAX_FAILURES = 5
+
+/** Advances a run as far as it goes without waiting for anybody. Throws only where the store is away. */
+export async function advance(
+  context: AdvanceContext,
+  runId: string,
+  shutdown: AbortSignal,
+): Promise<Advanced> {
+  const taken = await takeLease(context.pool, runId, context.owner, context.leaseMs)
+  if (taken === 'held' || taken === 'over') return taken
+  const { lease, run } = taken
+  const times = { leaseMs: context.leaseMs, everyMs: context.beatMs }
+  using watch = keepLease(context.pool, lease, times, shutdown)
+  const work: Work = { pool: context.pool, run, lease, steps: [], signal: watch.signal }
+  const thread = openThread(context, run)
+  try {
+    await reread(work)
+    if ((await readFailures(context.pool, runId)) >= MAX_FAILURES) return await fail(work, thread, 'broken')
+    return await walk(context, work, thread)
+  } catch (error) {
+    return await breakOff(context, work, thread, error)
+  }
+}
+
+async function walk(context: AdvanceContext, work: Work, thread: ThreadView): Promise<Advanced> {
+  const agent = context.agent(work.run.agent)
+  const limits: Limits = { maxTurns: agent.maxTurns, maxInvalid: MAX_INVALID }
+  for (;;) {
+    if (work.signal.aborted && work.signal.reason !== ('stop' satisfies AbortReason))
+      return letGo(context, work)
+    const next = decide(work.steps, limits, new Date().toISOString())
+    const done = await perform({ ...context, agent }, work, thread, next)
+    if (done === 'lost' || done === 'parked' || done === 'finished') return done
+    thread.showPlan(work.steps)
+    void thread.refreshCards(work.steps)
+  }
+}
+
+type Performing = Omit<AdvanceContext, 'agent'> & { agent: Agent }
+type Performed = 'recorded' | 'moved' | 'lost' | 'parked' | 'finished'
+
+async function perform(context: Performing, work: Work, thread: ThreadView, next: Next): Promise<Performed> {
+  switch (next.do) {
+    case 'recall':
+      return record(work, [await context.recall(work.run, next.query, context.agent)])
+    case 'ask-model':
+      return askUnlessStopped(context, work)
+    case 'run-tool':
+      return runTool(context, work, next.call, next.approval, () => {
+        thread.showPlan(work.steps)
+        void thread.refreshCards(work.steps)
+      })
+    case 'settle-unknown':
+      return settleUnknown(work, next.call, next.approval)
+    case 'expire':
+      return expireApproval(work, next.approval)
+    case 'wait':
+      return waitForPeople(work, thread, next)
+    case 'refuse':
+      return finish(work, thread, { outcome: 'refused', text: next.text, code: next.code })
+    case 'finish':
+      return finish(work, thread, { outcome: next.outcome, text: next.text })
+    case 'nothing':
+      return 'finished'
+  }
+}
+
+async function askUnlessStopped(context: Performing, work: Work): Promise<Performed> {
+  try {
+    return await askModel(context, work)
+  } catch (error) {
+    if (!work.signal.aborted || work.signal.reason !== ('stop' satisfies AbortReason)) throw error
+    await reread(work)
+    return 'moved'
+  }
+}
+
+async function waitForPeople(
+  work: Work,
+  thread: ThreadView,
+  wait: Extract<Next, { do: 'wait' }>,
+): Promise<Performed> {
+  for (const proposed of wait.show) {
+    const ts = await thread.postCard(proposed)
+    const shown = {
+      kind: 'shown',
+      at: new Date().toISOString(),
+      approval: proposed.approval ?? '',
+      ts,
+    } as const
+    if ((await record(work, [shown])) === 'lost') return 'lost'
+  }
+  thread.showPlan(work.steps)
+  await Promise.all([thread.refreshCards(work.steps), thread.showWaiting()])
+  const parked = await parkRun(work.pool, work.lease, lastRead(work), wait.until)
+  if (parked === 'moved') await reread(work)
+  return parked
+}
+
+type End = { outcome: StepOf<'finished'>['outcome']; text: string; code?: string }
+
+async function finish(work: Work, thread: ThreadView, end: End): Promise<Performed> {
+  const cited = work.steps.flatMap((s) => (s.kind === 'recalled' ? s.passages : []))
+  const { text, ...rest } = tellEnd(end, work.steps)
+  await thread.sayEnd(`end:${lastRead(work)}`, { markdown: text, cited, ...rest })
+  const finished: StepOf<'finished'> = { kind: 'finished', at: new Date().toISOString(), ...end }
+  const done = await tryRecord(work, [finished], (tx) => voidApprovals(tx, work.run.id))
+  if (done !== 'recorded') return done
+  await Promise.all([thread.refreshCards(work.steps), thread.close(work.steps)])
+  return 'finished'
+}
+
+/** The words of an ending and the badge that says what made them. */
+function tellEnd(end: End, steps: readonly Numbered[]): { text: string; badge: string } {
+  const answer = steps.findLast((s) => s.kind === 'answered')
+  if (end.outcome !== 'answered' || answer?.kind !== 'answered') return { text: end.text, badge: '' }
+  const cut = answer.finish === 'length' ? '\n\n_(The answer reached its length limit and ends here.)_' : ''
+  const empty = end.text.trim() === '' ? 'The model had nothing to say.' : end.text
+  return { text: empty + cut, badge: answer.model }
+}
+
+/** Ends a run with a sentence; `code` is a fault's code, or anything else. */
+async function fail(work: Work, thread: ThreadView, code: string): Promise<Advanced> {
+  for (;;) {
+    const done = await finish(work, thread, { outcome: 'failed', text: tellFault(code, work.run.id), code })
+    if (done === 'finished' || done === 'lost') return done
+  }
+}
+
+/** After `walk` threw: a fault of the model ends the run in words, anything else is tried again later. */
+async function breakOff(
+  context: AdvanceContext,
+  work: Work,
+  thread: ThreadView,
+  thrown: unknown,
+): Promise<Advanced> {
+  let error = thrown
+  try {
+    if (work.signal.aborted && work.signal.reason !== ('stop' satisfies AbortReason))
+      return await letGo(context, work)
+    if (error instanceof Fault && error.code.startsWith('model-')) {
+      context.log('warn', 'a run ended in a fault', {
+        run: work.run.id,
+        code: error.code,
+        why: error.message,
+      })
+      return await fail(work, thread, error.code)
+    }
+  } catch (again) {
+    error = again
+  }
+  const failures = await putOffRun(context.pool, work.lease, 2)
+  const why = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  context.log('error', 'advancing a run broke off; it will be tried again', {
+    run: work.run.id,
+    failures,
+    why,
+  })
+  return 'put-off'
+}
+
+async function letGo(context: AdvanceContext, work: Work): Promise<Advanced> {
+  if (work.signal.reason === ('lost' satisfies AbortReason)) return 'lost'
+  await inTransaction(context.pool, (tx) => releaseRun(tx, work.lease))
+  return 'released'
+}

@@ -1,0 +1,205 @@
+/** From what was heard to what happens: stored first, then one story in one transaction, then what it says. */
+import type pg from 'pg'
+import { Fault } from '../core/fault.ts'
+import { type Heard, type HeardOf, inboxKey } from '../core/heard.ts'
+import { sayMessage } from '../slack/blocks/say.ts'
+import type { Speak } from '../slack/speak.ts'
+import { claimInbox, markHandled, putOff, readInbox, readWaiting, writeInbox } from '../store/inbox.ts'
+import { isPartOfThread, type Run, readSteps } from '../store/runs.ts'
+import { inTransaction, type Tx } from '../store/transaction.ts'
+import { HELP, readWord, tellStatus } from './command.ts'
+import { type Decision, takeDecision, tellDecision } from './decision.ts'
+import { takeUpEdit, takeUpMessage, threadOf } from './mention.ts'
+import { sayForSure } from './say.ts'
+import { stopDeleted, stopMine, stopThread } from './stop.ts'
+import { showBegun } from './thread.ts'
+
+export type HearContext = {
+  pool: pg.Pool
+  speak: Pick<Speak, 'post' | 'update' | 'find' | 'status' | 'whisper' | 'respond' | 'name'>
+  /** The agent that takes up messages. */
+  agent: string
+  /** A wake-up was written: somebody may look. */
+  poke: () => void
+  log: (level: 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void
+}
+
+/** Times a row of the inbox is tried before the thread is told that it could not be taken up. */
+const ATTEMPTS = 8
+
+/** What to do after the transaction of a story. */
+type After = { begun?: Run; whisper?: string; respond?: string; decision?: Decision }
+
+/** Stores what was heard; acknowledge only after this. Throws where the store is away. */
+export async function takeIn(pool: pg.Pool, heard: Heard): Promise<'stored' | 'known' | 'not-for-us'> {
+  return (await isForUs(pool, heard)) ? writeInbox(pool, heard) : 'not-for-us'
+}
+
+async function isForUs(pool: pg.Pool, heard: Heard): Promise<boolean> {
+  const { workspace, channel } = heard
+  switch (heard.kind) {
+    case 'message':
+      if (heard.mention || heard.dm) return true
+      if (!heard.thread || heard.forOther) return false
+      return isPartOfThread(pool, { workspace, channel, ts: heard.thread })
+    case 'edited':
+    case 'deleted': {
+      const blank = { kind: 'message', text: '', mention: false, forOther: false, dm: false } as const
+      const key = inboxKey({ ...blank, workspace, channel, user: heard.user, ts: heard.ts })
+      return (await readInbox(pool, key)) !== undefined
+    }
+    case 'interrupted':
+      return isPartOfThread(pool, { workspace, channel, ts: heard.thread })
+    default:
+      return true
+  }
+}
+
+/** Handles one row of the inbox. Safe to call any number of times, by any process. Never throws. */
+export async function handleHeard(context: HearContext, key: string): Promise<void> {
+  let heard: Heard | undefined
+  try {
+    const row = await readInbox(context.pool, key)
+    if (!row || row.handled) return
+    heard = row.heard
+    const asked =
+      heard.kind === 'commanded' && heard.word === 'ask' ? await postQuestion(context, key, heard) : heard
+    if (!asked) return await markHandled(context.pool, key)
+    const after = await inTransaction(context.pool, async (tx) => {
+      if (!(await claimInbox(tx, key))) return {}
+      const told = await tellStory(context, tx, asked)
+      await markHandled(tx, key)
+      return told
+    })
+    context.poke()
+    await actAfter(context, asked, after)
+  } catch (error) {
+    await giveUpAfterAll(context, key, heard, error)
+  }
+}
+
+async function tellStory(context: HearContext, tx: Tx, heard: Heard): Promise<After> {
+  switch (heard.kind) {
+    case 'message':
+      return hearMessage(context, tx, heard)
+    case 'edited':
+      await takeUpEdit(tx, heard)
+      return {}
+    case 'deleted':
+      await stopDeleted(tx, heard)
+      return {}
+    case 'clicked':
+      return { decision: await takeDecision(tx, heard) }
+    case 'interrupted':
+      await stopThread(tx, { ...heard, ts: heard.thread }, heard.user, 'the Stop button')
+      return {}
+    case 'commanded':
+      return { respond: await obey(tx, heard) }
+  }
+}
+
+async function hearMessage(context: HearContext, tx: Tx, heard: HeardOf<'message'>): Promise<After> {
+  const word = readWord(heard.text)
+  if (word === 'stop') {
+    const stopped = await stopThread(tx, threadOf(heard), heard.user, 'asked in the thread')
+    return stopped ? {} : { whisper: 'Nothing is running in this thread.' }
+  }
+  if (word === 'status') return { whisper: await tellStatus(tx, heard) }
+  if (word === 'help' || heard.text.trim() === '') return { whisper: HELP }
+  const taken = await takeUpMessage(tx, heard, context.agent)
+  return taken.outcome === 'created' ? { begun: taken.run } : {}
+}
+
+async function obey(tx: Tx, heard: HeardOf<'commanded'>): Promise<string> {
+  if (heard.word === 'status') return tellStatus(tx, heard)
+  if (heard.word === 'stop') {
+    const stopped = await stopMine(tx, heard)
+    if (stopped === 0) return 'I am doing nothing for you in this channel.'
+    return `Stopping ${stopped === 1 ? 'one run' : `${stopped} runs`}.`
+  }
+  if (heard.word === 'help' || heard.word === '') return HELP
+  return `I do not know \`${heard.word.replace(/[`\s]/g, ' ').slice(0, 40)}\`.\n${HELP}`
+}
+
+async function actAfter(context: HearContext, heard: Heard, after: After): Promise<void> {
+  if (after.begun) await showBegun(context, after.begun, await readSteps(context.pool, after.begun.id))
+  if (after.respond && heard.kind === 'commanded') {
+    await quietly(context, () => context.speak.respond(heard.responseUrl, sayMessage(after.respond ?? '')))
+  }
+  const { decision } = after
+  const told = decision ? await tellDecision(decision, context.speak.name) : after.whisper
+  if (told) await quietly(context, () => whisper(context, heard, told))
+}
+
+function whisper(context: HearContext, heard: Heard, text: string): Promise<unknown> {
+  const thread = heard.kind === 'message' ? (heard.thread ?? heard.ts) : undefined
+  return context.speak.whisper(heard.channel, heard.user, thread, sayMessage(text))
+}
+
+/**
+ * `/quorum ask`: puts the question into the channel, as the message the answer's thread hangs on, and
+ * turns the command into that message. Undefined where nothing was asked or we cannot speak there.
+ */
+async function postQuestion(
+  context: HearContext,
+  key: string,
+  heard: HeardOf<'commanded'>,
+): Promise<HeardOf<'message'> | undefined> {
+  const { workspace, channel, user, rest } = heard
+  if (rest.trim() === '') {
+    await context.speak.respond(
+      heard.responseUrl,
+      sayMessage('Ask me something: `/quorum ask how do we roll back?`'),
+    )
+    return undefined
+  }
+  try {
+    const message = sayMessage(`${await context.speak.name(user)} asks: ${rest}`)
+    const { ts } = await sayForSure(context, { owner: key, part: 'question', channel, message })
+    return {
+      kind: 'message',
+      workspace,
+      channel,
+      user,
+      ts,
+      text: rest,
+      mention: true,
+      forOther: false,
+      dm: false,
+    }
+  } catch (error) {
+    if (!(error instanceof Fault) || error.retry) throw error
+    const text = 'I cannot write in this channel. Invite me with `/invite @quorum`, then ask again.'
+    await context.speak.respond(heard.responseUrl, sayMessage(text))
+    return undefined
+  }
+}
+
+async function giveUpAfterAll(
+  context: HearContext,
+  key: string,
+  heard: Heard | undefined,
+  error: unknown,
+): Promise<void> {
+  const why = error instanceof Error ? error.message : String(error)
+  const attempts = await putOff(context.pool, key).catch(() => 0)
+  context.log('warn', 'what was heard could not be handled yet', { key, attempts, why })
+  if (attempts < ATTEMPTS || !heard) return
+  context.log('error', 'what was heard could not be handled; given up', { key, why })
+  await quietly(context, () => markHandled(context.pool, key))
+  const text = 'Something went wrong on my side and I could not take this up. Please ask again in a moment.'
+  await quietly(context, () => whisper(context, heard, text))
+}
+
+/** Handles what was stored and not handled because a process died or something was away. */
+export async function handleWaiting(context: HearContext): Promise<void> {
+  for (const key of await readWaiting(context.pool, 50)) await handleHeard(context, key)
+}
+
+async function quietly(context: HearContext, work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    context.log('warn', 'a sentence for one person was not shown', { why: String(error) })
+  }
+}

@@ -1,0 +1,96 @@
+/** A person wrote to the agent: a new run, or a word to the run that is at work in the thread. */
+import type { HeardOf } from '../core/heard.ts'
+import { inboxKey } from '../core/heard.ts'
+import type { StepOf, Thread } from '../core/run.ts'
+import { readInbox } from '../store/inbox.ts'
+import {
+  appendFromOutside,
+  createRun,
+  findRunOfMessage,
+  lockActiveRun,
+  lockRun,
+  type Run,
+} from '../store/runs.ts'
+import type { Tx } from '../store/transaction.ts'
+
+/** `created`: a new run; `steered`: told to the run at work; `known`: this message has its run already. */
+export type Mentioned = { outcome: 'created' | 'steered' | 'known'; run: Run }
+
+/** The thread a message belongs to: the one it replies in, or the one it begins. */
+export function threadOf(message: {
+  workspace: string
+  channel: string
+  ts: string
+  thread?: string | undefined
+}): Thread {
+  return { workspace: message.workspace, channel: message.channel, ts: message.thread ?? message.ts }
+}
+
+/** Takes up a message meant for the agent. One active run a thread: a message meanwhile steers it. */
+export async function takeUpMessage(tx: Tx, heard: HeardOf<'message'>, agent: string): Promise<Mentioned> {
+  const thread = threadOf(heard)
+  const active = await lockActiveRun(tx, thread)
+  if (active) return steer(tx, active, heard)
+  const asked: StepOf<'asked'> = {
+    kind: 'asked',
+    at: now(),
+    user: heard.user,
+    text: heard.text,
+    ts: heard.ts,
+  }
+  const place = { workspace: heard.workspace, channel: heard.channel, thread: thread.ts, message: heard.ts }
+  const created = await createRun(tx, { ...place, asker: heard.user, agent, dm: heard.dm }, asked)
+  if (typeof created === 'object') return { outcome: 'created', run: created }
+  const other = created === 'busy' ? await lockActiveRun(tx, thread) : undefined
+  if (other) return steer(tx, other, heard)
+  const same = await findRunOfMessage(tx, heard)
+  if (!same) throw new Error('the run of the thread ended while a message for it was taken up')
+  return { outcome: 'known', run: same }
+}
+
+async function steer(tx: Tx, run: Run, heard: HeardOf<'message'>): Promise<Mentioned> {
+  if (run.message === heard.ts) return { outcome: 'known', run }
+  await appendFromOutside(tx, run, {
+    kind: 'steered',
+    at: now(),
+    user: heard.user,
+    text: heard.text,
+    ts: heard.ts,
+  })
+  return { outcome: 'steered', run }
+}
+
+/** The question was put in other words: the run at work learns them; a finished one stays as it is. */
+export async function takeUpEdit(tx: Tx, heard: HeardOf<'edited'>): Promise<void> {
+  const run = await runOfMessage(tx, heard)
+  if (!run?.active) return
+  const step = {
+    kind: 'steered',
+    at: now(),
+    user: heard.user,
+    text: heard.text,
+    ts: heard.editedTs,
+    edit: true,
+  } as const
+  await appendFromOutside(tx, run, step)
+}
+
+/**
+ * The run a message asked for, locked. Throws where the message itself is still waiting in the inbox
+ * (events arrive in any order), so that this is tried again.
+ */
+export async function runOfMessage(
+  tx: Tx,
+  message: { workspace: string; channel: string; user: string; ts: string },
+): Promise<Run | undefined> {
+  const found = await findRunOfMessage(tx, message)
+  if (found) return lockRun(tx, found.id)
+  const blank = { kind: 'message', text: '', mention: false, forOther: false, dm: false } as const
+  const row = await readInbox(tx, inboxKey({ ...message, ...blank }))
+  if (row && !row.handled) throw new Error('the message this is about is not handled yet')
+  return undefined
+}
+
+function now(): string {
+  return new Date().toISOString()
+}

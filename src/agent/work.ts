@@ -1,0 +1,160 @@
+/** A worker: takes wake-ups from the queue and advances runs; relays the outbox; sweeps up what was lost. */
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import type pg from 'pg'
+import type { Queue } from '../queue/open.ts'
+import {
+  beat,
+  clearWakeup,
+  forgetWorker,
+  markDispatched,
+  readWindow,
+  sweepWakeups,
+  type Wakeup,
+} from '../store/wakeups.ts'
+import type { Advanced } from './advance.ts'
+
+export type WorkContext = {
+  pool: pg.Pool
+  queue: Pick<Queue, 'add' | 'work'>
+  slots: number
+  /** Advances one run; `owner` is this worker's id. */
+  advance: (run: string, owner: string, shutdown: AbortSignal) => Promise<Advanced>
+  log: (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void
+  times?: Partial<typeof TIMES>
+}
+
+/** In milliseconds. */
+const TIMES = {
+  /** The outbox is looked at this often, besides every poke. */
+  relay: 250,
+  sweep: 1000,
+  beat: 5000,
+  /** A wake-up handed to the queue this long ago, whose run nobody holds, was lost. */
+  stale: 15_000,
+}
+
+export type Worker = {
+  id: string
+  /** A wake-up was written in this process. */
+  poke(): void
+  running(): number
+  /** Takes no more work, gives what is under way `graceMs` to end, hands the rest back. */
+  close(graceMs: number): Promise<void>
+}
+
+/** Starts a worker and says so in the store. */
+export async function openWorker(context: WorkContext): Promise<Worker> {
+  const times = { ...TIMES, ...context.times }
+  const self = { id: randomUUID(), slots: context.slots, host: hostname(), pid: process.pid }
+  const shutdown = new AbortController()
+  await beat(context.pool, self)
+  const working = context.queue.work((wakeup) => act(context, self.id, wakeup, shutdown.signal, relay.poke), {
+    slots: context.slots,
+  })
+  const relay = repeat(times.relay, () => relayOutbox(context), context.log)
+  const sweep = repeat(times.sweep, () => sweepOnce(context, times.stale, relay.poke), context.log)
+  const beating = repeat(times.beat, () => beat(context.pool, self), context.log)
+  return {
+    id: self.id,
+    poke: relay.poke,
+    running: () => working.running(),
+    async close(graceMs) {
+      const late = setTimeout(() => shutdown.abort(), Math.max(0, graceMs - 2000))
+      await Promise.all([relay.close(), sweep.close(), beating.close()])
+      await working.close(graceMs)
+      clearTimeout(late)
+      shutdown.abort()
+      await forgetWorker(context.pool, self.id).catch(() => undefined)
+    },
+  }
+}
+
+async function act(
+  context: WorkContext,
+  owner: string,
+  wakeup: Wakeup,
+  shutdown: AbortSignal,
+  poke: () => void,
+): Promise<void> {
+  try {
+    const advanced = await context.advance(wakeup.run, owner, shutdown)
+    context.log('info', 'a run was advanced', { run: wakeup.run, advanced })
+    await clearWakeup(context.pool, wakeup.id)
+    poke()
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    context.log('error', 'a wake-up could not be acted on; the sweep will find its run', {
+      run: wakeup.run,
+      why,
+    })
+  }
+}
+
+/** Adds first, marks after: a crash between the two means a wake-up twice, which is harmless. */
+async function relayOutbox(context: WorkContext): Promise<void> {
+  const wakeups = await readWindow(context.pool)
+  if (wakeups.length === 0) return
+  await context.queue.add(wakeups)
+  await markDispatched(
+    context.pool,
+    wakeups.map((w) => w.id),
+  )
+}
+
+async function sweepOnce(context: WorkContext, staleMs: number, poke: () => void): Promise<void> {
+  const mended = await sweepWakeups(context.pool, staleMs)
+  if (mended === 0) return
+  context.log('info', 'runs without a wake-up were found', { mended })
+  poke()
+}
+
+/**
+ * Does `work` every `ms`, and at once when poked, never twice at a time. Failures are logged, once for a
+ * row of equal ones, and the next turn comes.
+ */
+function repeat(
+  ms: number,
+  work: () => Promise<void>,
+  log: WorkContext['log'],
+): { poke: () => void; close: () => Promise<void> } {
+  let closed = false
+  let poked = false
+  let failing = ''
+  let busy: Promise<void> | undefined
+  let timer: NodeJS.Timeout | undefined
+
+  function turn(): void {
+    clearTimeout(timer)
+    if (busy || closed) return
+    poked = false
+    busy = work()
+      .then(
+        () => {
+          failing = ''
+        },
+        (error: unknown) => {
+          const why = error instanceof Error ? error.message : String(error)
+          if (why !== failing) log('warn', 'a turn of the worker failed; it goes on', { why })
+          failing = why
+        },
+      )
+      .finally(() => {
+        busy = undefined
+        if (!closed) timer = setTimeout(turn, poked && !failing ? 0 : ms)
+      })
+  }
+
+  timer = setTimeout(turn, ms)
+  return {
+    poke() {
+      poked = true
+      if (!busy) turn()
+    },
+    async close() {
+      closed = true
+      clearTimeout(timer)
+      await busy
+    },
+  }
+}

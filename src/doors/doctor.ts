@@ -1,0 +1,204 @@
+/** `quorum doctor`: line by line, what is configured, reachable and migrated, and what to do about what is not. */
+import type { Env } from '../core/env.ts'
+import { Fault } from '../core/fault.ts'
+import type { Home } from '../core/home.ts'
+import { readHome } from '../home/read.ts'
+import { openChat } from '../models/chat.ts'
+import { openEmbedder } from '../models/embed.ts'
+import { findPool } from '../models/find.ts'
+import { openQueue } from '../queue/open.ts'
+import { openSpeaker } from '../slack/speak.ts'
+import { pending } from '../store/migrate.ts'
+import { openStore, type Store } from '../store/open.ts'
+import { prepareSearch } from '../store/passages.ts'
+import { openTools } from '../tools/open.ts'
+import { readEnv } from './environment.ts'
+import { print } from './print.ts'
+
+/** What was found about one thing. `warn` works, but not as well as it could. */
+export type Finding = { mark: 'ok' | 'warn' | 'bad'; about: string; said: string; help?: string }
+
+/** How long an engine that does not answer is waited for, in ms. */
+const PATIENCE_MS = 5_000
+
+/** Prints every finding. Answers 0 where nothing is bad. */
+export async function doctorDoor(_: string[]): Promise<number> {
+  let bad = 0
+  for await (const finding of examine()) {
+    if (finding.mark === 'bad') bad += 1
+    print(`${{ ok: '✓', warn: '!', bad: '✗' }[finding.mark]} ${finding.about.padEnd(12)} ${finding.said}`)
+    if (finding.help) print(`  ${''.padEnd(12)} → ${finding.help}`)
+  }
+  print(bad === 0 ? '\nAll well.' : `\n${bad === 1 ? 'One thing' : `${bad} things`} to mend.`)
+  return bad === 0 ? 0 : 1
+}
+
+/** Examines the deployment; nothing in it is changed. */
+export async function* examine(): AsyncGenerator<Finding> {
+  let env: Env
+  try {
+    env = readEnv()
+    yield { mark: 'ok', about: 'environment', said: 'read' }
+  } catch (error) {
+    yield bad('environment', error, 'Mend the settings named above; .env.example lists them all.')
+    return
+  }
+  yield await examineSlack(env)
+  yield await examineApp(env)
+  let home: Home | undefined
+  try {
+    home = await readHome(env.QUORUM_HOME, process.env)
+    const agents = home.agents.map((a) => a.name).join(', ')
+    yield { mark: 'ok', about: 'home', said: `${home.dir}: agents ${agents}` }
+  } catch (error) {
+    yield bad('home', error, 'Mend the files named above, or write a first home: quorum init home')
+  }
+  yield* examineStore(env)
+  yield await examineQueue(env)
+  yield await examineModel(home)
+  yield await examineEmbeddings(home)
+  if (home) yield* examineTools(home)
+}
+
+async function examineSlack(env: Env): Promise<Finding> {
+  const help = 'Create the app from manifests/slack, install it, put its tokens into .env.'
+  if (!env.SLACK_BOT_TOKEN) return { mark: 'bad', about: 'slack', said: 'SLACK_BOT_TOKEN is not set', help }
+  try {
+    await using speaker = await openSpeaker({ botToken: env.SLACK_BOT_TOKEN, apiUrl: env.SLACK_API_URL })
+    const { workspace, botUser } = speaker.identity
+    return { mark: 'ok', about: 'slack', said: `signed in to ${workspace} as ${botUser}` }
+  } catch (error) {
+    return bad('slack', error, help)
+  }
+}
+
+async function examineApp(env: Env): Promise<Finding> {
+  if (env.SLACK_APP_TOKEN?.startsWith('xapp-')) return { mark: 'ok', about: 'events', said: 'Socket Mode' }
+  if (env.SLACK_APP_TOKEN) {
+    const help = 'Basic Information → App-Level Tokens, scope connections:write.'
+    return { mark: 'bad', about: 'events', said: 'SLACK_APP_TOKEN is not an app-level token (xapp-…)', help }
+  }
+  if (env.SLACK_SIGNING_SECRET) {
+    return { mark: 'ok', about: 'events', said: `signed HTTP at http://${env.HOST}:${env.PORT}/slack/events` }
+  }
+  const help = 'Set SLACK_APP_TOKEN for Socket Mode, or SLACK_SIGNING_SECRET for signed HTTP.'
+  return { mark: 'bad', about: 'events', said: 'no way for Slack to reach us is configured', help }
+}
+
+async function* examineStore(env: Env): AsyncGenerator<Finding> {
+  let store: Store
+  try {
+    store = await openStore({
+      databaseUrl: env.DATABASE_URL,
+      dataDir: env.QUORUM_DATA,
+      patienceMs: PATIENCE_MS,
+    })
+  } catch (error) {
+    const locked = error instanceof Fault && error.code === 'store-locked'
+    const help = locked
+      ? 'The embedded database belongs to one process: end that one, or use a server by DATABASE_URL.'
+      : 'Is the server running, and are address, user and password in DATABASE_URL right?'
+    yield bad('database', error, help)
+    return
+  }
+  await using opened = store
+  const version = await opened.pool.query('show server_version')
+  const kind = opened.kind === 'embedded' ? `embedded, in ${env.QUORUM_DATA}` : 'server'
+  yield { mark: 'ok', about: 'database', said: `${kind}, PostgreSQL ${version.rows[0]?.server_version}` }
+  yield await examineVectors(opened)
+  try {
+    const waiting = await pending(opened.pool)
+    const help = 'quorum migrate (start does it by itself)'
+    yield waiting.length === 0
+      ? { mark: 'ok', about: 'migrations', said: 'all applied' }
+      : { mark: 'warn', about: 'migrations', said: `${waiting.length} to apply: ${waiting.join(', ')}`, help }
+    if (waiting.length === 0) yield await examineSearch(opened)
+  } catch (error) {
+    yield bad('migrations', error, 'Run the version of Quorum that this database belongs to.')
+  }
+}
+
+async function examineVectors(store: Store): Promise<Finding> {
+  const found = await store.pool.query(
+    `select default_version from pg_available_extensions where name = 'vector'`,
+  )
+  const version = found.rows[0]?.default_version
+  if (version) return { mark: 'ok', about: 'pgvector', said: String(version) }
+  const help = 'Install pgvector 0.8 or newer on the database server (postgresql-NN-pgvector).'
+  return { mark: 'bad', about: 'pgvector', said: 'the server does not have it', help }
+}
+
+async function examineSearch(store: Store): Promise<Finding> {
+  const strategy = await prepareSearch(store.pool)
+  if (strategy === 'bm25')
+    return { mark: 'ok', about: 'search', said: 'words by BM25 (pg_textsearch), and vectors' }
+  return {
+    mark: 'ok',
+    about: 'search',
+    said: 'words by plain PostgreSQL, and vectors (pg_textsearch is not there)',
+  }
+}
+
+async function examineQueue(env: Env): Promise<Finding> {
+  try {
+    await using queue = await openQueue({ redisUrl: env.REDIS_URL, patienceMs: PATIENCE_MS })
+    await queue.ping()
+    const warnings = await queue.check()
+    const kind = queue.kind === 'embedded' ? 'embedded, in each process' : 'server'
+    if (warnings.length === 0) return { mark: 'ok', about: 'queue', said: kind }
+    return { mark: 'warn', about: 'queue', said: `${kind}; ${warnings.join(' ')}` }
+  } catch (error) {
+    return bad('queue', error, 'Is Valkey or Redis running, and is REDIS_URL right?')
+  }
+}
+
+async function examineModel(home: Home | undefined): Promise<Finding> {
+  try {
+    const found = await findPool(home?.models, process.env)
+    const help = 'Describe a pool in models.yaml, set OPENAI_BASE_URL and OPENAI_MODEL, or start Ollama.'
+    if (!found)
+      return { mark: 'bad', about: 'model', said: 'none is configured and no Ollama runs here', help }
+    const chat = openChat(found.pool, process.env)
+    const probed = await chat.probe()
+    const where = `${chat.model} at ${chat.url} (from ${found.origin})`
+    if (!probed.ok)
+      return { mark: 'bad', about: 'model', said: `${where}: ${probed.why}`, help: 'Is the server up?' }
+    if (probed.models.length === 0 || probed.models.includes(chat.model))
+      return { mark: 'ok', about: 'model', said: where }
+    const listed = `Listed there: ${probed.models.slice(0, 10).join(', ')}`
+    return {
+      mark: 'warn',
+      about: 'model',
+      said: `${where}: the server does not list this model`,
+      help: listed,
+    }
+  } catch (error) {
+    return bad('model', error, 'Mend models.yaml, or OPENAI_BASE_URL and OPENAI_MODEL.')
+  }
+}
+
+async function examineEmbeddings(home: Home | undefined): Promise<Finding> {
+  const embedder = openEmbedder(home?.models?.embeddings, process.env)
+  try {
+    const ready = await embedder.ready()
+    if (ready === 'ready') return { mark: 'ok', about: 'embeddings', said: embedder.model }
+    const help = 'Without it, only words are searched.'
+    return { mark: 'warn', about: 'embeddings', said: `${embedder.model}: ${ready.why}`, help }
+  } finally {
+    await embedder.close()
+  }
+}
+
+async function* examineTools(home: Home): AsyncGenerator<Finding> {
+  await using tools = openTools(home.servers, { env: process.env, cwd: home.dir })
+  await tools.catalogue()
+  for (const { server, state, tools: count, why } of tools.health()) {
+    const about = `tool ${server}`
+    if (state === 'ready') yield { mark: 'ok', about, said: `${count} tools` }
+    else yield { mark: 'bad', about, said: why ?? state, help: 'Look at this server in mcp.json.' }
+  }
+}
+
+function bad(about: string, error: unknown, help: string): Finding {
+  return { mark: 'bad', about, said: error instanceof Error ? error.message : String(error), help }
+}

@@ -1,0 +1,83 @@
+/** What every door that runs the agent opens: store, queue, model, tools, embeddings. */
+
+import type { Env } from '../core/env.ts'
+import { Fault } from '../core/fault.ts'
+import type { Home, Pool } from '../core/home.ts'
+import { readHome } from '../home/read.ts'
+import { type Chat, openChat } from '../models/chat.ts'
+import { type Embedder, openEmbedder } from '../models/embed.ts'
+import { findPool } from '../models/find.ts'
+import { openQueue, type Queue } from '../queue/open.ts'
+import { migrate } from '../store/migrate.ts'
+import { openStore, type Store } from '../store/open.ts'
+import { prepareSearch, type WordStrategy } from '../store/passages.ts'
+import { type Log, openLog } from '../telemetry/log.ts'
+import { openTools, type Tools } from '../tools/open.ts'
+import { readEnv } from './environment.ts'
+
+export type Engines = AsyncDisposable & {
+  env: Env
+  home: Home
+  store: Store
+  queue: Queue | undefined
+  chat: Chat
+  tools: Tools
+  embedder: Embedder
+  strategy: WordStrategy
+  log: Log
+}
+
+export type Wish = {
+  env?: Env
+  /** Whether runs are advanced here; without, no queue is opened. */
+  work: boolean
+  /** The model to use where the home and the environment name none. */
+  fallback?: () => Promise<Pool>
+  log?: Log
+}
+
+const NO_MODEL =
+  'No model is configured. Describe one in models.yaml of the home, or set OPENAI_BASE_URL and OPENAI_MODEL, or start Ollama.'
+
+/** Opens everything, in the order in which each needs the one before; closes what was opened where one fails. */
+export async function openEngines(wish: Wish): Promise<Engines> {
+  const env = wish.env ?? readEnv()
+  const { log, logger } = openLog(env.LOG_LEVEL)
+  const home = await readHome(env.QUORUM_HOME, process.env)
+  const found = await findPool(home.models, process.env)
+  const pool = found?.pool ?? (await wish.fallback?.())
+  if (!pool) throw new Fault('config-invalid', NO_MODEL)
+  const chat = openChat(pool, process.env, log)
+
+  await using opened = new AsyncDisposableStack()
+  const store = opened.use(
+    await openStore({ databaseUrl: env.DATABASE_URL, dataDir: env.QUORUM_DATA, log: logger }),
+  )
+  const applied = await migrate(store.pool)
+  if (applied.length > 0) log('info', 'the database was migrated', { applied })
+  const strategy = await prepareSearch(store.pool)
+  const queue = wish.work ? opened.use(await openQueue({ redisUrl: env.REDIS_URL, log: logger })) : undefined
+  const tools = opened.use(openTools(home.servers, { env: process.env, cwd: home.dir, log }))
+  const embedder = openEmbedder(home.models?.embeddings, process.env)
+  opened.defer(() => embedder.close())
+  log('info', 'engines are open', {
+    store: store.kind,
+    queue: queue?.kind,
+    model: chat.model,
+    origin: found?.origin ?? 'fallback',
+    search: strategy,
+  })
+  const rest = opened.move()
+  return {
+    env,
+    home,
+    store,
+    queue,
+    chat,
+    tools,
+    embedder,
+    strategy,
+    log,
+    [Symbol.asyncDispose]: () => rest.disposeAsync(),
+  }
+}

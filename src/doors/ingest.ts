@@ -1,0 +1,143 @@
+/** `quorum ingest [DIR]`: reads knowledge, so that it can be recalled. */
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import type pg from 'pg'
+import { embedMissing } from '../agent/embed.ts'
+import { type Ingested, ingest, ingestAll } from '../agent/ingest.ts'
+import { Fault } from '../core/fault.ts'
+import { Source } from '../core/home.ts'
+import type { Embedder } from '../models/embed.ts'
+
+type Context = {
+  pool: pg.Pool
+  /** Absent: no vectors are made. */
+  embedder?: Embedder | undefined
+  /** The directory of the home. */
+  home: string
+  workspace: string
+  sources: Record<string, Source>
+  print: (line: string) => void
+  signal?: AbortSignal
+}
+
+export const INGEST_USAGE = 'quorum ingest [DIR [--name name] [--channel C0123] [--link https://…/{path}]]'
+
+/**
+ * Without DIR: everything in sources.yaml. With DIR: that directory, as its source of sources.yaml where it is one,
+ * else under `--name` for everyone or for the readers of `--channel`. Answers the exit code.
+ */
+export async function ingestDoor(args: string[], context: Context): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      name: { type: 'string' },
+      channel: { type: 'string', multiple: true },
+      link: { type: 'string' },
+    },
+  })
+  const [directory, ...more] = positionals
+  if (more.length > 0 || (directory === undefined && Object.keys(values).length > 0)) {
+    context.print(`Usage: ${INGEST_USAGE}`)
+    return 2
+  }
+  const well =
+    directory === undefined
+      ? await readAll(context)
+      : await readDirectory(path.resolve(directory), values, context)
+  const embedded = await embed(context)
+  return well && embedded ? 0 : 1
+}
+
+async function readAll(context: Context): Promise<boolean> {
+  const { forgotten, sources } = await ingestAll(context, context.workspace, context.sources, context.signal)
+  if (forgotten > 0) context.print(`${forgotten} documents forgotten whose source is not in sources.yaml`)
+  if (Object.keys(sources).length === 0)
+    context.print('sources.yaml names no source; see also: quorum ingest DIR')
+  let well = true
+  for (const [name, result] of Object.entries(sources)) {
+    if (result instanceof Fault) {
+      context.print(`${name}: ${result.message}`)
+      well = false
+    } else for (const line of formatIngested(name, result)) context.print(line)
+  }
+  return well
+}
+
+async function readDirectory(
+  directory: string,
+  values: { name?: string; channel?: string[]; link?: string },
+  context: Context,
+): Promise<boolean> {
+  const known = Object.entries(context.sources).find(
+    ([, source]) => path.resolve(context.home, source.directory) === directory,
+  )
+  const name = values.name ?? known?.[0] ?? nameOf(directory)
+  const parsed = Source.safeParse({
+    ...(values.name === undefined ? known?.[1] : {}),
+    directory,
+    ...(values.channel ? { audience: values.channel } : {}),
+    ...(values.link === undefined ? {} : { link: values.link }),
+  })
+  if (!parsed.success) {
+    context.print(`${parsed.error.issues.map((issue) => issue.message).join('; ')}. Usage: ${INGEST_USAGE}`)
+    return false
+  }
+  try {
+    const result = await ingest(context, context.workspace, name, parsed.data, context.signal)
+    for (const line of formatIngested(name, result)) context.print(line)
+    if (!context.sources[name])
+      context.print(
+        `${name} is not in sources.yaml: it is kept until everything in sources.yaml is read again`,
+      )
+    return true
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error
+    context.print(`${name}: ${error.message}`)
+    return false
+  }
+}
+
+function nameOf(directory: string): string {
+  const name = path
+    .basename(directory)
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+  return name.replace(/^-+|-+$/g, '').slice(0, 40) || 'files'
+}
+
+async function embed({ pool, embedder, print, signal }: Context): Promise<boolean> {
+  if (!embedder) return true
+  let told = 0
+  try {
+    const { made, refused, ms } = await embedMissing(
+      { pool, embedder },
+      {
+        ...(signal ? { signal } : {}),
+        onProgress: ({ made, total }) => {
+          if (Date.now() - told < 2_000) return
+          told = Date.now()
+          print(`vectors: ${made} of ${total}`)
+        },
+      },
+    )
+    print(
+      `${made} vectors made in ${(ms / 1000).toFixed(1)} s${refused > 0 ? `, ${refused} passages refused` : ''}`,
+    )
+    return true
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error
+    print(`Words can be searched; meaning cannot: ${error.message}`)
+    return false
+  }
+}
+
+/** What reading a source took, in lines for a terminal. */
+export function formatIngested(name: string, done: Ingested): string[] {
+  const { added, changed, unchanged, removed, passages, ms } = done
+  return [
+    `${name}: ${added} added, ${changed} changed, ${unchanged} unchanged, ${removed} removed; ` +
+      `${passages} passages written in ${(ms / 1000).toFixed(1)} s`,
+    ...done.skipped.map((file) => `  skipped ${JSON.stringify(file.path)}: ${file.why}`),
+  ]
+}

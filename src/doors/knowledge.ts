@@ -1,0 +1,71 @@
+/** Opening what `quorum ingest` and `quorum search` need: the store, the embeddings, the workspace. */
+import type { Env } from '../core/env.ts'
+import { Fault } from '../core/fault.ts'
+import { readHome } from '../home/read.ts'
+import { openEmbedder } from '../models/embed.ts'
+import { openSpeaker } from '../slack/speak.ts'
+import { listWorkspaces } from '../store/documents.ts'
+import { migrate } from '../store/migrate.ts'
+import { openStore, type Store } from '../store/open.ts'
+import { prepareSearch } from '../store/passages.ts'
+import { openLog } from '../telemetry/log.ts'
+import { readEnv } from './environment.ts'
+import { ingestDoor } from './ingest.ts'
+import { print } from './print.ts'
+import { searchDoor } from './search.ts'
+import { untilAsked } from './until.ts'
+
+export async function openIngest(args: string[]): Promise<number> {
+  return withKnowledge(async ({ env, store, embedder, workspace }) => {
+    const home = await readHome(env.QUORUM_HOME, process.env)
+    const stop = new AbortController()
+    void untilAsked().then(() => stop.abort())
+    const context = { pool: store.pool, embedder, home: home.dir, workspace, sources: home.sources, print }
+    return ingestDoor(args, { ...context, signal: stop.signal })
+  })
+}
+
+export async function openSearch(args: string[]): Promise<number> {
+  return withKnowledge(async ({ store, embedder, workspace, strategy }) =>
+    searchDoor(args, { pool: store.pool, embedder, strategy, workspace, print, patienceMs: 20_000 }),
+  )
+}
+
+type Knowledge = {
+  env: Env
+  store: Store
+  embedder: ReturnType<typeof openEmbedder>
+  workspace: string
+  strategy: Awaited<ReturnType<typeof prepareSearch>>
+}
+
+async function withKnowledge(work: (knowledge: Knowledge) => Promise<number>): Promise<number> {
+  const env = readEnv()
+  const { logger } = openLog(env.LOG_LEVEL === 'info' ? 'warn' : env.LOG_LEVEL)
+  const home = await readHome(env.QUORUM_HOME, process.env)
+  await using store = await openStore({
+    databaseUrl: env.DATABASE_URL,
+    dataDir: env.QUORUM_DATA,
+    log: logger,
+  })
+  await migrate(store.pool)
+  const strategy = await prepareSearch(store.pool)
+  const workspace = await findWorkspace(env, store)
+  const embedder = openEmbedder(home.models?.embeddings, process.env)
+  try {
+    return await work({ env, store, embedder, workspace, strategy })
+  } finally {
+    await embedder.close()
+  }
+}
+
+/** The workspace knowledge belongs to: the token's, else the only one that has any. */
+async function findWorkspace(env: Env, store: Store): Promise<string> {
+  if (env.SLACK_BOT_TOKEN) {
+    await using speaker = await openSpeaker({ botToken: env.SLACK_BOT_TOKEN, apiUrl: env.SLACK_API_URL })
+    return speaker.identity.workspace
+  }
+  const [only, ...more] = await listWorkspaces(store.pool)
+  if (only && more.length === 0) return only
+  throw new Fault('config-invalid', 'Set SLACK_BOT_TOKEN, so that I know whose knowledge this is.')
+}

@@ -1,0 +1,162 @@
+/** Running the agent in this process: listening to Slack, advancing runs, or both. */
+import type { ServerResponse } from 'node:http'
+import { advance } from '../agent/advance.ts'
+import { type HearContext, handleHeard, handleWaiting, takeIn } from '../agent/hear.ts'
+import { remember } from '../agent/remember.ts'
+import { traceOf } from '../agent/trace.ts'
+import { openWorker, type Worker } from '../agent/work.ts'
+import { inboxKey } from '../core/heard.ts'
+import { homeView } from '../slack/blocks/say.ts'
+import { openSlack, type Slack } from '../slack/listen.ts'
+import { openSpeaker, type Speak } from '../slack/speak.ts'
+import { askHealth, type Check, openHealth } from '../web/health.ts'
+import type { Engines } from './engines.ts'
+
+export type Part = 'all' | 'slack' | 'worker'
+
+/** Where Slack is and how we prove who we are. */
+export type SlackAddress = {
+  botToken: string
+  appToken?: string | undefined
+  signingSecret?: string | undefined
+  apiUrl?: string | undefined
+}
+
+export type Serving = {
+  workspace: string
+  speak: Speak
+  /** Where `/health` answers, and signed HTTP where that is used. */
+  port: number
+  /** Stops taking work, finishes or hands back what is under way within `graceMs`. */
+  close(graceMs?: number): Promise<void>
+}
+
+/** A lease lasts this long without renewal, and is renewed this often, in ms. */
+const LEASE = { leaseMs: 15_000, beatMs: 1_000 }
+/** Waiting rows of the inbox are looked at this often, in ms. */
+const INBOX_MS = 2_000
+const GRACE_MS = 9_000
+
+/** Starts listening, working, or both, over open engines. */
+export async function serve(engines: Engines, slackAt: SlackAddress, part: Part): Promise<Serving> {
+  const { env, store, log } = engines
+  const checks: Check[] = [{ name: 'store', check: async () => void (await store.pool.query('select 1')) }]
+  await using opened = new AsyncDisposableStack()
+  let worker: Worker | undefined
+  const listener =
+    part === 'worker' ? undefined : await listen(engines, slackAt, () => worker?.poke(), checks)
+  const speaker = listener?.slack ?? opened.use(await openSpeaker({ ...slackAt, log }))
+  if (part !== 'slack') {
+    worker = await startWorker(engines, speaker.speak)
+    checks.push({ name: 'queue', check: async () => engines.queue?.ping() })
+  }
+  await listener?.start()
+  const sharesPort = listener !== undefined && !slackAt.appToken
+  const health = sharesPort ? undefined : await openHealth({ host: env.HOST, port: env.PORT }, checks)
+  const rest = opened.move()
+  return {
+    workspace: speaker.identity.workspace,
+    speak: speaker.speak,
+    port: health?.port ?? env.PORT,
+    async close(graceMs = GRACE_MS) {
+      await Promise.all([listener?.close(Math.min(graceMs, 3_000)), worker?.close(graceMs), health?.close()])
+      await rest.disposeAsync()
+    },
+  }
+}
+
+async function startWorker(engines: Engines, speak: Speak): Promise<Worker> {
+  const { env, home, store, queue, chat, tools, embedder, strategy, log } = engines
+  if (!queue) throw new Error('a worker needs a queue')
+  const context = {
+    pool: store.pool,
+    speak,
+    log,
+    policy: home.policy,
+    agent: (name: string) => home.agents.find((a) => a.name === name) ?? firstAgent(engines),
+    ask: chat.ask,
+    catalogue: tools.catalogue,
+    call: tools.call,
+    recall: (run: Parameters<typeof remember>[1], query: string, agent: Parameters<typeof remember>[3]) =>
+      remember({ pool: store.pool, embedder, strategy, speak }, run, query, agent),
+    ...LEASE,
+  }
+  return openWorker({
+    pool: store.pool,
+    queue,
+    slots: env.QUORUM_SLOTS,
+    advance: (run, owner, shutdown) => advance({ ...context, owner }, run, shutdown),
+    log,
+  })
+}
+
+async function listen(
+  engines: Engines,
+  slackAt: SlackAddress,
+  poke: () => void,
+  checks: Check[],
+): Promise<{ slack: Slack; start(): Promise<void>; close(graceMs: number): Promise<void> }> {
+  const { env, store, log } = engines
+  const pool = store.pool
+  const slack = await openSlack(
+    { ...slackAt, host: env.HOST, port: env.PORT, log, customRoutes: healthRoutes(checks) },
+    {
+      intake: (heard) => takeIn(pool, heard),
+      handle: (heard) => handleHeard(context, inboxKey(heard)),
+      trace: (run, viewer) => traceOf(pool, run, viewer),
+      home: async (user) => homeView(await slack.speak.name(user)),
+    },
+  )
+  const context: HearContext = { pool, speak: slack.speak, agent: firstAgent(engines).name, poke, log }
+  let sweeping: Promise<void> = Promise.resolve()
+  let timer: NodeJS.Timeout | undefined
+  const sweep = () => {
+    sweeping = handleWaiting(context).catch((error) =>
+      log('warn', 'the inbox could not be read', { why: String(error) }),
+    )
+    void sweeping.then(() => {
+      if (timer) timer = setTimeout(sweep, INBOX_MS)
+    })
+  }
+  checks.push({
+    name: 'slack',
+    check: async () => {
+      if (!slack.listening()) throw new Error('not connected to Slack')
+    },
+  })
+  return {
+    slack,
+    async start() {
+      await slack.start()
+      timer = setTimeout(sweep, 0)
+    },
+    async close(graceMs) {
+      clearTimeout(timer)
+      timer = undefined
+      await slack.close(graceMs)
+      await sweeping
+    },
+  }
+}
+
+/** `/health` beside signed HTTP, on Bolt's own port. */
+function healthRoutes(checks: readonly Check[]) {
+  const answer = async (response: ServerResponse) => {
+    const health = await askHealth(checks)
+    response.writeHead(health.ok ? 200 : 503, { 'content-type': 'application/json' })
+    response.end(JSON.stringify(health))
+  }
+  return [
+    {
+      path: '/health',
+      method: 'GET',
+      handler: (_: unknown, response: ServerResponse) => void answer(response),
+    },
+  ]
+}
+
+function firstAgent(engines: Engines) {
+  const agent = engines.home.agents[0]
+  if (!agent) throw new Error('a home has at least one agent')
+  return agent
+}

@@ -1,0 +1,83 @@
+#!/usr/bin/env node
+/** The command line: one line a door. */
+import { Fault } from './core/fault.ts'
+
+type Door = { usage: string; about: string; open: (args: string[]) => Promise<number> }
+
+const DOORS: Record<string, Door> = {
+  demo: {
+    usage: '[--fresh] [--port 4400]',
+    about: 'everything in one process, with a small Slack in the browser',
+    open: async (args) => (await import('./doors/demo.ts')).demoDoor(args),
+  },
+  start: {
+    usage: '[--only slack]',
+    about: 'listen to Slack and work; with --only slack, listen only',
+    open: async (args) => (await import('./doors/start.ts')).startDoor(args),
+  },
+  worker: {
+    usage: '',
+    about: 'work only: advance what other processes heard',
+    open: async (args) => (await import('./doors/start.ts')).workerDoor(args),
+  },
+  doctor: {
+    usage: '',
+    about: 'what is configured, reachable and migrated, and what to do about what is not',
+    open: async (args) => (await import('./doors/doctor.ts')).doctorDoor(args),
+  },
+  init: {
+    usage: 'DIR',
+    about: 'write a commented starter home',
+    open: async (args) =>
+      (await import('./doors/init.ts')).initDoor(args, { print: (await import('./doors/print.ts')).print }),
+  },
+  migrate: {
+    usage: '',
+    about: 'bring the database to this version',
+    open: async (args) => (await import('./doors/migrate.ts')).migrateDoor(args),
+  },
+  ingest: {
+    usage: '[DIR]',
+    about: 'read knowledge: a directory, or everything in sources.yaml',
+    open: async (args) => (await import('./doors/knowledge.ts')).openIngest(args),
+  },
+  search: {
+    usage: '"words"',
+    about: 'what would be recalled, with ranks and scores',
+    open: async (args) => (await import('./doors/knowledge.ts')).openSearch(args),
+  },
+}
+
+/** Runs one command and answers the exit code; what went wrong is one clear sentence. */
+async function main(argv: string[]): Promise<number> {
+  const [name = '', ...args] = argv
+  const door = Object.hasOwn(DOORS, name) ? DOORS[name] : undefined
+  if (!door) {
+    const asked = name === '' || name === 'help' || name === '--help'
+    process[asked ? 'stdout' : 'stderr'].write(`${asked ? '' : `There is no command ${name}.\n\n`}${usage()}`)
+    return asked ? 0 : 2
+  }
+  try {
+    return await door.open(args)
+  } catch (error) {
+    process.stderr.write(`${tell(error, name, door)}\n`)
+    return 1
+  }
+}
+
+function tell(error: unknown, name: string, door: Door): string {
+  if (error instanceof Fault) return `${error.message}\n(${error.code})`
+  if (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')) {
+    return `${error.message}\nUsage: quorum ${name} ${door.usage}`
+  }
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}
+
+function usage(): string {
+  const rows = Object.entries(DOORS).map(
+    ([name, d]) => `  quorum ${`${name} ${d.usage}`.padEnd(32)} ${d.about}`,
+  )
+  return `A teammate for Slack that asks before it acts, on your own models.\n\n${rows.join('\n')}\n`
+}
+
+process.exitCode = await main(process.argv.slice(2))

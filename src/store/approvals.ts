@@ -1,0 +1,97 @@
+/** Proposed tool calls and how far each has come. Every move is one compare-and-set. */
+
+import { asJson } from './json.ts'
+import type { Db } from './transaction.ts'
+
+export type ApprovalState =
+  | 'denied'
+  | 'allowed'
+  | 'pending'
+  | 'approved'
+  | 'rejected'
+  | 'expired'
+  | 'void'
+  | 'executing'
+  | 'succeeded'
+  | 'failed'
+  | 'unknown'
+
+/** A proposed call bound to `hash`, the hash of exactly what will be executed. */
+export type Approval = {
+  id: string
+  run: string
+  workspace: string
+  call: string
+  tool: string
+  server: string
+  args: unknown
+  hash: string
+  asker: string
+  approvers: string[]
+  state: ApprovalState
+  /** ISO time. */
+  expires: string
+  decidedBy: string | null
+}
+
+const COLUMNS = `id, run, workspace, call, tool, server, args, hash, asker, approvers, state,
+  to_char(expires_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as expires, decided_by as "decidedBy"`
+
+export async function createApproval(tx: Db, approval: Omit<Approval, 'decidedBy'>): Promise<void> {
+  await tx.query(
+    `insert into approvals (id, run, workspace, call, tool, server, args, hash, asker, approvers, state, expires_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+    [
+      approval.id,
+      approval.run,
+      approval.workspace,
+      approval.call,
+      approval.tool,
+      approval.server,
+      asJson(approval.args),
+      approval.hash,
+      approval.asker,
+      approval.approvers,
+      approval.state,
+      approval.expires,
+    ],
+  )
+}
+
+export async function readApproval(db: Db, id: string): Promise<Approval | undefined> {
+  const found = await db.query<Approval>(`select ${COLUMNS} from approvals where id = $1`, [id])
+  return found.rows[0]
+}
+
+export async function readApprovals(db: Db, run: string): Promise<Approval[]> {
+  const found = await db.query<Approval>(
+    `select ${COLUMNS} from approvals where run = $1 order by created_at, id`,
+    [run],
+  )
+  return found.rows
+}
+
+/** Moves an approval from one of `from` to `to`; false where it stood elsewhere, and then nothing changed. */
+export async function moveApproval(
+  tx: Db,
+  id: string,
+  from: readonly ApprovalState[],
+  to: ApprovalState,
+  by?: string,
+): Promise<boolean> {
+  const moved = await tx.query(
+    `update approvals set state = $3, decided_by = coalesce($4, decided_by), changed_at = now()
+     where id = $1 and state = any($2)`,
+    [id, from, to, by ?? null],
+  )
+  return moved.rowCount === 1
+}
+
+/** Voids every approval of a run that could still lead to a call. */
+export async function voidApprovals(tx: Db, run: string): Promise<void> {
+  await tx.query(
+    `update approvals set state = 'void', changed_at = now()
+     where run = $1 and state in ('allowed', 'pending', 'approved')`,
+    [run],
+  )
+}

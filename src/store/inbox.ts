@@ -1,0 +1,56 @@
+/** What was heard from Slack, kept from before it is acknowledged until it is handled. */
+import { Heard, inboxKey } from '../core/heard.ts'
+import { asJson } from './json.ts'
+import type { Db } from './transaction.ts'
+
+/** Writes what was heard. `known` where a delivery of the same thing is already there. */
+export async function writeInbox(db: Db, heard: Heard): Promise<'stored' | 'known'> {
+  const written = await db.query(
+    'insert into inbox (key, workspace, heard) values ($1, $2, $3) on conflict (key) do nothing',
+    [inboxKey(heard), heard.workspace, asJson(heard)],
+  )
+  return written.rowCount === 1 ? 'stored' : 'known'
+}
+
+/** Claims a row inside the caller's transaction; nothing where it is handled or somebody else has it. */
+export async function claimInbox(tx: Db, key: string): Promise<Heard | undefined> {
+  const found = await tx.query(
+    'select heard from inbox where key = $1 and handled_at is null for update skip locked',
+    [key],
+  )
+  return found.rows[0] ? Heard.parse(found.rows[0].heard) : undefined
+}
+
+/** What a row holds, handled or not. */
+export async function readInbox(
+  db: Db,
+  key: string,
+): Promise<{ heard: Heard; handled: boolean } | undefined> {
+  const found = await db.query('select heard, handled_at from inbox where key = $1', [key])
+  const row = found.rows[0]
+  return row && { heard: Heard.parse(row.heard), handled: row.handled_at !== null }
+}
+
+export async function markHandled(tx: Db, key: string): Promise<void> {
+  await tx.query('update inbox set handled_at = now() where key = $1', [key])
+}
+
+/** Puts a row off after a failure, longer each time, and says how often that has happened. */
+export async function putOff(db: Db, key: string): Promise<number> {
+  const done = await db.query(
+    `update inbox set attempts = attempts + 1, due_at = now() + least(60, power(2, attempts)) * interval '1 second'
+     where key = $1 returning attempts`,
+    [key],
+  )
+  return done.rows[0]?.attempts ?? 0
+}
+
+/** Keys of rows that wait to be handled: their process died, or handling failed. */
+export async function readWaiting(db: Db, limit: number): Promise<string[]> {
+  const found = await db.query(
+    `select key from inbox
+     where handled_at is null and due_at < now() - interval '2 seconds' order by due_at limit $1`,
+    [limit],
+  )
+  return found.rows.map((row) => row.key)
+}

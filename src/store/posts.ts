@@ -1,0 +1,45 @@
+/** What was said in Slack: an intent before each post, its ts after, so that a restart repeats nothing. */
+import type { Db } from './transaction.ts'
+
+/** `posting`: somebody began and has not come back; `ageMs` tells since when. */
+export type Post = { state: 'mine' } | { state: 'posted'; ts: string } | { state: 'posting'; ageMs: number }
+
+/** Announces a post. `mine`: the caller posts it now. `owner` is a run or an inbox key, `part` names the message. */
+export async function beginPost(db: Db, owner: string, part: string, channel: string): Promise<Post> {
+  const begun = await db.query(
+    'insert into posts (owner, part, channel) values ($1, $2, $3) on conflict (owner, part) do nothing',
+    [owner, part, channel],
+  )
+  if (begun.rowCount === 1) return { state: 'mine' }
+  const found = await db.query(
+    `select ts, extract(epoch from now() - begun_at) * 1000 as age from posts where owner = $1 and part = $2`,
+    [owner, part],
+  )
+  const row = found.rows[0]
+  if (row?.ts) return { state: 'posted', ts: row.ts }
+  return { state: 'posting', ageMs: Number(row?.age ?? 0) }
+}
+
+/** Takes over a post whose author did not come back; false where somebody else was quicker. */
+export async function adoptPost(db: Db, owner: string, part: string, olderThanMs: number): Promise<boolean> {
+  const taken = await db.query(
+    `update posts set begun_at = now() where owner = $1 and part = $2 and ts is null
+       and begun_at < now() - $3 * interval '1 millisecond'`,
+    [owner, part, olderThanMs],
+  )
+  return taken.rowCount === 1
+}
+
+export async function endPost(db: Db, owner: string, part: string, ts: string): Promise<void> {
+  await db.query('update posts set ts = $3 where owner = $1 and part = $2', [owner, part, ts])
+}
+
+/** Takes the announcement back after a post that surely failed. */
+export async function dropPost(db: Db, owner: string, part: string): Promise<void> {
+  await db.query('delete from posts where owner = $1 and part = $2 and ts is null', [owner, part])
+}
+
+export async function findPost(db: Db, owner: string, part: string): Promise<string | undefined> {
+  const found = await db.query('select ts from posts where owner = $1 and part = $2', [owner, part])
+  return found.rows[0]?.ts ?? undefined
+}

@@ -1,0 +1,68 @@
+/** The outbox of wake-ups, the workers that take them, and the sweep that finds what was lost. */
+import type { Db } from './transaction.ts'
+
+export type Wakeup = { id: string; run: string }
+
+/**
+ * Wake-ups to hand to the queue now, oldest first: as many as fit a window of one and a half times
+ * the slots of all live workers, less what was handed over and is not done.
+ */
+export async function readWindow(db: Db): Promise<Wakeup[]> {
+  const found = await db.query<Wakeup>(
+    `select id, run from wakeups where dispatched_at is null order by created_at
+     limit greatest(0,
+       (select ceil(coalesce(sum(slots), 0) * 1.5)::int from workers where seen_at > now() - interval '20 seconds')
+       - (select count(*)::int from wakeups where dispatched_at is not null))`,
+  )
+  return found.rows
+}
+
+/** Marks wake-ups as handed over; ones renewed since keep waiting. */
+export async function markDispatched(db: Db, ids: readonly string[]): Promise<void> {
+  await db.query('update wakeups set dispatched_at = now() where id = any($1) and dispatched_at is null', [
+    ids,
+  ])
+}
+
+/** Forgets a wake-up that was acted on; one that was renewed meanwhile stays. */
+export async function clearWakeup(db: Db, id: string): Promise<void> {
+  await db.query('delete from wakeups where id = $1', [id])
+}
+
+/**
+ * Finds what was lost: wake-ups handed over `staleMs` ago whose run nobody works on, runs that are due
+ * without a wake-up. Returns how many it mended.
+ */
+export async function sweepWakeups(db: Db, staleMs: number): Promise<number> {
+  const stale = await db.query(
+    `update wakeups w set id = gen_random_uuid(), dispatched_at = null from runs r
+     where r.id = w.run and w.dispatched_at < now() - $1 * interval '1 millisecond'
+       and (r.lease_until is null or r.lease_until < now())`,
+    [staleMs],
+  )
+  const due = await db.query(
+    `insert into wakeups (run, id, lane)
+     select r.id, gen_random_uuid(), r.lane from runs r
+     where r.active and r.due_at <= now() and (r.lease_until is null or r.lease_until < now())
+       and not exists (select 1 from wakeups w where w.run = r.id)
+     order by r.due_at limit 500 on conflict (run) do nothing`,
+  )
+  return (stale.rowCount ?? 0) + (due.rowCount ?? 0)
+}
+
+/** Says that this worker lives, and forgets workers that have not said so for a minute. */
+export async function beat(
+  db: Db,
+  worker: { id: string; slots: number; host: string; pid: number },
+): Promise<void> {
+  await db.query(
+    `insert into workers (id, slots, host, pid) values ($1, $2, $3, $4)
+     on conflict (id) do update set seen_at = now(), slots = excluded.slots`,
+    [worker.id, worker.slots, worker.host, worker.pid],
+  )
+  await db.query(`delete from workers where seen_at < now() - interval '1 minute'`)
+}
+
+export async function forgetWorker(db: Db, id: string): Promise<void> {
+  await db.query('delete from workers where id = $1', [id])
+}

@@ -40,21 +40,14 @@ async function read(path, query, keep) {
 const readHistory = (channel) =>
   read('/ui/history', { channel }, (state, answer) => {
     hold(state.roots, channel, answer.messages)
-    holdSessions(state, channel, answer)
     state.loaded.add(channel)
   })
 
 const readThread = ({ channel, ts }) =>
   read('/ui/thread', { channel, ts }, (state, answer) => {
     hold(state.threads, threadKey(channel, ts), answer.messages)
-    holdSessions(state, channel, answer)
+    if (answer.session) state.sessions.set(threadKey(channel, ts), answer.session)
   })
-
-/** `sessions` maps a thread's ts to the status of the agent in it. */
-function holdSessions(state, channel, answer) {
-  for (const [ts, status] of Object.entries(answer.sessions ?? {}))
-    state.sessions.set(threadKey(channel, ts), status)
-}
 
 function readAll() {
   const { state } = hands
@@ -105,7 +98,10 @@ hands.go = (place) => {
     hands.order('/ui/home', {}).then((answer) => {
       if (answer?.view) change((state) => applyEvent(state, { type: 'home', view: answer.view }))
     })
-  } else readHistory(place)
+    return
+  }
+  readHistory(place)
+  if (place === hands.state.dm) hands.order('/ui/home', { tab: 'messages' })
 }
 
 const hashOf = (place) =>

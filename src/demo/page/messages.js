@@ -3,7 +3,7 @@ import { clockTime, dateOf, dayName, fullTime } from './dates.js'
 import { el, icon } from './dom.js'
 import { editForm } from './editing.js'
 import { avatar, nameOf } from './people.js'
-import { renderBlocks, renderFiles } from './render-blocks.js'
+import { renderAttachments, renderBlocks, renderFiles } from './render-blocks.js'
 import { mrkdwn } from './render-mrkdwn.js'
 import { threadKey } from './state.js'
 
@@ -48,7 +48,7 @@ function factsOf(message, before, state, where) {
   return JSON.stringify({
     together: Boolean(together),
     editing: state.editing?.key === key && state.editing.where === where,
-    working: where === 'main' && state.sessions.get(key) === 'processing',
+    working: where === 'main' && state.sessions.get(key)?.status === 'processing',
     read: where === 'main' && state.thread?.channel === message.channel && state.thread.ts === message.ts,
   })
 }
@@ -84,6 +84,7 @@ const dayDivider = (ts) => el('li', { class: 'day', role: 'separator' }, el('spa
 
 function messageNode(message, facts, hands, where) {
   const { state } = hands
+  if (message.subtype === 'tombstone') return tombstone(message, facts, hands, where)
   const app = Boolean(message.bot_id) || message.user === state.boot.bot
   const classes = [
     'message',
@@ -118,6 +119,20 @@ function messageNode(message, facts, hands, where) {
   )
 }
 
+/** What is left of a deleted message that had replies. */
+const tombstone = (message, facts, hands, where) =>
+  el(
+    'li',
+    { class: 'message', data: { testid: 'message', ts: message.ts } },
+    el('span', { class: 'gutter' }, icon('trash')),
+    el(
+      'div',
+      { class: 'message-body soft' },
+      'This message was deleted.',
+      where === 'main' && el('div', {}, replies(message, facts, hands)),
+    ),
+  )
+
 const time = (message) =>
   el(
     'time',
@@ -138,6 +153,7 @@ function content(message, hands) {
     'div',
     { class: `content ${asks(blocks) ? 'asks' : ''} ${message.streaming ? 'streaming' : ''}` },
     drawn,
+    renderAttachments(message.attachments, hands),
     renderFiles(message.files),
     message.edited && person && el('span', { class: 'edited' }, '(edited)'),
   )

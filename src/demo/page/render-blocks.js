@@ -4,7 +4,7 @@ import { withEmoji } from './emoji.js'
 import { element } from './render-elements.js'
 import { input } from './render-inputs.js'
 import { markdown } from './render-markdown.js'
-import { textNodes } from './render-mrkdwn.js'
+import { mrkdwn, textNodes } from './render-mrkdwn.js'
 import { plan, taskCard } from './render-plan.js'
 import { richText } from './render-rich-text.js'
 import { dataTable, table } from './render-table.js'
@@ -14,9 +14,9 @@ import { dataTable, table } from './render-table.js'
  * `hands` is what they can do: `state`, `click`, `complain`, `go`.
  */
 export function renderBlocks(blocks, hands, place) {
-  return (blocks ?? []).map((block) => {
+  return (blocks ?? []).map((block, n) => {
     const draw = DRAW.get(block?.type)
-    const at = { ...place, block_id: block?.block_id }
+    const at = { ...place, block_id: block?.block_id, key: `${place.key}/${n}` }
     if (!draw) return chip(`unsupported block: ${block?.type}`)
     try {
       return el('div', { class: `block ${block.type}` }, draw(block, hands, at))
@@ -45,6 +45,7 @@ const DRAW = new Map([
   ['input', (block, hands) => input(block, hands)],
   ['alert', alert],
   ['card', card],
+  ['carousel', carousel],
   ['container', container],
 ])
 
@@ -110,13 +111,18 @@ function card(block, hands, place) {
   )
 }
 
+function carousel(block, hands, place) {
+  const cards = (block.elements ?? []).map((each) => el('li', {}, card(each, hands, place)))
+  return el('ul', { class: 'carousel', tabindex: '0', 'aria-label': 'Cards' }, cards)
+}
+
 function container(block, hands, place) {
   const title = block.title ? withEmoji(block.title.text) : richText(block.rich_text_title, hands)
   const subtitle = block.subtitle && el('small', {}, textNodes(block.subtitle, hands))
   const inner = renderBlocks(block.child_blocks, hands, place)
   if (!block.is_collapsible)
     return el('div', { class: 'card-box' }, el('div', { class: 'card-title' }, title), subtitle, inner)
-  const key = `container:${place.key}:${block.block_id ?? ''}`
+  const key = `container:${place.key}`
   return el(
     'details',
     {
@@ -126,6 +132,18 @@ function container(block, hands, place) {
     },
     el('summary', {}, icon('right', 'turn'), el('span', { class: 'card-title' }, title), subtitle),
     inner,
+  )
+}
+
+/** What Slack adds below a message: the pages behind its links. */
+export function renderAttachments(attachments, hands) {
+  return (attachments ?? []).map((attachment) =>
+    el(
+      'blockquote',
+      { class: 'attachment' },
+      attachment.title && el('div', { class: 'card-title' }, link(attachment.title_link, attachment.title)),
+      mrkdwn(attachment.text, hands),
+    ),
   )
 }
 

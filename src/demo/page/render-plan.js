@@ -17,7 +17,7 @@ export function plan(block, hands, place) {
   const done = tasks.length > 0 && ended === tasks.length
   const failed = tasks.some((task) => task.status === 'error')
   const state = failed && done ? 'error' : done ? 'complete' : 'in_progress'
-  const key = `plan:${place.key}:${block.block_id ?? ''}:${done}`
+  const key = `plan:${place.key}:${done}`
   const open = hands.state.folds.get(key) ?? !done
   const counted = done
     ? `${tasks.length} ${tasks.length === 1 ? 'step' : 'steps'}`

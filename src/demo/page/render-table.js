@@ -36,7 +36,7 @@ export function dataTable(block, hands, place) {
   const [head = [], ...rows] = block.rows ?? []
   const size = Math.max(1, block.page_size ?? 10)
   const pages = Math.max(1, Math.ceil(rows.length / size))
-  const key = `page:${place.key}:${block.block_id ?? ''}`
+  const key = `page:${place.key}`
   const body = el('tbody')
   const where = el('span', { class: 'pages-now' })
   const turn = (page) => {

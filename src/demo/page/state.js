@@ -20,7 +20,7 @@ export function openState(boot, me, paint) {
     threads: new Map(),
     /** Messages only this person sees: `{channel, thread_ts?, message}`. */
     whispers: [],
-    /** `channel:ts` → status of the agent's session. */
+    /** `channel:ts` → `{status, title?}` of the agent's session. */
     sessions: new Map(),
     /** channel → count of messages not seen. */
     unread: new Map(),
@@ -99,7 +99,10 @@ export function applyEvent(state, event) {
       state.home = event.view
       return {}
     case 'session':
-      state.sessions.set(threadKey(event.channel, event.thread_ts), event.status)
+      state.sessions.set(threadKey(event.channel, event.thread_ts), {
+        status: event.status,
+        title: event.title,
+      })
       return {}
     default:
       return {}

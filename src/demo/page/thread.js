@@ -9,7 +9,7 @@ import { messagesIn, threadKey } from './state.js'
 /** Makes the column in `node`; hidden while no thread is open. */
 export function openThreadPanel(node, hands) {
   const list = openList(hands, 'thread')
-  const status = el('div', { class: 'working', role: 'status', data: { testid: 'working' }, hidden: true })
+  const { status, words } = workingLine(hands)
   const scroller = openScroller([list.node, status])
   const here = () => hands.state.thread
   const composer = openComposer({
@@ -31,19 +31,6 @@ export function openThreadPanel(node, hands) {
     },
     icon('close'),
   )
-  const words = el('span', { class: 'dots' })
-  const stop = el(
-    'button',
-    {
-      type: 'button',
-      class: 'button small',
-      data: { testid: 'stop' },
-      on: { click: (event) => hands.stop(event.currentTarget) },
-    },
-    icon('stop'),
-    'Stop',
-  )
-  status.append(el('span', { class: 'pulse', 'aria-hidden': 'true' }), words, stop)
   node.dataset.testid = 'thread'
   node.replaceChildren(
     el('header', { class: 'panel-head' }, el('h2', {}, 'Thread'), subtitle, close),
@@ -62,9 +49,34 @@ export function openThreadPanel(node, hands) {
     composer.aim(key, 'Reply in the thread')
     scroller.around(key, () => {
       list.paint(messagesIn(state, thread.channel, thread.ts))
-      status.hidden = state.sessions.get(key) !== 'processing'
+      status.hidden = state.sessions.get(key)?.status !== 'processing'
       words.textContent = `${nameOf(state, state.boot.bot)} is working`
     })
   }
   return { paint, focus: composer.focus, node }
+}
+
+/** The line that says the agent is at work, with the button that stops it. */
+function workingLine(hands) {
+  const words = el('span', { class: 'dots' })
+  const stop = el(
+    'button',
+    {
+      type: 'button',
+      class: 'button small',
+      data: { testid: 'stop' },
+      on: { click: (event) => hands.stop(event.currentTarget) },
+    },
+    icon('stop'),
+    'Stop',
+  )
+  const pulse = el('span', { class: 'pulse', 'aria-hidden': 'true' })
+  const status = el(
+    'div',
+    { class: 'working', role: 'status', data: { testid: 'working' }, hidden: true },
+    pulse,
+    words,
+    stop,
+  )
+  return { status, words }
 }

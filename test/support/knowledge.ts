@@ -1,0 +1,60 @@
+/** Knowledge for tests: directories of files, and an embedding model that needs no weights. */
+import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type { Embedder } from '../../src/models/embed.ts'
+
+/** A directory of one's own with these files, all of 2026-05-02; disposing of it removes it. */
+export async function openFiles(
+  files: Record<string, string | Buffer>,
+): Promise<AsyncDisposable & { dir: string; write(file: string, text: string | Buffer): Promise<void> }> {
+  const dir = await mkdtemp(path.join(tmpdir(), 'quorum-files-'))
+  const write = async (file: string, text: string | Buffer) => {
+    const place = path.join(dir, file)
+    await mkdir(path.dirname(place), { recursive: true })
+    await writeFile(place, text)
+    const day = new Date('2026-05-02T12:00:00Z')
+    await utimes(place, day, day)
+  }
+  for (const [file, text] of Object.entries(files)) await write(file, text)
+  return { dir, write, [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }) }
+}
+
+const DIMENSIONS = 64
+
+/** The same words make the same vector; texts that share words are near. Words that mean the same share a letter group. */
+export function vectorOf(text: string): number[] {
+  const vector = Array.from({ length: DIMENSIONS }, () => 0.001)
+  for (const [word] of text.toLowerCase().matchAll(/\p{L}+/gu)) {
+    let hash = 7
+    for (const letter of word.slice(0, 4)) hash = (hash * 31 + (letter.codePointAt(0) ?? 0)) % 9973
+    const at = hash % DIMENSIONS
+    vector[at] = (vector[at] ?? 0) + 1
+  }
+  return vector
+}
+
+/** An embedder whose answers can be held up, refused, or counted. */
+export function testEmbedder(
+  options: {
+    model?: string
+    ready?: () => Promise<'ready' | { why: string }>
+    before?: (texts: string[], signal: AbortSignal | undefined) => Promise<void> | void
+  } = {},
+): Embedder & { texts: string[] } {
+  const texts: string[] = []
+  return {
+    texts,
+    model: options.model ?? 'test-words',
+    dimensions: () => DIMENSIONS,
+    ready: options.ready ?? (async () => 'ready'),
+    embed: async (wanted, { signal } = {}) => {
+      signal?.throwIfAborted()
+      await options.before?.(wanted, signal)
+      texts.push(...wanted)
+      return wanted.map(vectorOf)
+    },
+    close: async () => {},
+    [Symbol.asyncDispose]: async () => {},
+  }
+}

@@ -1,0 +1,187 @@
+/** Keeping documents and their passages. */
+import { createHash } from 'node:crypto'
+import type pg from 'pg'
+import { type Chunk, embeddingText } from '../core/chunk.ts'
+import { searchText } from '../core/words.ts'
+import { asJson } from './json.ts'
+import { type Db, inTransaction, type Tx } from './transaction.ts'
+
+/** What is kept of a document beside its passages. `hash` is of what it was made from, `date` is YYYY-MM-DD. */
+export type DocumentRow = {
+  path: string
+  title: string
+  link?: string
+  date?: string
+  hash: string
+  audience: string[]
+}
+
+/** Where a document belongs; `source` is its name in sources.yaml. */
+export type Shelf = { workspace: string; source: string }
+
+/** Everything kept of a source, by path. */
+export async function listDocuments(db: Db, shelf: Shelf): Promise<Map<string, DocumentRow>> {
+  const { rows } = await db.query<{
+    path: string
+    title: string
+    link: string | null
+    date: string | null
+    hash: string
+    audience: string[]
+  }>(
+    `select path, title, link, to_char(date, 'YYYY-MM-DD') as date, hash, audience
+     from documents where workspace = $1 and source = $2`,
+    [shelf.workspace, shelf.source],
+  )
+  return new Map(
+    rows.map(({ link, date, ...row }) => [
+      row.path,
+      { ...row, ...(link === null ? {} : { link }), ...(date === null ? {} : { date }) },
+    ]),
+  )
+}
+
+/**
+ * Keeps a document, wholly or not at all, and answers how many passages were written. Passages that read the
+ * same as before keep their ids and vectors. Several may keep the same document at once; the last one stays.
+ */
+export async function putDocument(
+  pool: pg.Pool,
+  shelf: Shelf,
+  document: DocumentRow,
+  chunks: Chunk[],
+): Promise<number> {
+  return await inTransaction(pool, async (tx) => {
+    // The row stays locked until the end, so that two writers of one document take turns.
+    const { rows } = await tx.query<{ id: string }>(
+      `insert into documents (workspace, source, path, title, link, date, hash, audience)
+       values ($1, $2, $3, $4, $5, $6, $7, $8)
+       on conflict (workspace, source, path) do update set title = excluded.title, link = excluded.link,
+         date = excluded.date, hash = excluded.hash, audience = excluded.audience, updated_at = now()
+       returning id`,
+      [
+        shelf.workspace,
+        shelf.source,
+        document.path,
+        storable(document.title),
+        document.link ?? null,
+        document.date ?? null,
+        document.hash,
+        document.audience,
+      ],
+    )
+    const id = rows[0]?.id
+    if (!id) throw new Error('an upsert returned no row')
+    return await putPassages(tx, id, document.title, chunks)
+  })
+}
+
+/** Changes what is known about a document whose text is still the same. */
+export async function describeDocument(
+  db: Db,
+  shelf: Shelf,
+  document: Omit<DocumentRow, 'title'>,
+): Promise<void> {
+  await db.query(
+    `update documents set link = $4, date = $5, audience = $6, updated_at = now()
+     where workspace = $1 and source = $2 and path = $3`,
+    [
+      shelf.workspace,
+      shelf.source,
+      document.path,
+      document.link ?? null,
+      document.date ?? null,
+      document.audience,
+    ],
+  )
+}
+
+/** Gives all documents of a source another audience, in one statement. */
+export async function relabelSource(db: Db, shelf: Shelf, audience: string[]): Promise<number> {
+  const { rowCount } = await db.query(
+    `update documents set audience = $3, updated_at = now()
+     where workspace = $1 and source = $2 and audience <> $3`,
+    [shelf.workspace, shelf.source, audience],
+  )
+  return rowCount ?? 0
+}
+
+export async function removeDocuments(db: Db, shelf: Shelf, paths: string[]): Promise<number> {
+  const { rowCount } = await db.query(
+    'delete from documents where workspace = $1 and source = $2 and path = any($3)',
+    [shelf.workspace, shelf.source, paths],
+  )
+  return rowCount ?? 0
+}
+
+/** Removes everything of sources that are not named any more; answers how many documents that were. */
+export async function forgetOtherSources(db: Db, workspace: string, named: string[]): Promise<number> {
+  const { rowCount } = await db.query('delete from documents where workspace = $1 and not source = any($2)', [
+    workspace,
+    named,
+  ])
+  return rowCount ?? 0
+}
+
+/** Tells the planner what is there: an embedded database never looks by itself, and plans 100 times worse. */
+export async function refreshStatistics(db: Db): Promise<void> {
+  await db.query('analyze documents, passages, vectors')
+}
+
+/** What PostgreSQL can hold as text: no NUL, no half characters. */
+function storable(text: string): string {
+  return text.replaceAll('\0', '').toWellFormed()
+}
+
+type Written = {
+  n: number
+  hash: string
+  heading: string
+  text: string
+  start_at: number
+  end_at: number
+  search_text: string
+}
+
+async function putPassages(tx: Tx, document: string, title: string, chunks: Chunk[]): Promise<number> {
+  const { rows } = await tx.query<{ id: string; hash: string; n: number; start_at: number; end_at: number }>(
+    'select id, hash, n, start_at, end_at from passages where document = $1 order by n',
+    [document],
+  )
+  const old = Map.groupBy(rows, (row) => row.hash)
+  const fresh: Written[] = []
+  const moved: { id: string; n: number; start_at: number; end_at: number }[] = []
+  for (const { n, heading, text, start, end } of chunks) {
+    const read = embeddingText(title, { heading, text })
+    const hash = createHash('sha256').update(read).digest('hex')
+    const same = old.get(hash)?.shift()
+    if (!same)
+      fresh.push({ n, hash, heading, text, start_at: start, end_at: end, search_text: searchText(read) })
+    else if (same.n !== n || same.start_at !== start || same.end_at !== end)
+      moved.push({ id: same.id, n, start_at: start, end_at: end })
+  }
+  const gone = [...old.values()].flat().map((row) => row.id)
+  if (gone.length > 0) await tx.query('delete from passages where id = any($1)', [gone])
+  if (moved.length > 0)
+    await tx.query(
+      `update passages p set n = m.n, start_at = m.start_at, end_at = m.end_at
+       from jsonb_to_recordset($1) as m (id uuid, n int, start_at int, end_at int) where p.id = m.id`,
+      [asJson(moved)],
+    )
+  if (fresh.length > 0)
+    await tx.query(
+      `insert into passages (document, n, hash, heading, text, start_at, end_at, search_text)
+       select $1, n, hash, heading, text, start_at, end_at, search_text from jsonb_to_recordset($2)
+         as f (n int, hash text, heading text, text text, start_at int, end_at int, search_text text)`,
+      [document, asJson(fresh)],
+    )
+  return fresh.length
+}
+
+/** The workspaces that have any knowledge. */
+export async function listWorkspaces(db: Db): Promise<string[]> {
+  const found = await db.query<{ workspace: string }>(
+    'select distinct workspace from documents order by workspace',
+  )
+  return found.rows.map((row) => row.workspace)
+}

@@ -1,0 +1,249 @@
+import fc from 'fast-check'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { Chunk } from '../../src/core/chunk.ts'
+import { type DocumentRow, putDocument, relabelSource } from '../../src/store/documents.ts'
+import type { Store } from '../../src/store/open.ts'
+import {
+  countSources,
+  prepareSearch,
+  recallPassages,
+  type Search,
+  type WordStrategy,
+} from '../../src/store/passages.ts'
+import { claimUnembedded, putVectors } from '../../src/store/vectors.ts'
+import { vectorOf } from '../support/knowledge.ts'
+import { openTestStore } from '../support/store.ts'
+
+let store: Store
+let best: WordStrategy
+beforeAll(async () => {
+  store = await openTestStore()
+  best = await prepareSearch(store.pool)
+})
+afterAll(() => store.close())
+beforeEach(async () => {
+  await store.pool.query('delete from documents')
+})
+
+const MODEL = 'm'
+
+/** One document of one passage for each text; its title is what it is called in the tests. */
+async function shelve(
+  texts: Record<string, string>,
+  { workspace = 'T1', source = 'handbook', audience = ['everyone'], vectors = true } = {},
+): Promise<void> {
+  for (const [title, text] of Object.entries(texts)) {
+    const row: DocumentRow = { path: `${title}.md`, title, hash: text, audience, date: '2026-05-02' }
+    const chunks: Chunk[] = [{ n: 1, heading: 'H', text, start: 0, end: text.length }]
+    await putDocument(store.pool, { workspace, source }, row, chunks)
+  }
+  if (!vectors) return
+  const claimed = await claimUnembedded(store.pool, MODEL, { limit: 1000, claimMs: 60_000 })
+  await putVectors(
+    store.pool,
+    MODEL,
+    claimed.map(({ passage, text }) => ({ passage, values: vectorOf(text) })),
+  )
+}
+
+function find(query: string, search: Partial<Search> = {}) {
+  return recallPassages(store.pool, {
+    workspace: 'T1',
+    scopes: ['everyone'],
+    query,
+    limit: 10,
+    strategy: best,
+    ...search,
+  })
+}
+
+const titles = async (query: string, search: Partial<Search> = {}) =>
+  (await find(query, search)).map((hit) => hit.title)
+const meaning = (text: string) => ({ vector: { model: MODEL, values: vectorOf(text) } })
+
+test('the embedded database ranks by BM25; preparing is repeatable, also by two at once', async () => {
+  if (store.kind === 'embedded') expect(best).toBe('bm25')
+  expect(await Promise.all([prepareSearch(store.pool), prepareSearch(store.pool)])).toEqual([best, best])
+})
+
+describe.each(['bm25', 'any-word'] as const)('words by %s', (strategy) => {
+  const by = (query: string, search: Partial<Search> = {}) => titles(query, { strategy, ...search })
+  const when = () => strategy === 'any-word' || best === 'bm25'
+
+  test('any word suffices, the rarer ones weigh more, word forms do not matter', async ({ skip }) => {
+    if (!when()) skip()
+    await shelve({
+      rollback: 'To roll back a deploy, run the rollback script and tell the channel.',
+      deploy: 'Every deploy is announced. A deploy takes ten minutes.',
+      lunch: 'Lunch is at noon.',
+    })
+    expect(await by('how do we rolled backs deploys?')).toEqual(['rollback', 'deploy'])
+    expect(await by('quantum')).toEqual([])
+  })
+
+  test('identifiers are found by what people remember of them', async ({ skip }) => {
+    if (!when()) skip()
+    await shelve({
+      ticket: 'The outage was PROJ-1234.',
+      other: 'An unrelated PROJ-99 and room 1234.',
+      file: 'Look into client.js for getUserName.',
+    })
+    expect((await by('proj1234'))[0]).toBe('ticket')
+    expect((await by('PROJ-1234'))[0]).toBe('ticket')
+    expect(await by('client')).toEqual(['file'])
+    expect(await by('user name')).toEqual(['file'])
+    expect(await by('getusername')).toEqual(['file'])
+  })
+
+  test('whatever is asked, it is an answer and never an error', async ({ skip }) => {
+    if (!when()) skip()
+    await shelve({ page: 'The quick brown fox & the "lazy" dog | cat.' })
+    const hostile = [
+      '',
+      ' ',
+      '\0',
+      'the and of',
+      `'; drop table documents; --`,
+      '"unclosed -quote',
+      '---------- — – -',
+      'a & b | !c <-> d:*',
+      '(((',
+      '\\',
+      '😀🎉',
+      '\ud800',
+      '$1 $2 %s :name',
+      'state-of-the-art O\u2019Brien http://a.b/c?d=e&f=g',
+      'fox '.repeat(2_500),
+      Array.from({ length: 1_700 }, (_, n) => `w${n}`).join(' '),
+      'x'.repeat(10_000),
+      'passages_bm25:fox',
+    ]
+    for (const query of hostile) await by(query)
+    await fc.assert(
+      fc.asyncProperty(fc.string({ unit: 'binary', maxLength: 200 }), async (query) => {
+        await by(query)
+      }),
+      { numRuns: 100 },
+    )
+    expect(await by(`'; drop table documents; -- fox`)).toEqual(['page'])
+  })
+})
+
+test('meaning finds what words do not, both together outrank either alone, and the ranks say why', async () => {
+  await shelve({
+    both: 'rollback deploy',
+    meaning: 'they rolled and deplored',
+    words: 'rollback rollback rollback lunch menu noon kitchen plates spoons',
+    neither: 'holiday calendar',
+  })
+  const hits = await find('rollback deploy', meaning('rollback deploy'))
+  expect(hits[0]).toMatchObject({
+    title: 'both',
+    vectorRank: 1,
+    heading: 'H',
+    date: '2026-05-02',
+    source: 'handbook',
+  })
+  expect(hits.map((hit) => hit.title)).toContain('meaning')
+  expect(hits.find((hit) => hit.title === 'meaning')?.wordRank).toBeUndefined()
+  for (const hit of hits) {
+    const words = hit.wordRank === undefined ? 0 : 0.4 / (10 + hit.wordRank)
+    const vectors = hit.vectorRank === undefined ? 0 : 0.6 / (10 + hit.vectorRank)
+    expect(hit.score).toBeCloseTo(words + vectors, 10)
+  }
+  expect(hits.map((hit) => hit.score)).toEqual(hits.map((hit) => hit.score).sort((a, b) => b - a))
+})
+
+test('a vector of another model or another length is not compared', async () => {
+  await shelve({ page: 'fox' })
+  expect(await find('xyz', { vector: { model: 'other', values: vectorOf('fox') } })).toEqual([])
+  expect(await find('xyz', { vector: { model: MODEL, values: [1, 0, 0] } })).toEqual([])
+  expect(await titles('xyz', meaning('fox'))).toEqual(['page'])
+})
+
+test('a passage without a vector is found by its words', async () => {
+  await shelve({ old: 'fox' })
+  await shelve({ fresh: 'fox den' }, { vectors: false })
+  await claimUnembedded(store.pool, MODEL, { limit: 1, claimMs: 60_000 })
+  expect((await titles('fox', meaning('fox'))).sort()).toEqual(['fresh', 'old'])
+})
+
+test('no scope, no passage; another workspace, no passage; another source, no passage', async () => {
+  await shelve({ page: 'fox' })
+  await shelve({ foreign: 'fox' }, { workspace: 'T2' })
+  await shelve({ wiki: 'fox' }, { source: 'wiki' })
+  expect(await titles('fox', { scopes: [], ...meaning('fox') })).toEqual([])
+  expect((await titles('fox', meaning('fox'))).sort()).toEqual(['page', 'wiki'])
+  expect(await titles('fox', { workspace: 'T2', ...meaning('fox') })).toEqual(['foreign'])
+  expect(await titles('fox', { sources: ['wiki'], ...meaning('fox') })).toEqual(['wiki'])
+  expect(await titles('fox', { sources: [], ...meaning('fox') })).toEqual([])
+  expect(await countSources(store.pool, { workspace: 'T1', scopes: ['everyone'] })).toBe(2)
+  expect(await countSources(store.pool, { workspace: 'T1', scopes: [] })).toBe(0)
+})
+
+test('a narrower audience holds at once, for words and for vectors', async () => {
+  await shelve({ page: 'fox' })
+  await relabelSource(store.pool, { workspace: 'T1', source: 'handbook' }, ['channel:C1'])
+  expect(await titles('fox', meaning('fox'))).toEqual([])
+  expect(await titles('fox', { scopes: ['channel:C1'], ...meaning('fox') })).toEqual(['page'])
+})
+
+test('a rare audience loses nothing to the many passages it may not read', async () => {
+  const many = Object.fromEntries(Array.from({ length: 300 }, (_, n) => [`p${n}`, `fox number ${n}`]))
+  await shelve(many)
+  await shelve(
+    { secret: 'fox of the few with many more words in it, so that it ranks last' },
+    { audience: ['channel:C9'] },
+  )
+  expect(await titles('fox', { scopes: ['channel:C9'], ...meaning('fox') })).toEqual(['secret'])
+  expect(await titles('fox', { scopes: ['channel:C9'] })).toEqual(['secret'])
+})
+
+const scope = fc.constantFrom('everyone', 'channel:C1', 'channel:C2', 'channel:C3', 'user:U1')
+const library = fc.array(
+  fc.record({
+    workspace: fc.constantFrom('T1', 'T2'),
+    source: fc.constantFrom('a', 'b', 'c'),
+    audience: fc.uniqueArray(scope, { minLength: 1, maxLength: 3 }),
+  }),
+  { minLength: 1, maxLength: 8 },
+)
+
+test('exactly the readable passages come back, in any library, for any scopes', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      library,
+      fc.array(
+        fc.record({
+          workspace: fc.constantFrom('T1', 'T2'),
+          scopes: fc.uniqueArray(scope, { maxLength: 3 }),
+          sources: fc.option(fc.uniqueArray(fc.constantFrom('a', 'b', 'c')), { nil: undefined }),
+          withVector: fc.boolean(),
+          strategy: fc.constantFrom(best, 'any-word' as const),
+        }),
+        { minLength: 1, maxLength: 5 },
+      ),
+      async (documents, searches) => {
+        await store.pool.query('delete from documents')
+        for (const [n, { workspace, source, audience }] of documents.entries())
+          await shelve({ [`d${n}`]: 'the same fox' }, { workspace, source, audience })
+        for (const { sources, withVector, ...search } of searches) {
+          const readable = documents.flatMap((document, n) =>
+            document.workspace === search.workspace &&
+            (sources === undefined || sources.includes(document.source)) &&
+            document.audience.some((one) => search.scopes.includes(one))
+              ? [`d${n}`]
+              : [],
+          )
+          const found = await titles('fox', {
+            ...search,
+            ...(sources ? { sources } : {}),
+            ...(withVector ? meaning('fox') : {}),
+          })
+          expect(found.sort()).toEqual(readable.sort())
+        }
+      },
+    ),
+    { numRuns: 25 },
+  )
+})

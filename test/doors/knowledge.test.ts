@@ -1,0 +1,98 @@
+import { stripVTControlCharacters } from 'node:util'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { ingestDoor } from '../../src/doors/ingest.ts'
+import { formatHits, searchDoor } from '../../src/doors/search.ts'
+import type { Store } from '../../src/store/open.ts'
+import { prepareSearch } from '../../src/store/passages.ts'
+import { openFiles, testEmbedder } from '../support/knowledge.ts'
+import { openTestStore } from '../support/store.ts'
+
+let store: Store
+beforeAll(async () => {
+  store = await openTestStore()
+})
+afterAll(() => store.close())
+
+test('passages are a table with both ranks and the score', () => {
+  const table = formatHits([
+    {
+      id: '1',
+      source: 'handbook',
+      title: 'Rolling back',
+      heading: 'Steps',
+      date: '2026-05-02',
+      text: 'First\n\nsecond',
+      wordRank: 2,
+      vectorRank: 11,
+      score: 0.0619047,
+    },
+    {
+      id: '2',
+      source: 'wiki',
+      title: 'T',
+      heading: '',
+      link: 'https://x',
+      text: 'x'.repeat(500),
+      wordRank: 1,
+      score: 0.0364,
+    },
+  ])
+  expect(table.split('\n')).toEqual([
+    '  #  words  meaning   score  passage',
+    '  1      2       11  0.0619  Rolling back — Steps',
+    '                             handbook, 2026-05-02',
+    '                             First second',
+    '  2      1        –  0.0364  T',
+    '                             wiki, https://x',
+    `                             ${'x'.repeat(99)}…`,
+  ])
+  expect(formatHits([])).toBe('Nothing was found.')
+})
+
+test('a document cannot steer the terminal', () => {
+  const evil = '\u001b[2J\u001b]0;owned\u0007\u202egnp\r\nnext'
+  const table = formatHits([{ id: '1', source: 's', title: evil, heading: evil, text: evil, score: 0 }])
+  expect(stripVTControlCharacters(table)).toBe(table)
+  for (const control of ['\u0007', '\u001b', '\u202e', '\r']) expect(table).not.toContain(control)
+  expect(table.split('\n')).toHaveLength(4)
+})
+
+test('a directory is read, searched, and read again', async () => {
+  await using files = await openFiles({ 'a.md': '# Rolling back\n\nrun the script', 'bad.md': 'a\0' })
+  const printed: string[] = []
+  const embedder = testEmbedder()
+  const context = {
+    pool: store.pool,
+    embedder,
+    home: files.dir,
+    workspace: 'T1',
+    sources: {},
+    strategy: await prepareSearch(store.pool),
+    print: (line: string) => printed.push(line),
+  }
+  expect(await ingestDoor([files.dir, '--name', 'handbook'], context)).toBe(0)
+  expect(printed[0]).toMatch(/^handbook: 1 added, 0 changed, 0 unchanged, 0 removed; 1 passages written/)
+  expect(printed[1]).toBe('  skipped "bad.md": it is not UTF-8 text')
+  expect(printed).toContainEqual(expect.stringContaining('not in sources.yaml'))
+  expect(printed.at(-1)).toMatch(/^1 vectors made/)
+
+  printed.length = 0
+  expect(await searchDoor(['script'], context)).toBe(0)
+  expect(printed[0]).toContain('Rolling back')
+  expect(printed.at(-1)).toMatch(/^1 passages from 1 source, \d+ ms$/)
+
+  printed.length = 0
+  expect(
+    await ingestDoor([], { ...context, sources: { none: { directory: 'none', audience: 'everyone' } } }),
+  ).toBe(1)
+  expect(printed[0]).toContain('1 documents forgotten')
+  expect(printed[1]).toMatch(/^none: .*none cannot be read: it is not there\.$/)
+
+  printed.length = 0
+  expect(await searchDoor([], context)).toBe(2)
+  expect(await ingestDoor(['a', 'b'], context)).toBe(2)
+  expect(printed).toEqual([
+    expect.stringMatching(/^Usage: quorum search/),
+    expect.stringMatching(/^Usage: quorum ingest/),
+  ])
+})

@@ -6,8 +6,8 @@ import type { Hub } from './hub.ts'
 import { newSecret } from './ids.ts'
 import { click, command, submit } from './interact.ts'
 import { openLive } from './live.ts'
-import { type Breakage, createFaults, createTiers } from './misbehave.ts'
-import { type Delivery, openOutbox } from './outbox.ts'
+import { type Breakage, createFaults, createTiers, type Faults } from './misbehave.ts'
+import { type Delivery, type Outbox, openOutbox } from './outbox.ts'
 import { edit, expectReader, interrupt, invite, openHome, remove, say, unfurl } from './people.ts'
 import { keepIn } from './persist.ts'
 import { createWorkspaceServer, listen } from './serve.ts'
@@ -153,8 +153,7 @@ const PAGE_DIR = fileURLToPath(new URL('../page', import.meta.url))
 export async function openWorkspace(options: WorkspaceOptions = {}): Promise<Workspace> {
   const world = createWorld(options.team ?? { id: 'T0DEMO', name: 'Demo' })
   const kept = options.file === undefined ? undefined : keepIn(options.file, world)
-  const signingSecret = newSecret()
-  const waiting = createWaiting(() => describe(world, hub, api.calls))
+  const waiting = createWaiting(() => describe(hub, api.calls))
   world.listeners.add(waiting.poke)
   const outbox = openOutbox({
     waits: options.retryWaits ?? [0, 1_000, 5_000],
@@ -162,23 +161,7 @@ export async function openWorkspace(options: WorkspaceOptions = {}): Promise<Wor
     changed: waiting.poke,
   })
   const socket = openSocketTransport(world.bot.app, waiting.poke)
-  const hub: Hub = {
-    world,
-    outbox,
-    hooks: createHooks(options.triggerMs),
-    files: new Map(),
-    scopes: [...SCOPES],
-    both: true,
-    streamMs: options.streamMs ?? 300_000,
-    streams: new Map(),
-    origin: '',
-    botToken: `xoxb-local-${newSecret()}`,
-    appToken: `xapp-local-${newSecret()}`,
-    connect: () =>
-      http
-        ? undefined
-        : `${hub.origin.replace('http', 'ws')}/link/?ticket=${socket.ticket()}&app_id=${world.bot.app}`,
-  }
+  const hub = createHub(world, outbox, options)
   const faults = createFaults()
   const api = createApi(hub, faults, options.tiers ? createTiers() : undefined, waiting.poke)
   const live = openLive(world)
@@ -190,14 +173,16 @@ export async function openWorkspace(options: WorkspaceOptions = {}): Promise<Wor
     pageDir: options.pageDir ?? PAGE_DIR,
   }))
   hub.origin = `http://127.0.0.1:${await listen(server, options.port ?? 0)}`
+  hub.connect = () =>
+    `${hub.origin.replace('http', 'ws')}/link/?ticket=${socket.ticket()}&app_id=${world.bot.app}`
+  outbox.use(socket)
 
-  let http = false
+  const signingSecret = newSecret()
   const sendEventsTo = (url: string) => {
-    http = true
+    hub.connect = () => undefined
     outbox.use(openWebhookTransport(url, signingSecret))
   }
-  if (options.eventsUrl === undefined) outbox.use(socket)
-  else sendEventsTo(options.eventsUrl)
+  if (options.eventsUrl !== undefined) sendEventsTo(options.eventsUrl)
 
   let closing: Promise<void> | undefined
   const close = () => {
@@ -225,21 +210,36 @@ export async function openWorkspace(options: WorkspaceOptions = {}): Promise<Wor
     connections: socket.connections,
     pending: outbox.pending,
     sendEventsTo,
-    misbehave: {
-      redeliver: outbox.redeliver,
-      both: (on) => {
-        hub.both = on
-      },
-      limit: faults.limit,
-      slow: faults.slow,
-      refuse: faults.refuse,
-      breakHttp: faults.breakHttp,
-      dropSockets: socket.drop,
-      shuffle: outbox.shuffle,
-    },
+    misbehave: misbehaving(hub, faults, socket.drop),
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+function createHub(world: World, outbox: Outbox, options: WorkspaceOptions): Hub {
+  return {
+    world,
+    outbox,
+    hooks: createHooks(options.triggerMs),
+    files: new Map(),
+    scopes: [...SCOPES],
+    both: true,
+    streamMs: options.streamMs ?? 300_000,
+    streams: new Map(),
+    origin: '',
+    botToken: `xoxb-local-${newSecret()}`,
+    appToken: `xapp-local-${newSecret()}`,
+    connect: () => undefined,
+  }
+}
+
+function misbehaving(hub: Hub, faults: Faults, dropSockets: () => void): Workspace['misbehave'] {
+  const { redeliver, shuffle } = hub.outbox
+  const { limit, slow, refuse, breakHttp } = faults
+  const both = (on: boolean) => {
+    hub.both = on
+  }
+  return { redeliver, both, limit, slow, refuse, breakHttp, dropSockets, shuffle }
 }
 
 function identity(hub: Hub, signingSecret: string) {
@@ -300,8 +300,8 @@ function looking({ world }: Hub) {
 }
 
 /** The last of everything, for the error of a wait that ran out. */
-function describe(world: World, hub: Hub, calls: Call[]): string {
-  const said = [...world.messages.values()]
+function describe(hub: Hub, calls: Call[]): string {
+  const said = [...hub.world.messages.values()]
     .flatMap((messages) => [...messages.values()])
     .sort((a, b) => Number(a.ts) - Number(b.ts))
     .slice(-8)

@@ -55,22 +55,13 @@ const KEPT = 50_000
  */
 export function openOutbox(settings: { waits: number[]; ackMs: number; changed: () => void }): Outbox {
   const deliveries: Delivery[] = []
-  const timers = new Map<NodeJS.Timeout, () => void>()
+  const pauses = createPauses()
   let transport: Transport | undefined
   let closed = false
   let repeats = 0
   let pending = 0
   let shuffling = false
   let held: (() => void)[] = []
-
-  const wait = (ms: number) =>
-    new Promise<void>((resolve) => {
-      const timer = setTimeout(() => {
-        timers.delete(timer)
-        resolve()
-      }, ms)
-      timers.set(timer, resolve)
-    })
 
   async function hand(parcel: Parcel, patience?: number): Promise<Handed> {
     if (closed || !transport) return { outcome: 'closed' }
@@ -84,29 +75,22 @@ export function openOutbox(settings: { waits: number[]; ackMs: number; changed: 
     return handed
   }
 
-  async function deliver(payload: Json, again: number): Promise<void> {
-    const parcel: Parcel = { envelope: randomUUID(), kind: 'events_api', payload, attempt: 0 }
-    let refused = 0
-    for (;;) {
-      const handed = await hand(parcel)
-      if (handed.outcome === 'acknowledged') break
-      if (handed.outcome === 'closed' || (handed.outcome === 'refused' && handed.final)) return
-      if (handed.outcome === 'refused') {
-        const pause = settings.waits[refused]
-        if (pause === undefined) return
-        refused += 1
-        if (pause > 0) await wait(pause)
-        parcel.reason = handed.reason
-      } else {
-        parcel.reason = 'connection_failed'
-      }
-      parcel.attempt += 1
+  function post(event: Json): void {
+    if (closed) return
+    const again = repeats
+    repeats = 0
+    pending += 1
+    const start = async () => {
+      await deliver(event, again, settings.waits, hand, pauses.pause)
+      pending -= 1
+      settings.changed()
     }
-    for (let time = 0; time < again; time++) {
-      parcel.attempt += 1
-      parcel.reason = 'timeout'
-      await hand(parcel)
+    if (!shuffling) {
+      void start()
+      return
     }
+    held.push(start)
+    if (held.length === 1) void pauses.pause(SHUFFLE_MS).then(release)
   }
 
   function release(): void {
@@ -121,21 +105,7 @@ export function openOutbox(settings: { waits: number[]; ackMs: number; changed: 
       void transport?.close()
       transport = next
     },
-    post(event) {
-      if (closed) return
-      const again = repeats
-      repeats = 0
-      pending += 1
-      const start = () => {
-        void deliver(event, again).finally(() => {
-          pending -= 1
-          settings.changed()
-        })
-      }
-      if (!shuffling) return start()
-      held.push(start)
-      if (held.length === 1) void wait(SHUFFLE_MS).then(release)
-    },
+    post,
     async ask(kind, payload) {
       const handed = await hand({ envelope: randomUUID(), kind, payload, attempt: 0 }, settings.ackMs)
       if (handed.outcome === 'acknowledged') return handed.body
@@ -151,12 +121,62 @@ export function openOutbox(settings: { waits: number[]; ackMs: number; changed: 
     pending: () => pending,
     async close() {
       closed = true
+      pauses.end()
+      await transport?.close()
+    },
+  }
+}
+
+/**
+ * Hands an event over until it is acknowledged, then `again` times more. A refusal uses up one of
+ * the waits; a lost connection does not, for the event then waits for the next one.
+ */
+async function deliver(
+  payload: Json,
+  again: number,
+  waits: number[],
+  hand: (parcel: Parcel) => Promise<Handed>,
+  pause: (ms: number) => Promise<void>,
+): Promise<void> {
+  const parcel: Parcel = { envelope: randomUUID(), kind: 'events_api', payload, attempt: 0 }
+  const left = [...waits]
+  for (;;) {
+    const handed = await hand(parcel)
+    if (handed.outcome === 'acknowledged') break
+    if (handed.outcome === 'closed' || (handed.outcome === 'refused' && handed.final)) return
+    parcel.reason = handed.outcome === 'refused' ? handed.reason : 'connection_failed'
+    if (handed.outcome === 'refused') {
+      const ms = left.shift()
+      if (ms === undefined) return
+      if (ms > 0) await pause(ms)
+    }
+    parcel.attempt += 1
+  }
+  for (let time = 0; time < again; time++) {
+    parcel.attempt += 1
+    parcel.reason = 'timeout'
+    await hand(parcel)
+  }
+}
+
+/** Pauses that all end at once when they are told to. */
+function createPauses() {
+  const timers = new Map<NodeJS.Timeout, () => void>()
+  return {
+    pause: (ms: number) =>
+      new Promise<void>((resolve) => {
+        const timer = setTimeout(() => {
+          timers.delete(timer)
+          resolve()
+        }, ms)
+        timers.set(timer, resolve)
+      }),
+    end() {
       for (const [timer, resolve] of timers) {
         clearTimeout(timer)
         resolve()
       }
       timers.clear()
-      await transport?.close()
     },
   }
 }

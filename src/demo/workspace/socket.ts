@@ -21,61 +21,32 @@ const GOODBYE_MS = 250
 /** @param app the id of the app, named in the greeting */
 export function openSocketTransport(app: string, changed: () => void): SocketTransport {
   const server = new WebSocketServer({ noServer: true })
-  const tickets = new Map<string, number>()
-  const sockets: WebSocket[] = []
+  const tickets = createTickets()
+  const pool = createPool()
   const unanswered = new Map<string, { socket: WebSocket; settle: (handed: Handed) => void }>()
-  const queue = new Set<(socket: WebSocket | undefined) => void>()
-  let turn = 0
   let closed = false
 
   const pings = setInterval(() => {
-    for (const socket of sockets) socket.ping()
+    for (const socket of pool.sockets) socket.ping()
   }, PING_MS)
   pings.unref()
 
-  const freeSocket = (patience?: number) =>
-    new Promise<WebSocket | undefined>((resolve) => {
-      const take = (socket: WebSocket | undefined) => {
-        clearTimeout(timer)
-        queue.delete(take)
-        resolve(socket)
-      }
-      const timer = patience === undefined ? undefined : setTimeout(() => take(undefined), patience)
-      queue.add(take)
-    })
-
   function connected(socket: WebSocket): void {
     socket.on('error', () => socket.terminate())
-    socket.on('message', (data) => answer(data.toString()))
+    socket.on('message', (data) => {
+      const { envelope_id, payload } = parseFrame(data.toString())
+      unanswered.get(String(envelope_id))?.settle({ outcome: 'acknowledged', body: payload })
+    })
     socket.on('close', () => {
-      const at = sockets.indexOf(socket)
-      if (at >= 0) sockets.splice(at, 1)
-      for (const entry of [...unanswered.values()])
+      pool.remove(socket)
+      for (const entry of [...unanswered.values()]) {
         if (entry.socket === socket) entry.settle({ outcome: 'lost' })
+      }
       changed()
     })
-    socket.send(
-      JSON.stringify({
-        type: 'hello',
-        num_connections: sockets.length + 1,
-        debug_info: { host: 'local-workspace', build_number: 1, approximate_connection_time: 18_060 },
-        connection_info: { app_id: app },
-      }),
-    )
-    sockets.push(socket)
-    for (const take of [...queue]) take(socket)
+    socket.send(JSON.stringify(greeting(app, pool.sockets.length + 1)))
+    pool.add(socket)
     changed()
-  }
-
-  function answer(text: string): void {
-    let frame: { envelope_id?: unknown; payload?: unknown }
-    try {
-      frame = JSON.parse(text)
-    } catch {
-      return
-    }
-    if (typeof frame?.envelope_id !== 'string') return
-    unanswered.get(frame.envelope_id)?.settle({ outcome: 'acknowledged', body: frame.payload })
   }
 
   function send(socket: WebSocket, parcel: Parcel, ackMs: number): Promise<Handed> {
@@ -94,39 +65,101 @@ export function openSocketTransport(app: string, changed: () => void): SocketTra
   return {
     async hand(parcel, ackMs, patience) {
       if (closed) return { outcome: 'closed' }
-      const open = sockets.filter((socket) => socket.readyState === WebSocket.OPEN)
-      const socket = open[turn++ % Math.max(1, open.length)] ?? (await freeSocket(patience))
+      const socket = pool.next() ?? (await pool.wait(patience))
       if (closed) return { outcome: 'closed' }
       if (!socket) return { outcome: 'refused', reason: 'no connection' }
       return send(socket, parcel, ackMs)
     },
-    ticket() {
-      const ticket = randomUUID()
-      tickets.set(ticket, Date.now() + TICKET_MS)
-      return ticket
-    },
+    ticket: tickets.issue,
     upgrade(request, socket, head) {
-      const ticket = new URL(request.url ?? '/', 'ws://local').searchParams.get('ticket') ?? ''
-      const until = tickets.get(ticket) ?? 0
-      tickets.delete(ticket)
-      if (until < Date.now()) {
+      if (tickets.use(new URL(request.url ?? '/', 'ws://local').searchParams.get('ticket') ?? '')) {
+        server.handleUpgrade(request, socket, head, connected)
+      } else {
         socket.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n')
-        return
       }
-      server.handleUpgrade(request, socket, head, connected)
     },
-    connections: () => sockets.length,
+    connections: () => pool.sockets.length,
     drop() {
-      for (const socket of [...sockets]) socket.terminate()
+      for (const socket of [...pool.sockets]) socket.terminate()
     },
     async close() {
       closed = true
       clearInterval(pings)
-      for (const take of [...queue]) take(undefined)
+      pool.giveUp()
       for (const entry of [...unanswered.values()]) entry.settle({ outcome: 'closed' })
-      await Promise.all(sockets.map(part))
+      await Promise.all(pool.sockets.map(part))
       server.close()
     },
+  }
+}
+
+function createTickets() {
+  const until = new Map<string, number>()
+  return {
+    issue() {
+      const ticket = randomUUID()
+      until.set(ticket, Date.now() + TICKET_MS)
+      return ticket
+    },
+    /** False where the ticket was never given, was used, or is too old. */
+    use(ticket: string): boolean {
+      const end = until.get(ticket) ?? 0
+      until.delete(ticket)
+      return end >= Date.now()
+    },
+  }
+}
+
+/** The open connections, taken in turn; where there is none, those who need one wait in order. */
+function createPool() {
+  const sockets: WebSocket[] = []
+  const queue = new Set<(socket: WebSocket | undefined) => void>()
+  let turn = 0
+  return {
+    sockets,
+    add(socket: WebSocket) {
+      sockets.push(socket)
+      for (const take of [...queue]) take(socket)
+    },
+    remove(socket: WebSocket) {
+      const at = sockets.indexOf(socket)
+      if (at >= 0) sockets.splice(at, 1)
+    },
+    next(): WebSocket | undefined {
+      const open = sockets.filter((socket) => socket.readyState === WebSocket.OPEN)
+      return open[turn++ % Math.max(1, open.length)]
+    },
+    /** The next connection; undefined when `patience` milliseconds pass or everybody gives up. */
+    wait: (patience?: number) =>
+      new Promise<WebSocket | undefined>((resolve) => {
+        const take = (socket: WebSocket | undefined) => {
+          clearTimeout(timer)
+          queue.delete(take)
+          resolve(socket)
+        }
+        const timer = patience === undefined ? undefined : setTimeout(() => take(undefined), patience)
+        queue.add(take)
+      }),
+    giveUp() {
+      for (const take of [...queue]) take(undefined)
+    },
+  }
+}
+
+function parseFrame(text: string): { envelope_id?: unknown; payload?: unknown } {
+  try {
+    return JSON.parse(text) ?? {}
+  } catch {
+    return {}
+  }
+}
+
+function greeting(app: string, connections: number): Record<string, unknown> {
+  return {
+    type: 'hello',
+    num_connections: connections,
+    debug_info: { host: 'local-workspace', build_number: 1, approximate_connection_time: 18_060 },
+    connection_info: { app_id: app },
   }
 }
 

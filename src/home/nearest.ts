@@ -5,7 +5,7 @@ import { distance } from 'fastest-levenshtein'
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   const plain = (text: string) => text.toLowerCase().replace(/[^a-z0-9*]/g, '')
   let best: string | undefined
-  let least = Math.max(1, Math.floor(word.length / 3)) + 1
+  let least = word.length < 4 ? 2 : Math.max(2, Math.floor(word.length / 3)) + 1
   for (const candidate of known) {
     const away = distance(plain(word), plain(candidate))
     if (away < least) {

@@ -21,7 +21,7 @@ export async function writeStarter(dir: string): Promise<string[]> {
         `${target} is not empty; a home is only written into an empty directory.`,
       )
     }
-    await cp(STARTER, target, { recursive: true, errorOnExist: true, force: false })
+    await cp(STARTER, target, { recursive: true })
   } catch (cause) {
     if (cause instanceof Fault) throw cause
     const why = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)

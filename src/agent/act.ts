@@ -1,10 +1,14 @@
 /** Running a tool: claimed first, called once, recorded whatever came of it. */
 import type { CatalogueTool, ToolOutcome } from '../core/catalogue.ts'
+import { Fault } from '../core/fault.ts'
 import type { Policy } from '../core/home.ts'
 import type { StepOf, ToolCall } from '../core/run.ts'
 import { type ApprovalState, moveApproval, readApproval } from '../store/approvals.ts'
 import { bindCall } from './answer.ts'
 import { record, tryRecord, type Work } from './lease.ts'
+
+/** A tool whose server is away is waited for this many attempts before its approval is void. */
+const PATIENCE = 3
 
 export type ActContext = {
   policy: Policy
@@ -34,6 +38,9 @@ export async function runTool(
   const approval = await readApproval(work.pool, approvalId)
   if (!approval) throw new Error(`approval ${approvalId} does not exist`)
   const tool = (await context.catalogue()).find((t) => t.name === call.tool)
+  if (!tool && work.failures < PATIENCE) {
+    throw new Fault('tool-unreachable', `${call.tool} is not there just now`, { retry: true })
+  }
   const hash = tool ? bindCall(context.policy, work.run.id, tool, call) : undefined
   if (!tool || hash !== approval.hash) {
     const why = tool

@@ -52,11 +52,12 @@ export async function advance(
   const { lease, run } = taken
   const times = { leaseMs: context.leaseMs, everyMs: context.beatMs }
   using watch = keepLease(context.pool, lease, times, shutdown)
-  const work: Work = { pool: context.pool, run, lease, steps: [], signal: watch.signal }
+  const work: Work = { pool: context.pool, run, lease, steps: [], failures: 0, signal: watch.signal }
   const thread = openThread(context, run)
   try {
     await reread(work)
-    if ((await readFailures(context.pool, runId)) >= MAX_FAILURES) return await fail(work, thread, 'broken')
+    work.failures = await readFailures(context.pool, runId)
+    if (work.failures >= MAX_FAILURES) return await fail(work, thread, 'broken')
     return await walk(context, work, thread)
   } catch (error) {
     return await breakOff(context, work, thread, error)

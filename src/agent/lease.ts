@@ -10,7 +10,15 @@ import { type Db, inTransaction } from '../store/transaction.ts'
 export type AbortReason = 'stop' | 'lost' | 'shutdown'
 
 /** A run in the hands of one worker. `steps` is what the worker has read; writes go through {@link record}. */
-export type Work = { pool: pg.Pool; run: Run; lease: Lease; steps: Numbered[]; signal: AbortSignal }
+export type Work = {
+  pool: pg.Pool
+  run: Run
+  lease: Lease
+  steps: Numbered[]
+  /** How often advancing this run broke since its last step. */
+  failures: number
+  signal: AbortSignal
+}
 
 /** Number of the last step the worker has read. */
 export function lastRead(work: Work): number {

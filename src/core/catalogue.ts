@@ -10,7 +10,7 @@ export type CatalogueTool = {
   inputSchema: Record<string, unknown>
   /** Hash of the definition (name, title, description, schemas, annotations), hex. */
   definitionHash: string
-  /** Hash of the server's configuration (command or URL, arguments, environment names), hex. */
+  /** Hash of the server's configuration as mcp.json writes it, hex. */
   serverHash: string
 }
 

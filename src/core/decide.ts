@@ -73,7 +73,7 @@ export function decide(steps: readonly Numbered[], limits: Limits, now: string):
     return { do: 'finish', outcome: 'stopped', text: tellStopped(steps) }
   }
   if (!steps.some((s) => s.kind === 'recalled')) return { do: 'recall', query: asked.text }
-  if (!answer || answer.kind !== 'answered') return { do: 'ask-model' }
+  if (answer?.kind !== 'answered') return { do: 'ask-model' }
 
   const runnable = calls.find((c) => c.state === 'runnable')
   if (runnable) return { do: 'run-tool', call: runnable.step.call, approval: runnable.step.approval ?? '' }

@@ -99,7 +99,7 @@ export const Pool = z.strictObject({
 })
 export type Pool = z.infer<typeof Pool>
 
-export const EmbeddingsFile = z.strictObject({
+const EmbeddingsFile = z.strictObject({
   url: address,
   model: z.string(),
   key: variable.optional(),

@@ -1,10 +1,10 @@
 /** What a run shows of itself while it works: a title and a few rows, made of its steps alone. */
 import type { Step, StepOf } from './run.ts'
 
-export type RowStatus = 'pending' | 'in_progress' | 'complete' | 'error'
+type RowStatus = 'pending' | 'in_progress' | 'complete' | 'error'
 
 /** One row. `id` stays the same from one drawing of the run to the next. */
-export type PlanRow = { id: string; title: string; status: RowStatus }
+type PlanRow = { id: string; title: string; status: RowStatus }
 export type Plan = { title: string; rows: PlanRow[]; done: boolean }
 
 /** More rows than this are folded into one that counts the oldest. */

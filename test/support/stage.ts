@@ -1,0 +1,185 @@
+/** A whole Quorum on a local workspace, for journeys: the product's own wiring, a model that follows a script. */
+
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import { Env } from '../../src/core/env.ts'
+import { AgentFront, type Home, PolicyFile, type ToolServer } from '../../src/core/home.ts'
+import { openWorkspace, type Workspace } from '../../src/demo/workspace/open.ts'
+import type { Engines } from '../../src/doors/engines.ts'
+import { type Serving, serve } from '../../src/doors/serve.ts'
+import { openChat } from '../../src/models/chat.ts'
+import { openEmbedder } from '../../src/models/embed.ts'
+import { openQueue } from '../../src/queue/open.ts'
+import { prepareSearch } from '../../src/store/passages.ts'
+import { openTools } from '../../src/tools/open.ts'
+import { type ModelServer, openModelServer, type Reply, type Script } from './model-server.ts'
+import { openTestStore } from './store.ts'
+
+export type StageOptions = {
+  /** What the model does; a fixed reply answers every request. */
+  model?: Script | Reply
+  policy?: Record<string, unknown>
+  servers?: Record<string, ToolServer>
+  maxTurns?: number
+  /** Timers of the pool, as models.yaml writes them. */
+  timers?: { firstToken?: string; idle?: string; total?: string }
+  /** Signed HTTP instead of Socket Mode. */
+  http?: boolean
+  slots?: number
+}
+
+export type Stage = AsyncDisposable & {
+  workspace: Workspace
+  model: ModelServer
+  engines: Engines
+  /** Everything that was logged at warn or above. */
+  log: string[]
+  serving(): Serving
+  /** Closes the running process's part and starts it anew on the same store and workspace. */
+  restart(): Promise<void>
+  /** Stops listening and working; `restart` goes on. */
+  stop(): Promise<void>
+  /** Texts of the agent in a thread, oldest first. */
+  said(channel: string, thread: string): string[]
+  /** Writes as Ana in #general and waits for the end of the run: all texts of the agent in the thread. */
+  ask(text: string): Promise<{ ts: string; said: string[] }>
+  /** Waits until the newest run of a thread has ended. */
+  ended(channel: string, thread: string, runs?: number): Promise<void>
+  /** Waits for an approval card with buttons in a thread and gives its ts. */
+  card(channel: string, thread: string): Promise<string>
+}
+
+/** Opens the stage; close it with `await using`. */
+export async function openStage(options: StageOptions = {}): Promise<Stage> {
+  await using opened = new AsyncDisposableStack()
+  const script =
+    typeof options.model === 'function' ? options.model : () => options.model ?? ({ text: 'Hello.' } as Reply)
+  const model = opened.use(await openModelServer(script as Script))
+  const workspace = opened.use(await openWorkspace(options.http ? { eventsUrl: 'http://127.0.0.1:9/' } : {}))
+  const store = opened.use(await openTestStore())
+  const lines: string[] = []
+  const engines: Engines = {
+    env: Env.parse({
+      PORT: options.http ? await freePort() : 0,
+      QUORUM_SLOTS: options.slots ?? 8,
+      LOG_LEVEL: 'silent',
+    }),
+    home: homeOf(options),
+    store,
+    queue: opened.use(await openQueue({})),
+    chat: openChat(
+      { model: 'test', replicas: [model.url], ...(options.timers ? { timers: options.timers } : {}) },
+      {},
+    ),
+    tools: opened.use(openTools(options.servers ?? {}, { env: process.env, cwd: process.cwd() })),
+    embedder: openEmbedder({ url: model.url, model: 'test-embed', dimensions: 8 }, {}),
+    strategy: await prepareSearch(store.pool),
+    log: (level, message, fields) => {
+      if (level === 'warn' || level === 'error')
+        lines.push(`${level} ${message} ${JSON.stringify(fields ?? {})}`)
+    },
+    [Symbol.asyncDispose]: async () => {},
+  }
+  opened.defer(() => engines.embedder.close())
+  let serving: Serving | undefined = await start(engines, workspace, options)
+  const stop = async () => {
+    await serving?.close(4_000)
+    serving = undefined
+  }
+  opened.defer(stop)
+  const rest = opened.move()
+
+  const said = (channel: string, thread: string) =>
+    workspace.messages(channel, thread).flatMap((m) => (m.user === workspace.botUser ? [m.text ?? ''] : []))
+  const ended = async (channel: string, thread: string, runs = 1) => {
+    await until(async () => {
+      const found = await store.pool.query(
+        'select count(*)::int as n from runs where channel = $1 and thread = $2 and not active',
+        [channel, thread],
+      )
+      return (found.rows[0]?.n ?? 0) >= runs || undefined
+    }, 20_000)
+    await workspace.until(
+      () => !said(channel, thread).some((text) => /^(Looking|Thinking|Working)/.test(text)),
+    )
+  }
+  return {
+    workspace,
+    model,
+    engines,
+    log: lines,
+    serving: () => {
+      if (!serving) throw new Error('the stage is stopped')
+      return serving
+    },
+    stop,
+    async restart() {
+      await stop()
+      serving = await start(engines, workspace, options)
+    },
+    said,
+    ended,
+    async ask(text) {
+      const channel = workspace.channels.general
+      const ts = await workspace.say(workspace.users.ana, channel, text)
+      await ended(channel, ts)
+      return { ts, said: said(channel, ts) }
+    },
+    async card(channel, thread) {
+      const found = await workspace.until(
+        () =>
+          workspace
+            .messages(channel, thread)
+            .findLast((m) => JSON.stringify(m.blocks ?? []).includes('"approve"')),
+        10_000,
+      )
+      return found.ts
+    },
+    [Symbol.asyncDispose]: () => rest.disposeAsync(),
+  }
+}
+
+function homeOf(options: StageOptions): Home {
+  const agent = AgentFront.parse({
+    name: 'quorum',
+    ...(options.maxTurns ? { maxTurns: options.maxTurns } : {}),
+  })
+  return {
+    dir: process.cwd(),
+    agents: [{ ...agent, instructions: 'You are a teammate.' }],
+    servers: options.servers ?? {},
+    policy: PolicyFile.parse({ tools: options.policy ?? {} }),
+    models: undefined,
+    sources: {},
+  }
+}
+
+async function start(engines: Engines, workspace: Workspace, options: StageOptions): Promise<Serving> {
+  const { botToken, appToken, signingSecret, apiUrl } = workspace
+  const serving = await serve(
+    engines,
+    options.http ? { botToken, signingSecret, apiUrl } : { botToken, appToken, apiUrl },
+    'all',
+  )
+  if (options.http) workspace.sendEventsTo(`http://127.0.0.1:${engines.env.PORT}/slack/events`)
+  return serving
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+/** Asks again until there is an answer; fails loudly after `ms`. */
+export async function until<T>(probe: () => Promise<T | undefined | false>, ms = 10_000): Promise<T> {
+  const end = Date.now() + ms
+  for (;;) {
+    const found = await probe()
+    if (found !== undefined && found !== false) return found
+    if (Date.now() > end) throw new Error(`nothing came within ${ms} ms: ${probe}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}

@@ -6,7 +6,7 @@ import type { Heard } from '../core/heard.ts'
 export type Self = { workspace?: string; botUser: string; botId: string }
 
 /** Slack's own limit for one message; what is longer is cut. */
-export const LONGEST_TEXT = 40_000
+const LONGEST_TEXT = 40_000
 
 const id = z.string().min(1)
 const Author = z.object({

@@ -49,7 +49,6 @@ function socketLine(settings: SlackSettings, appToken: string): Line {
   const receiver = new SocketModeReceiver({
     appToken,
     logger: slackLogger(log),
-    clientPingTimeout: 3000,
     processEventErrorHandler: async () => false,
     installerOptions: {
       clientOptions: {

@@ -55,7 +55,7 @@ beforeEach(async () => {
   order = []
   logs = []
   broken = false
-  workspace = await openWorkspace({ retryWaits: [0, 50, 100, 100, 100], ackMs: 700 })
+  workspace = await openWorkspace({ retryWaits: [0, 50, 100, 100, 100], ackMs: 1500 })
 })
 afterEach(async () => {
   await slack?.close(1000)
@@ -86,10 +86,10 @@ describe.each(['socket', 'http'] as const)('over %s', (mode) => {
   test('what cannot be stored is not acknowledged, and comes again', async () => {
     broken = true
     await workspace.say(workspace.users.ana, workspace.channels.general, '@quorum hello')
-    await workspace.until(() => order.length >= 3)
+    await workspace.until(() => order.length >= 3, 15_000)
     expect(workspace.deliveries.filter((delivery) => delivery.acknowledged !== undefined)).toEqual([])
     broken = false
-    await workspace.until(() => handled.length === 1)
+    await workspace.until(() => handled.length === 1, 15_000)
     expect(inbox.size).toBe(1)
   })
 
@@ -143,7 +143,7 @@ describe.each(['socket', 'http'] as const)('over %s', (mode) => {
     await workspace.until(() => workspace.ephemerals(users.ana).length === 4)
     expect(inbox.size).toBe(0)
     await workspace.command(users.ana, channels.general, '/quorum ask what is SEV2?')
-    await workspace.until(() => handled.length === 1)
+    await workspace.until(() => handled.length === 1, 15_000)
     const [heard] = handled
     expect(heard).toMatchObject({ kind: 'commanded', word: 'ask', rest: 'what is SEV2?' })
     if (heard?.kind !== 'commanded') throw new Error('no command')

@@ -49,7 +49,7 @@ test('the two differ in nothing but the way to us', () => {
 })
 
 test('every method and button in the code is in the tables', () => {
-  const methods = [...sources.matchAll(/(?:call|say)\(\s*'([a-z]+(?:\.[A-Za-z]+)+)'/g)].map(
+  const methods = [...sources.matchAll(/(?:call|say)\(\s*(?:method, )?'([a-z]+(?:\.[A-Za-z]+)+)'/g)].map(
     (match) => match[1],
   )
   expect(methods.length).toBeGreaterThan(10)

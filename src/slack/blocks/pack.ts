@@ -3,14 +3,14 @@ import type { KnownBlock, RichTextBlockElement, RichTextElement } from '@slack/t
 import { section, text } from './elements.ts'
 
 /** Sizes are those of the JSON that is sent, in UTF-16 units: never smaller than what Slack counts. */
-export const WEIGHT = { piece: 2500, block: 4000, message: 8000, blocks: 30 }
+const WEIGHT = { piece: 2500, block: 4000, message: 8000, blocks: 30 }
 
 export function weigh(value: unknown): number {
   return JSON.stringify(value).length
 }
 
 /** The same elements, none heavier than a piece may be. */
-export function split(element: RichTextBlockElement): RichTextBlockElement[] {
+function split(element: RichTextBlockElement): RichTextBlockElement[] {
   if (weigh(element) <= WEIGHT.piece) return [element]
   if (element.type === 'rich_text_list') {
     const items = element.elements.flatMap((item) =>

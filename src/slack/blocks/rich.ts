@@ -38,9 +38,14 @@ export function richText(markdown: string, links: Links): RichTextBlockElement[]
   return nodes.filter((elements) => elements.length > 0)
 }
 
+/** Marks of one kind in a text; the parser's time grows with their square, and no answer holds so many. */
+const MOST_MARKS = 2000
+
 function parse(source: string): Node | undefined {
-  // Some tens of thousands of brackets or quotes in a row cost minutes or the stack; no answer holds them.
   if (/(?:[>[(*_~`!-]\s?){200}/.test(source)) return undefined
+  for (const marks of [/[*_~]+/g, /[[\]]/g]) {
+    if ((source.match(marks)?.length ?? 0) > MOST_MARKS) return undefined
+  }
   const tree = parser.parse(source) as Node
   return depth(tree) > DEEPEST ? undefined : tree
 }

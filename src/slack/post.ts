@@ -1,0 +1,127 @@
+/** Messages on the wire: with plain text where Slack refuses the blocks, and never posted twice. */
+import type { WebAPICallResult } from '@slack/web-api'
+import { z } from 'zod'
+import { Fault } from '../core/fault.ts'
+import type { Call, Priority } from './call.ts'
+import { mayHaveArrived, slackWord } from './faults.ts'
+import type { Log, Message } from './message.ts'
+
+export type SayOptions = { priority?: Priority; droppable?: boolean }
+export type Say = (
+  method: 'chat.postMessage' | 'chat.update' | 'chat.postEphemeral',
+  args: Record<string, unknown>,
+  message: Message,
+  options?: SayOptions,
+) => Promise<WebAPICallResult | 'dropped'>
+
+/** Slack's words for blocks it does not take. */
+const BAD_BLOCKS = new Set([
+  'invalid_blocks',
+  'invalid_blocks_format',
+  'msg_blocks_too_long',
+  'unsupported_block',
+])
+
+/** A plan block is young: where it was refused once, it is not tried again. */
+export function sayWith(call: Call, log: Log | undefined): Say {
+  let plans = true
+  return async (method, args, message, options) => {
+    const full: Record<string, unknown> = { ...args, ...wireOf(message) }
+    const hasPlan = message.blocks?.some((block) => block.type === 'plan') ?? false
+    // An edit without blocks would keep the old ones.
+    const plain = { ...full, blocks: method === 'chat.update' ? [] : undefined }
+    if (hasPlan && !plans) return call(method, plain, options)
+    try {
+      return await call(method, full, options)
+    } catch (error) {
+      if (!message.blocks || !BAD_BLOCKS.has(slackWord(error) ?? '')) throw error
+      if (hasPlan) plans = false
+      const fields = { method, error: String(error) }
+      log?.('warn', 'Slack refused the blocks of a message; its text is sent instead', fields)
+      return call(method, plain, options)
+    }
+  }
+}
+
+export type Find = (
+  channel: string,
+  thread: string | undefined,
+  run: string,
+  part: string,
+) => Promise<string | undefined>
+
+/** Looks for our own message that carries this metadata: in the thread, or among the channel's newest. */
+export function findWith(call: Call, self: { botId: string; botUser: string }): Find {
+  return async (channel, thread, run, part) => {
+    let cursor: string | undefined
+    for (let page = 0; page < (thread ? 5 : 1); page++) {
+      const args = { channel, include_all_metadata: true, ...(cursor ? { cursor } : {}) }
+      const answer = thread
+        ? await call('conversations.replies', { ...args, ts: thread, limit: 200 })
+        : await call('conversations.history', { ...args, limit: 100 })
+      const { messages, response_metadata } = Page.parse(answer)
+      const ours = messages.find(
+        ({ metadata, bot_id, user }) =>
+          (bot_id === self.botId || user === self.botUser) &&
+          metadata?.event_type === EVENT_TYPE &&
+          metadata.event_payload?.run === run &&
+          metadata.event_payload.part === part,
+      )
+      if (ours) return ours.ts
+      cursor = response_metadata?.next_cursor || undefined
+      if (!cursor) return undefined
+    }
+    return undefined
+  }
+}
+
+/** Posts. Where the answer of Slack was lost, looks for the message before it posts again. */
+export function postWith(say: Say, find: Find) {
+  return async (
+    channel: string,
+    thread: string | undefined,
+    message: Message,
+    options?: SayOptions,
+  ): Promise<{ ts: string }> => {
+    // Slack must not open links to show what is behind them: that would be a way out for data.
+    const quiet = { unfurl_links: false, unfurl_media: false }
+    const args = { channel, ...(thread ? { thread_ts: thread } : {}), ...quiet }
+    const send = async () => Posted.parse(await say('chat.postMessage', args, message, options))
+    try {
+      return await send()
+    } catch (error) {
+      if (!(error instanceof Fault) || !mayHaveArrived(error.cause) || !message.metadata) throw error
+      const ts = await find(channel, thread, message.metadata.run, message.metadata.part)
+      return ts ? { ts } : send()
+    }
+  }
+}
+
+const EVENT_TYPE = 'quorum_message'
+const Posted = z.object({ ts: z.string() })
+const Metadata = z.object({
+  event_type: z.string(),
+  event_payload: z.record(z.string(), z.unknown()).optional(),
+})
+const Page = z.object({
+  messages: z.array(
+    z.object({
+      ts: z.string(),
+      user: z.string().optional(),
+      bot_id: z.string().optional(),
+      metadata: Metadata.optional(),
+    }),
+  ),
+  response_metadata: z.object({ next_cursor: z.string().optional() }).optional(),
+})
+
+function wireOf(message: Message) {
+  const { run, part } = message.metadata ?? {}
+  return {
+    text: message.text,
+    ...(message.blocks ? { blocks: message.blocks } : {}),
+    ...(message.metadata ? { metadata: { event_type: EVENT_TYPE, event_payload: { run, part } } } : {}),
+    parse: 'none',
+    link_names: false,
+  }
+}

@@ -11,7 +11,7 @@ const TOGETHER = 300
 
 /** Makes a list. `paint(messages)` brings it up to date; `where` is `main` or `thread`. */
 export function openList(hands, where) {
-  const node = el('ol', { class: 'messages', role: 'log', 'aria-live': 'polite', 'aria-label': 'Messages' })
+  const node = el('ol', { class: 'messages' })
   let held = new Map()
   const paint = (messages) => {
     const next = new Map()

@@ -5,7 +5,7 @@ import { el, icon } from './dom.js'
 export function openScroller(children) {
   const inner = el(
     'div',
-    { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': 'Messages, scrollable' },
+    { class: 'scroll', tabindex: '0', role: 'log', 'aria-live': 'polite', 'aria-label': 'Messages' },
     children,
   )
   const jump = el(

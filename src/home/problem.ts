@@ -4,7 +4,7 @@
 export type Problem = { file: string; line?: number; what: string }
 
 /** `policy.yaml:7: unknown key "decison"; did you mean "decision"?` */
-export function formatProblem({ file, line, what }: Problem): string {
+function formatProblem({ file, line, what }: Problem): string {
   return `${line === undefined ? file : `${file}:${line}`}: ${what}`
 }
 

@@ -9,7 +9,7 @@ import { clean, faultOf } from './failure.ts'
 import { readLimits, startWatch, type Watch } from './timers.ts'
 import { type Quirks, type WireNames, wireNames, writeRequest } from './wire.ts'
 
-export type AskOptions = {
+type AskOptions = {
   signal: AbortSignal
   /** Called with each new piece of the answer's text, in order, without reasoning. */
   onText?: (delta: string) => void
@@ -24,8 +24,7 @@ export type Chat = {
    * Asks once. What comes back is complete: it ended with a finish reason. Nothing is retried here, except that a
    * server that refuses an optional field is asked again without it, once in the life of this chat.
    *
-   * @throws Fault `model-*`; `retry` says whether the same request may succeed later. Its cause is a
-   * {@link import('./failure.ts').FailureCause}. When the caller aborts, the signal's reason.
+   * @throws Fault `model-*`; `retry` says whether the same request may succeed later. When the caller aborts, the signal's reason.
    */
   ask(request: ChatRequest, options: AskOptions): Promise<ChatAnswer>
   /** Asks the server which models it has, within 5 s. Never throws. */

@@ -3,7 +3,7 @@ import OpenAI from 'openai'
 import { Fault, type FaultCode } from '../core/fault.ts'
 
 /** Facts about a failed call, on `Fault.cause`: never headers, never a request. */
-export type FailureCause = { status?: number; code?: string; retryAfterMs?: number }
+type FailureCause = { status?: number; code?: string; retryAfterMs?: number }
 
 const LONGEST_SENTENCE = 300
 /** Words of vLLM, OpenAI, llama.cpp and others for a prompt beyond the context window. */

@@ -13,13 +13,13 @@ afterEach(async () => {
   server = undefined
 })
 
-const quick = { firstToken: '300ms', idle: '300ms', total: '20s' }
+const patient = { firstToken: '20s', idle: '20s', total: '25s' }
 const question: ChatRequest = { messages: [{ role: 'user', content: 'How?' }], tools: [] }
 const tools = [{ name: 'files__write', description: 'Writes.', parameters: { type: 'object' } }]
 
 async function chatWith(reply: Reply | ((n: number) => Reply), pool: Partial<Pool> = {}, env = {}) {
   server = await openModelServer((_, n) => (typeof reply === 'function' ? reply(n) : reply))
-  return openChat({ model: 'test', replicas: [server.url], timers: quick, ...pool }, env)
+  return openChat({ model: 'test', replicas: [server.url], timers: patient, ...pool }, env)
 }
 
 /** An address on which nothing listens. */
@@ -168,18 +168,21 @@ describe('an answer', () => {
 
   test('counts once its finish reason is here, though the connection then breaks or hangs', async () => {
     const whole = chunks([{ content: 'Done.' }], [{}, 'stop'])
-    const chat = await chatWith((n) =>
-      n === 1
-        ? { ...whole, done: false }
-        : { chunks: [...whole.chunks, { error: { message: 'late', code: 500 } }] },
+    const late = { error: { message: 'late', code: 500 } }
+    const chat = await chatWith(
+      (n) => (n === 1 ? { ...whole, done: false } : { chunks: [...whole.chunks, late] }),
+      { timers: { ...patient, idle: '300ms' } },
     )
     expect((await chat.ask(question, { signal: still() })).text).toBe('Done.')
     expect((await chat.ask(question, { signal: still() })).text).toBe('Done.')
   })
 
   test('reasoning keeps a slow answer alive', async () => {
-    const chat = await chatWith({ text: Array.from({ length: 8 }, () => 'word '), paceMs: 100 })
-    expect((await chat.ask(question, { signal: still() })).text).toHaveLength(40)
+    const chat = await chatWith(
+      { reasoning: Array.from({ length: 30 }, () => 'hm '), text: 'Yes.', paceMs: 100 },
+      { timers: { ...patient, idle: '2s' } },
+    )
+    expect((await chat.ask(question, { signal: still() })).text).toBe('Yes.')
   })
 })
 
@@ -372,7 +375,13 @@ describe('a failure', () => {
   ]
 
   test.each(table)('%s', async (_, reply, code, retry, words) => {
-    const chat = await chatWith(reply)
+    const slow = 'fault' in reply ? reply.fault : ''
+    const timers = {
+      ...patient,
+      ...(slow === 'stall-before' ? { firstToken: '300ms' } : {}),
+      ...(slow === 'stall-after' ? { idle: '300ms' } : {}),
+    }
+    const chat = await chatWith(reply, { timers })
     const fault = await faultOf(chat.ask(question, { signal: still() }))
     expect([fault.code, fault.retry]).toEqual([code, retry])
     expect(fault.message).toMatch(words)
@@ -389,7 +398,7 @@ describe('a failure', () => {
   test('an answer that never ends', async () => {
     const chat = await chatWith(
       { text: Array.from({ length: 100 }, () => 'word '), paceMs: 20 },
-      { timers: { ...quick, total: '400ms' } },
+      { timers: { ...patient, total: '400ms' } },
     )
     const fault = await faultOf(chat.ask(question, { signal: still() }))
     expect([fault.code, fault.retry]).toEqual(['model-stalled', false])

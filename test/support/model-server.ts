@@ -33,7 +33,7 @@ export type SeenRequest = {
 export type Reply =
   | {
       text?: string | string[]
-      reasoning?: string
+      reasoning?: string | string[]
       calls?: { id?: string; name: string; args: unknown }[]
       finish?: string
       usage?: { prompt_tokens: number; completion_tokens: number } | null
@@ -43,7 +43,7 @@ export type Reply =
   | { status: number; body?: unknown; headers?: Record<string, string> }
   | { fault: ModelFault; text?: string }
 
-export type ModelFault =
+type ModelFault =
   /** The connection is closed before any byte of an answer. */
   | 'hang-up'
   /** Headers, then nothing. */
@@ -146,7 +146,7 @@ async function send(response: ServerResponse, reply: Reply, body: SeenRequest['b
   startStream(response)
   const pieces = [
     { role: 'assistant', content: '' },
-    ...(reply.reasoning ? [{ reasoning_content: reply.reasoning }] : []),
+    ...[reply.reasoning ?? []].flat().map((thought) => ({ reasoning_content: thought })),
     ...[reply.text ?? []].flat().map((content) => ({ content })),
     ...(reply.calls ?? []).map((call, index) => ({
       tool_calls: [

@@ -17,13 +17,14 @@ const FOLDER = /\b(folders?|director(y|ies)|dir)\b/i
 export function planDeeds(text: string, tools: Tool[]): Deed[] {
   const deeds: Deed[] = []
   let file: string | undefined
-  for (const clause of readClauses(text)) {
+  for (const said of readClauses(text)) {
     const before = deeds.at(-1)
-    const own = pick(clause, tools, file)
+    const clause = resolve(said, file)
+    const own = pick(clause, tools)
     if (before?.tool && before.filled.missing.length > 0) {
-      const joined = pick(joinClauses(before.clause, clause), tools, file)
-      const refers = /\b(it|this file|that file|the file|there)\b/i.test(clause.text)
-      if (joined.tool === before.tool && joined.filled.missing.length === 0 && (refers || !own.tool)) {
+      const joined = pick(joinClauses(before.clause, clause), tools)
+      const adds = clause !== said || !own.tool
+      if (joined.tool === before.tool && joined.filled.missing.length === 0 && adds) {
         deeds[deeds.length - 1] = joined
         continue
       }
@@ -34,15 +35,22 @@ export function planDeeds(text: string, tools: Tool[]): Deed[] {
   return deeds
 }
 
+/** `read it`, `write … into it`: puts the file that was named before in the place of `it`. */
+function resolve(clause: Clause, file: string | undefined): Clause {
+  if (file === undefined || clause.files.length > 0) return clause
+  const it = /(^\w+\s+|\b(?:into|to|in|from|under)\s+)(?:it|this file|that file|the file)\b/i
+  const text = clause.text.replace(it, `$1${file}`)
+  return text === clause.text ? clause : { ...clause, text, files: filesIn(text) }
+}
+
 /** The tool whose name fits best, with its arguments as far as the clause holds them. */
-function pick(clause: Clause, tools: Tool[], file: string | undefined): Deed {
-  const context = file === undefined ? {} : { file }
+function pick(clause: Clause, tools: Tool[]): Deed {
   const none: Deed = { clause, tool: undefined, filled: { args: {}, missing: [] } }
   let best = { score: 0, deed: none }
   for (const tool of tools) {
     const fit = suit(clause, tool)
     if (fit <= 0) continue
-    const filled = fill((tool.parameters ?? {}) as Schema, clause, context)
+    const filled = fill((tool.parameters ?? {}) as Schema, clause)
     const score = fit - 0.3 * filled.missing.length
     if (score > best.score) best = { score, deed: { clause, tool, filled } }
   }

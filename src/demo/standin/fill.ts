@@ -16,7 +16,7 @@ export type Filled = { args: Record<string, unknown>; missing: string[] }
 
 const LONGEST_NAME = 60
 const NAMES = {
-  file: /^(file_?)?(path|name)$|^(file|filename|filepath|uri)$/i,
+  file: /^(file_?)?paths?$|^file_?name$|^(file|uri)s?$/i,
   folder: /^(dir|directory|folder)/i,
   from: /^(source|from|old_?path|src)$/i,
   to: /^(destination|dest|to|new_?path|target)$/i,
@@ -26,49 +26,35 @@ const NAMES = {
   kind: /^(entity_?)?(type|kind|category)$/i,
 }
 
-/** Fills what `schema` requires. `context` gives the file that `it` stands for. */
-export function fill(schema: Schema, clause: Clause, context: { file?: string } = {}): Filled {
+/** Fills what `schema` requires. */
+export function fill(schema: Schema, clause: Clause): Filled {
   const missing: string[] = []
   const args: Record<string, unknown> = {}
   for (const name of schema.required ?? []) {
-    const value = fillOne(name, schema.properties?.[name] ?? {}, schema, clause, context, missing)
+    const value = fillOne(name, schema.properties?.[name] ?? {}, clause, missing)
     if (value !== undefined) args[name] = value
   }
   return { args, missing }
 }
 
-function fillOne(
-  name: string,
-  schema: Schema,
-  parent: Schema,
-  clause: Clause,
-  context: { file?: string },
-  missing: string[],
-): unknown {
+function fillOne(name: string, schema: Schema, clause: Clause, missing: string[]): unknown {
   const type = Array.isArray(schema.type) ? schema.type[0] : schema.type
   if (type === 'array') {
     const item = schema.items ?? {}
-    const one = fillOne(name, item.type ? item : { type: 'string' }, parent, clause, context, missing)
+    const one = fillOne(name, item.type ? item : { type: 'string' }, clause, missing)
     return one === undefined ? undefined : [one]
   }
   if (type === 'object') {
-    const inner = fill(schema, clause, context)
+    const inner = fill(schema, clause)
     missing.push(...inner.missing)
     return inner.missing.length > 0 ? undefined : inner.args
   }
-  const value = fillScalar(name, type ?? 'string', schema, parent, clause, context)
+  const value = fillScalar(name, type ?? 'string', schema, clause)
   if (value === undefined) missing.push(name)
   return value
 }
 
-function fillScalar(
-  name: string,
-  type: string,
-  schema: Schema,
-  parent: Schema,
-  clause: Clause,
-  context: { file?: string },
-): unknown {
+function fillScalar(name: string, type: string, schema: Schema, clause: Clause): unknown {
   if (schema.enum) {
     const words = clause.text.toLowerCase()
     return schema.enum.find((each) => words.includes(String(each).toLowerCase())) ?? schema.default
@@ -78,24 +64,18 @@ function fillScalar(
     const number = named(name, clause.text) ?? /(?<![\w.])-?\d+(?:\.\d+)?(?![\w.])/.exec(clause.text)?.[0]
     return number === undefined ? schema.default : Number(number)
   }
-  return named(name, clause.text) ?? fillText(name, parent, clause, context)
+  return named(name, clause.text) ?? fillText(name, clause)
 }
 
-function fillText(
-  name: string,
-  parent: Schema,
-  clause: Clause,
-  context: { file?: string },
-): string | undefined {
-  const it = /\b(it|that file|the file)\b/i.test(clause.text) ? context.file : undefined
-  const isFile = 'path' in (parent.properties ?? {}) && NAMES.file.test(name)
-  if (NAMES.from.test(name)) return clause.files[0] ?? it
-  if (NAMES.to.test(name)) return destination(clause, it)
+function fillText(name: string, clause: Clause): string | undefined {
+  const isFile = NAMES.file.test(name)
+  if (NAMES.from.test(name)) return clause.files[0]
+  if (NAMES.to.test(name)) return destination(clause)
   if (NAMES.folder.test(name)) return folder(clause) ?? '.'
   if (isFile && /^(list|show|ls|search|find)$/.test(clause.verb))
     return clause.files[0] ?? folder(clause) ?? '.'
   if (isFile && /\b(folder|directory|dir)\b/i.test(clause.text)) return folder(clause) ?? called(clause)
-  if (isFile || /^paths?$/.test(name)) return clause.files[0] ?? called(clause) ?? it
+  if (isFile) return clause.files[0] ?? called(clause)
   if (NAMES.words.test(name)) return wordsToKeep(clause)
   if (NAMES.query.test(name)) return wordsToFind(clause)
   if (NAMES.subject.test(name)) return owner(name, clause) ?? subject(clause)
@@ -103,13 +83,12 @@ function fillText(
   return undefined
 }
 
-/** The second file, or the first where `it` is what moves, or a folder to move into. */
-function destination(clause: Clause, it: string | undefined): string | undefined {
+/** The second file, or a folder to move the first into. */
+function destination(clause: Clause): string | undefined {
   const [first, second] = clause.files
   const into = folder(clause)
-  const moved = first ?? it
-  if (into && moved && !second) return `${into}/${moved.split('/').at(-1)}`
-  return second ?? (it ? first : undefined) ?? called(clause)
+  if (into && first && !second) return `${into}/${first.split('/').at(-1)}`
+  return second ?? called(clause)
 }
 
 /** `name: value` or `name=value`, as precise people write. */

@@ -1,6 +1,6 @@
 /** What a request to the stand-in holds, freed of the prompt's tags. */
 
-export type WireMessage = {
+type WireMessage = {
   role: string
   content?: string | null | { type?: string; text?: string }[]
   tool_calls?: { id: string; function: { name: string; arguments: string } }[]

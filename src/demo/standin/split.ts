@@ -1,7 +1,10 @@
 /** Cuts a passage of Markdown into what can be quoted whole: sentences, lists of steps, points, table rows. */
 import { stems } from './words.ts'
 
-export type Unit = { kind: 'sentence' | 'steps' | 'point'; text: string }
+/** `pointer`: it only says where something else stands. */
+export type Unit = { kind: 'sentence' | 'steps' | 'point'; text: string; pointer: boolean }
+const MONTHS = 'JanFebMarAprMayJunJulAugSepOctNovDec'
+
 type Block = { kind: 'text' | 'steps' | 'points' | 'table' | 'code'; lines: string[] }
 
 /**
@@ -11,7 +14,7 @@ type Block = { kind: 'text' | 'steps' | 'points' | 'table' | 'code'; lines: stri
 export function splitUnits(text: string, question: string, today: string): Unit[] {
   return blocksOf(text).flatMap((block): Unit[] => {
     if (block.kind === 'code') return []
-    if (block.kind === 'steps') return [{ kind: 'steps', text: plain(block.lines.join('\n')) }]
+    if (block.kind === 'steps') return [unit('steps', block.lines.join('\n'))]
     if (block.kind === 'table') return rowsOf(block.lines, question, today).map((row) => unit('point', row))
     if (block.kind === 'points')
       return block.lines
@@ -23,7 +26,7 @@ export function splitUnits(text: string, question: string, today: string): Unit[
 }
 
 function unit(kind: Unit['kind'], text: string): Unit {
-  return { kind, text: plain(text) }
+  return { kind, text: plain(text), pointer: kind === 'sentence' && /\b(see|read|in)\s+\[/i.test(text) }
 }
 
 function blocksOf(text: string): Block[] {
@@ -92,12 +95,24 @@ function rowsOf(lines: string[], question: string, today: string): string[] {
 /** The last row that begins on or before today, unless its end lies behind. */
 function currentRow(rows: string[][], today: string): string[] | undefined {
   const dated = rows.flatMap((row) => {
-    const [from, to] = row.join(' ').match(/\d{4}-\d{2}-\d{2}/g) ?? []
+    const [from, to] = datesIn(row.join(' '))
     return from ? [{ row, from, to }] : []
   })
   const begun = dated.filter(({ from }) => from <= today).sort((a, b) => b.from.localeCompare(a.from))[0]
   const end = begun?.to ?? dated.find(({ from }) => from > today)?.from
   return begun && end !== undefined && end >= today ? begun.row : undefined
+}
+
+/** Dates as `2026-05-02` or `2 May 2026`, both given as the first. */
+function datesIn(text: string): string[] {
+  const found = text.matchAll(/(\d{4}-\d{2}-\d{2})|\b(\d{1,2}) ([A-Z][a-z]{2})[a-z]* (\d{4})\b/g)
+  return [...found].flatMap(([, iso, day = '', month = '', year]) => {
+    const number = MONTHS.indexOf(month) / 3 + 1
+    if (iso) return [iso]
+    return Number.isInteger(number) && number > 0
+      ? [`${year}-${String(number).padStart(2, '0')}-${day.padStart(2, '0')}`]
+      : []
+  })
 }
 
 function sentencesOf(text: string): string[] {

@@ -1,7 +1,7 @@
 /** Words reduced so that they can be compared: lower case, without endings, without the ones that say nothing. */
 
 const EMPTY = new Set(
-  `a about after all also am an and any are as at be been before but by can could did do does for from get give go
+  `a long many much often about after all also am an and any are as at be been before but by can could did do does for from get give go
   had has have he her here hers him his how i if in into is it its just let like may me more my need no not of on
   or our out please say says she should so some tell than that the their them then there these they this those to
   too up us want was we were what when where which who whom why will with would you your`.split(/\s+/),
@@ -20,7 +20,7 @@ export function stems(text: string): string[] {
 }
 
 /** `deploys`, `deployed` and `deploying` become `deploy`; crude, but the same on both sides. */
-export function stem(word: string): string {
+function stem(word: string): string {
   if (word.length <= 3 || /\d/.test(word)) return word
   const base = word
     .replace(/ies$/, 'y')

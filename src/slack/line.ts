@@ -66,20 +66,8 @@ function socketLine(settings: SlackSettings, appToken: string): Line {
     },
   })
   const { client } = receiver
-  const open = client.start.bind(client)
   let [connected, started, stopped] = [false, false, false]
-  client.start = async () => {
-    try {
-      return await open()
-    } catch (error) {
-      if (!started) throw error
-      log?.('error', 'Cannot connect to Slack again; next attempt in 30 s', {
-        error: slackFault(error, 'apps.connections.open').message,
-      })
-      setTimeout(() => stopped || client.start(), 30_000).unref()
-      return undefined as never // Nobody waits for it: the library calls this from a timer of its own.
-    }
-  }
+  surviveReconnects(client, { mayThrow: () => !started, over: () => stopped, log })
   client.on('connected', () => {
     connected = true
     log?.('info', 'Connected to Slack')
@@ -107,6 +95,25 @@ function socketLine(settings: SlackSettings, appToken: string): Line {
     },
     listening: () => connected,
     eventsUrl: () => undefined,
+  }
+}
+
+/** The library starts again from a timer of its own, where a failure would end the process. */
+function surviveReconnects(
+  client: SocketModeReceiver['client'],
+  state: { mayThrow(): boolean; over(): boolean; log: Log | undefined },
+): void {
+  const open = client.start.bind(client)
+  client.start = async () => {
+    try {
+      return await open()
+    } catch (error) {
+      if (state.mayThrow()) throw error
+      const fields = { error: slackFault(error, 'apps.connections.open').message }
+      state.log?.('error', 'Cannot connect to Slack again; next attempt in 30 s', fields)
+      setTimeout(() => state.over() || client.start(), 30_000).unref()
+      return { ok: false } // Nobody reads it.
+    }
   }
 }
 

@@ -79,8 +79,8 @@ describe('a good home', () => {
       },
       { BIN: '/opt', DIR: '/data', HOST: 'h.example', SECRET: 'hush-hush' },
     )
-    expect(home.servers.a).toMatchObject({ command: '/opt/run', cwd: '/data', env: { K: '${SECRET}' } })
-    expect(home.servers.a).toMatchObject({ args: ['--in=/data', '$DIR', '${}'] })
+    expect(home.servers.a).toMatchObject({ command: '/opt/run', cwd: '/data', env: { K: `\${SECRET}` } })
+    expect(home.servers.a).toMatchObject({ args: ['--in=/data', '$DIR', `\${}`] })
     expect(home.servers.b).toMatchObject({ url: 'https://h.example/mcp' })
     expect(home.sources.pages).toMatchObject({ directory: '/data/pages', link: 'https://h.example/{path}' })
     expect(home.models?.pools.main?.replicas).toEqual(['http://h.example/v1'])
@@ -192,8 +192,7 @@ describe('a bad home', () => {
     expect(
       await linesOf(
         {
-          'mcp.json':
-            '{ "mcpServers": {\n"a": { "command": "${NOT_SET}" },\n"b": { "url": "https://x.example",\n"headers": { "k": "${EMPTY}" } } } }',
+          'mcp.json': `{ "mcpServers": {\n"a": { "command": "\${NOT_SET}" },\n"b": { "url": "https://x.example",\n"headers": { "k": "\${EMPTY}" } } } }`,
           'models.yaml':
             'pools:\n  main:\n    model: m\n    replicas: [http://h.example/v1]\n    key: MODEL_KEY\n',
         },

@@ -44,6 +44,8 @@ const startup = (() => {
  */
 const undo = Buffer.concat([frame('Q', 'rollback\0'), frame('S', ''), frame('Q', 'rollback\0')])
 
+const flush = frame('H', '')
+
 /** Messages after which the client waits for an answer: Query, Sync, Flush, FunctionCall, CopyDone, CopyFail. */
 const endsBatch = new Set(['Q', 'S', 'H', 'F', 'c', 'f'].map((letter) => letter.charCodeAt(0)))
 const terminate = 'X'.charCodeAt(0)
@@ -112,6 +114,9 @@ export async function serveWire(engine: WireEngine, failed: (error: unknown) => 
       for (let batch = next(); batch; batch = next()) {
         const client = holder as Client
         const answer = await run(batch)
+        // The engine swallows what broke it; after that it answers nothing. A flush may have no answer.
+        if (answer.length === 0 && !batch.subarray(-flush.length).equals(flush))
+          throw new Error('The database engine gave no answer')
         if (!client.gone) client.socket.write(answer)
         const letter = answer.length >= 6 ? answer[answer.length - 6] : 0
         const settled = letter === 'Z'.charCodeAt(0) && answer[answer.length - 1] === idle

@@ -1,5 +1,5 @@
 /** The database of a deployment that has none: PostgreSQL itself, in a thread of this process. */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -28,7 +28,7 @@ export type EmbeddedSettings = {
 /** A Unix socket's path must fit into 104 bytes on macOS and 108 on Linux, the closing zero included. */
 const longestSocketPath = 103
 const socketName = '.s.PGSQL.5432'
-const pauseBeforeRestart = 500
+const pauseBeforeRestart = 250
 
 /**
  * Starts the embedded database on a directory. Its socket can be reached by this user only. Where the engine
@@ -38,7 +38,8 @@ const pauseBeforeRestart = 500
  * where the engine does not start.
  */
 export async function openEmbedded(settings: EmbeddedSettings): Promise<Embedded> {
-  await mkdir(settings.dir, { recursive: true, mode: 0o700 })
+  await mkdir(settings.dir, { recursive: true })
+  await chmod(settings.dir, 0o700)
   const lock = lockDirectory(settings.dir)
   const sockets = settings.tcp ? undefined : await socketDirectory(settings.dir)
   const release = async () => {

@@ -63,10 +63,14 @@ async function applyNext(tx: Db, files: Migration[]): Promise<string | undefined
   compare(files, applied)
   const file = files[applied.length]
   if (!file) return
+  const before = await currentTransaction(tx)
   try {
     await tx.query(file.sql)
   } catch (cause) {
     throw new Fault('store-migration', `${file.name} failed: ${(cause as Error).message}`, { cause })
+  }
+  if ((await currentTransaction(tx)) !== before) {
+    throw new Fault('store-migration', `${file.name} ends the transaction that it runs in.`)
   }
   await tx.query('insert into migrations (number, name, sha256) values ($1, $2, $3)', [
     file.number,
@@ -74,6 +78,11 @@ async function applyNext(tx: Db, files: Migration[]): Promise<string | undefined
     file.sha256,
   ])
   return file.name
+}
+
+async function currentTransaction(tx: Db): Promise<string | undefined> {
+  const { rows } = await tx.query<{ id: string }>('select pg_current_xact_id()::text as id')
+  return rows[0]?.id
 }
 
 /** The applied ones must be the first of the files, unchanged. */

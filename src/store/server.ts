@@ -28,7 +28,7 @@ export async function openServer(settings: ServerSettings): Promise<pg.Pool> {
   const pool = new pg.Pool({
     connectionString: settings.databaseUrl,
     max: settings.connections ?? 10,
-    connectionTimeoutMillis: 10_000,
+    connectionTimeoutMillis: Math.min(10_000, settings.patienceMs ?? 10_000),
     idleTimeoutMillis: 30_000,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,

@@ -47,6 +47,7 @@ export async function openServer(settings: ServerSettings): Promise<pg.Pool> {
 
 async function waitForAnswer(pool: pg.Pool, address: string, settings: ServerSettings): Promise<void> {
   const end = Date.now() + (settings.patienceMs ?? 30_000)
+  let told = ''
   for (let pause = 100; ; pause = Math.min(pause * 2, 3_000)) {
     try {
       await pool.query('select 1')
@@ -56,7 +57,8 @@ async function waitForAnswer(pool: pg.Pool, address: string, settings: ServerSet
       if (!retry || Date.now() + pause > end) {
         throw new Fault('store-unreachable', `${address} cannot be used: ${reason(cause)}`, { retry, cause })
       }
-      settings.log?.warn({ reason: reason(cause) }, `waiting for ${address}`)
+      if (told !== reason(cause)) settings.log?.warn({ reason: reason(cause) }, `waiting for ${address}`)
+      told = reason(cause)
       await sleep(pause)
     }
   }

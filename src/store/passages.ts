@@ -41,6 +41,8 @@ export type Search = {
  * Reciprocal rank fusion: a passage scores weight / (k + rank) in each list that has it. k = 10 and .6 to .4
  * were the best of those tried over eight collections with a small English embedding model; the usual
  * k = 60 flattens the lists so much that a passage found halfway by both beats the best of one.
+ * A passage that has no vector yet cannot be near the question; its words count for all of it, so that while
+ * vectors are being made the few that have one do not come first whatever is asked.
  */
 const FUSION = { k: 10, vector: 0.6, words: 0.4 }
 
@@ -55,16 +57,22 @@ export async function recallPassages(db: Db, search: Search): Promise<Hit[]> {
   const bind = (value: unknown) => `$${values.push(value)}`
   const words = wordList(search.strategy, bind(queryText(search.query)))
   const { vector } = search
-  const vectors = vector
-    ? vectorList(bind(vector.model), bind(JSON.stringify(vector.values)), bind(vector.values.length))
-    : 'select null::uuid as id, null::bigint as rank where false'
+  const of = vector && {
+    model: bind(vector.model),
+    dimensions: bind(vector.values.length),
+    values: bind(JSON.stringify(vector.values)),
+  }
+  const near = of ? vectorList(of) : 'select null::uuid as id, null::bigint as rank where false'
+  const alone = of ? `not exists (select from vectors v where v.passage = id and ${comparable(of)})` : 'true'
+  const { k } = FUSION
   const { rows } = await db.query<Row>(
-    `with words as (${words}), vectors as (${vectors}),
+    `with words as (select id, rank, ${alone} as alone from (${words}) w), near as (${near}),
     fused as (
       select id, w.rank as word_rank, v.rank as vector_rank,
-        coalesce(${FUSION.words} / (${FUSION.k} + w.rank), 0) + coalesce(${FUSION.vector} / (${FUSION.k} + v.rank), 0)
-          as score
-      from words w full join vectors v using (id)
+        case when w.alone then 1.0 / (${k} + w.rank)
+          else coalesce(${FUSION.words} / (${k} + w.rank), 0) + coalesce(${FUSION.vector} / (${k} + v.rank), 0)
+        end as score
+      from words w full join near v using (id)
       order by score desc, id limit ${bind(search.limit)})
     select p.id, d.source, d.title, p.heading, d.link, to_char(d.date, 'YYYY-MM-DD') as date, p.text,
       f.word_rank, f.vector_rank, f.score::float8 as score
@@ -128,11 +136,17 @@ function anyWord(query: string): string {
   return `replace(plainto_tsquery('english', ${query})::text, ' & ', ' | ')::tsquery`
 }
 
-function vectorList(model: string, values: string, dimensions: string): string {
+type Bound = { model: string; dimensions: string; values: string }
+
+function comparable({ model, dimensions }: Bound): string {
+  return `v.model = ${model} and v.dimensions = ${dimensions}`
+}
+
+function vectorList(of: Bound): string {
   return `select id, row_number() over () as rank from (
       select v.passage as id from vectors v join documents d on d.id = v.document
-      where ${READABLE} and v.model = ${model} and v.dimensions = ${dimensions}
-      order by v.embedding <=> ${values}::vector limit ${DEPTH}) nearest`
+      where ${READABLE} and ${comparable(of)}
+      order by v.embedding <=> ${of.values}::vector limit ${DEPTH}) nearest`
 }
 
 type Row = {

@@ -18,7 +18,7 @@ export async function claimUnembedded(
     `with wanted as (
       select p.id, p.document from passages p left join vectors v on v.passage = p.id and v.model = $1
       where v.passage is null or ${ABANDONED}
-      limit $2 for key share of p skip locked),
+      limit $2 for no key update of p skip locked),
     claimed as (
       insert into vectors as v (passage, document, model, claimed_until)
       select id, document, $1, now() + $3 * interval '1 ms' from wanted

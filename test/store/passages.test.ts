@@ -168,6 +168,15 @@ test('a passage without a vector is found by its words', async () => {
   expect((await titles('fox', meaning('fox'))).sort()).toEqual(['fresh', 'old'])
 })
 
+test('while vectors are being made, those made first do not come first whatever is asked', async () => {
+  await shelve({ lunch: 'lunch menu', holidays: 'holiday calendar' })
+  await shelve({ answer: 'rolling back a deploy', partly: 'a deploy' }, { vectors: false })
+  expect((await titles('rolling back deploys', meaning('rolling back deploys'))).slice(0, 2)).toEqual([
+    'answer',
+    'partly',
+  ])
+})
+
 test('no scope, no passage; another workspace, no passage; another source, no passage', async () => {
   await shelve({ page: 'fox' })
   await shelve({ foreign: 'fox' }, { workspace: 'T2' })

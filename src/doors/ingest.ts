@@ -20,7 +20,7 @@ type Context = {
   signal?: AbortSignal
 }
 
-export const INGEST_USAGE = 'quorum ingest [DIR [--name name] [--channel C0123] [--link https://…/{path}]]'
+const INGEST_USAGE = 'quorum ingest [DIR [--name name] [--channel C0123] [--link https://…/{path}]]'
 
 /**
  * Without DIR: everything in sources.yaml. With DIR: that directory, as its source of sources.yaml where it is one,

@@ -5,7 +5,7 @@ import type { Hit } from '../store/passages.ts'
 
 type Context = RecallContext & { workspace: string; print: (line: string) => void }
 
-export const SEARCH_USAGE = 'quorum search "words" [--channel C0123] [--source name] [--limit 10]'
+const SEARCH_USAGE = 'quorum search "words" [--channel C0123] [--source name] [--limit 10]'
 
 /**
  * Prints the passages that suit the words. They are those that `everyone` may read; with `--channel` also those

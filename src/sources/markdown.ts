@@ -1,5 +1,4 @@
 /** Markdown as a document: front matter, title, and the blocks it is made of. */
-import type { Nodes, RootContent } from 'mdast'
 import remarkGfm from 'remark-gfm'
 import remarkParse from 'remark-parse'
 import { unified } from 'unified'
@@ -8,6 +7,10 @@ import type { Block, SourceDocument } from '../core/chunk.ts'
 import { titleFromName } from './plain.ts'
 
 const parser = unified().use(remarkParse).use(remarkGfm)
+
+type Node = ReturnType<typeof parser.parse>['children'][number]
+/** What stands inside of a line, as far as its words matter. */
+type Inline = { type: string; value?: string; alt?: string | null | undefined; children?: Inline[] }
 
 /**
  * Reads a Markdown file. The title is the front matter's, else the first heading of the first level, else
@@ -24,7 +27,7 @@ export function readMarkdown(file: string, text: string): SourceDocument {
   return { path: file, title, text, blocks }
 }
 
-function blocksOf(node: RootContent, shift: number): Block[] {
+function blocksOf(node: Node, shift: number): Block[] {
   const start = node.position?.start.offset
   const end = node.position?.end.offset
   if (start === undefined || end === undefined) return []
@@ -36,7 +39,9 @@ function blocksOf(node: RootContent, shift: number): Block[] {
     case 'html':
       return withoutComments(node.value).trim() === '' ? [] : [{ kind: 'lines', ...range }]
     case 'heading':
-      return [{ kind: 'heading', depth: node.depth, text: plainTextOf(node), ...range }]
+      return [
+        { kind: 'heading', depth: node.depth, text: plainTextOf(node).replace(/\s+/g, ' ').trim(), ...range },
+      ]
     case 'list':
       return node.children.flatMap((item) => {
         const from = item.position?.start.offset
@@ -64,11 +69,11 @@ function withoutComments(html: string): string {
   }
 }
 
-function plainTextOf(node: Nodes): string {
-  if (node.type === 'text' || node.type === 'inlineCode') return node.value
+function plainTextOf(node: Inline): string {
+  if (node.type === 'text' || node.type === 'inlineCode') return node.value ?? ''
   if (node.type === 'image') return node.alt ?? ''
   if (node.type === 'break') return ' '
-  return 'children' in node ? node.children.map(plainTextOf).join('').replace(/\s+/g, ' ').trim() : ''
+  return (node.children ?? []).map(plainTextOf).join('')
 }
 
 type FrontMatter = { length: number; title: string; date?: string }

@@ -12,6 +12,7 @@ test.each([
   ['---\r\ntitle: "Front: matter"\r\n---\r\n', 'Front: matter'],
   ['## Second\n\n# The *first* `level` [link](x)', 'The first level link'],
   ['Setext\n===', 'Setext'],
+  ['# Half<b> a</b> *word*s', 'Half a words'],
   ['text only', 'Some page name'],
   ['---\nnot: [closed\n---\n# Heading', 'Heading'],
   ['---\n- a list\n---\n# Heading', 'Heading'],

@@ -92,9 +92,10 @@ create table posts (
   primary key (owner, part)
 );
 
--- Processes that advance runs, and how many at once.
+-- Processes that advance the runs of a workspace, and how many at once.
 create table workers (
   id uuid primary key,
+  workspace text not null,
   slots int not null,
   host text not null,
   pid int not null,

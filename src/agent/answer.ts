@@ -7,14 +7,15 @@ import type { Agent, Policy } from '../core/home.ts'
 import { judge } from '../core/policy.ts'
 import { buildPrompt } from '../core/prompt.ts'
 import type { Step, StepOf, ToolCall } from '../core/run.ts'
+import { fitsCard } from '../slack/blocks/card.ts'
 import { type Approval, createApproval } from '../store/approvals.ts'
 import { readPast } from '../store/runs.ts'
 import { callHash, policyHash } from '../tools/bind.ts'
 import { checkArguments } from '../tools/check.ts'
 import { lastRead, record, type Work } from './lease.ts'
 
-/** Arguments longer than this, as JSON, cannot be shown on a card in full, and so cannot be approved. */
-const SHOWABLE_ARGUMENTS = 8_000
+const TOO_LONG =
+  'The arguments are too long to be shown for approval in full. Split the call into smaller ones.'
 /** Calls one answer may propose. */
 const MAX_CALLS = 16
 /** Attempts to get one answer. */
@@ -118,6 +119,9 @@ function weigh(
   if (wrong || !tool) return { step: { kind: 'proposed', at, call, verdict: 'invalid', why: wrong ?? '' } }
 
   const judged = judge(context.policy, tool, work.run.asker)
+  if (judged.verdict === 'ask' && !fitsCard(call.args)) {
+    return { step: { kind: 'proposed', at, call, verdict: 'invalid', why: TOO_LONG } }
+  }
   const hash = bindCall(context.policy, work.run.id, tool, call)
   if (judged.verdict === 'deny')
     return { step: { kind: 'proposed', at, call, verdict: 'deny', why: judged.why, hash } }
@@ -175,9 +179,6 @@ function findWrong(
   if (i >= MAX_CALLS) return `At most ${MAX_CALLS} calls in one answer.`
   if (!tool) return `There is no tool named ${call.tool.slice(0, 100)}.`
   if (typeof call.args === 'string') return 'The arguments are not valid JSON.'
-  if (JSON.stringify(call.args).length > SHOWABLE_ARGUMENTS) {
-    return `The arguments are longer than ${SHOWABLE_ARGUMENTS} characters and could not be shown for approval in full. Split the call.`
-  }
   const checked = checkArguments(tool.inputSchema, call.args)
   return checked.ok ? undefined : checked.why
 }

@@ -1,5 +1,6 @@
 /** From what was heard to what happens: stored first, then one story in one transaction, then what it says. */
 import type pg from 'pg'
+import { HELP, readWord } from '../core/command.ts'
 import { Fault } from '../core/fault.ts'
 import { type Heard, type HeardOf, inboxKey } from '../core/heard.ts'
 import { sayMessage } from '../slack/blocks/say.ts'
@@ -7,15 +8,17 @@ import type { Speak } from '../slack/speak.ts'
 import { claimInbox, markHandled, putOff, readInbox, readWaiting, writeInbox } from '../store/inbox.ts'
 import { isPartOfThread, type Run, readSteps } from '../store/runs.ts'
 import { inTransaction, type Tx } from '../store/transaction.ts'
-import { HELP, readWord, tellStatus } from './command.ts'
 import { type Decision, takeDecision, tellDecision } from './decision.ts'
 import { takeUpEdit, takeUpMessage, threadOf } from './mention.ts'
 import { sayForSure } from './say.ts'
+import { tellStatus } from './status.ts'
 import { stopDeleted, stopMine, stopThread } from './stop.ts'
 import { showBegun } from './thread.ts'
 
 export type HearContext = {
   pool: pg.Pool
+  /** The workspace this process hears. */
+  workspace: string
   speak: Pick<Speak, 'post' | 'update' | 'find' | 'status' | 'whisper' | 'respond' | 'name'>
   /** The agent that takes up messages. */
   agent: string
@@ -111,14 +114,10 @@ async function hearMessage(context: HearContext, tx: Tx, heard: HeardOf<'message
 }
 
 async function obey(tx: Tx, heard: HeardOf<'commanded'>): Promise<string> {
-  if (heard.word === 'status') return tellStatus(tx, heard)
-  if (heard.word === 'stop') {
-    const stopped = await stopMine(tx, heard)
-    if (stopped === 0) return 'I am doing nothing for you in this channel.'
-    return `Stopping ${stopped === 1 ? 'one run' : `${stopped} runs`}.`
-  }
-  if (heard.word === 'help' || heard.word === '') return HELP
-  return `I do not know \`${heard.word.replace(/[`\s]/g, ' ').slice(0, 40)}\`.\n${HELP}`
+  if (heard.word !== 'stop') return tellStatus(tx, heard)
+  const stopped = await stopMine(tx, heard)
+  if (stopped === 0) return 'I am doing nothing for you in this channel.'
+  return `Stopping ${stopped === 1 ? 'one run' : `${stopped} runs`}.`
 }
 
 async function actAfter(context: HearContext, heard: Heard, after: After): Promise<void> {
@@ -146,13 +145,6 @@ async function postQuestion(
   heard: HeardOf<'commanded'>,
 ): Promise<HeardOf<'message'> | undefined> {
   const { workspace, channel, user, rest } = heard
-  if (rest.trim() === '') {
-    await context.speak.respond(
-      heard.responseUrl,
-      sayMessage('Ask me something: `/quorum ask how do we roll back?`'),
-    )
-    return undefined
-  }
   try {
     const message = sayMessage(`${await context.speak.name(user)} asks: ${rest}`)
     const { ts } = await sayForSure(context, { owner: key, part: 'question', channel, message })
@@ -193,7 +185,7 @@ async function giveUpAfterAll(
 
 /** Handles what was stored and not handled because a process died or something was away. */
 export async function handleWaiting(context: HearContext): Promise<void> {
-  for (const key of await readWaiting(context.pool, 50)) await handleHeard(context, key)
+  for (const key of await readWaiting(context.pool, context.workspace, 50)) await handleHeard(context, key)
 }
 
 async function quietly(context: HearContext, work: () => Promise<unknown>): Promise<void> {

@@ -16,6 +16,8 @@ import type { Advanced } from './advance.ts'
 
 export type WorkContext = {
   pool: pg.Pool
+  /** The workspace whose runs are advanced here. */
+  workspace: string
   queue: Pick<Queue, 'add' | 'work'>
   slots: number
   /** Advances one run; `owner` is this worker's id. */
@@ -46,7 +48,13 @@ export type Worker = {
 /** Starts a worker and says so in the store. */
 export async function openWorker(context: WorkContext): Promise<Worker> {
   const times = { ...TIMES, ...context.times }
-  const self = { id: randomUUID(), slots: context.slots, host: hostname(), pid: process.pid }
+  const self = {
+    id: randomUUID(),
+    workspace: context.workspace,
+    slots: context.slots,
+    host: hostname(),
+    pid: process.pid,
+  }
   const shutdown = new AbortController()
   await beat(context.pool, self)
   const working = context.queue.work((wakeup) => act(context, self.id, wakeup, shutdown.signal, relay.poke), {
@@ -93,7 +101,7 @@ async function act(
 
 /** Adds first, marks after: a crash between the two means a wake-up twice, which is harmless. */
 async function relayOutbox(context: WorkContext): Promise<void> {
-  const wakeups = await readWindow(context.pool)
+  const wakeups = await readWindow(context.pool, context.workspace)
   if (wakeups.length === 0) return
   await context.queue.add(wakeups)
   await markDispatched(

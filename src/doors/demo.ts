@@ -67,7 +67,6 @@ export async function openDemo(options: {
   const engines = opened.use(
     await openEngines({
       env: demoEnv(data, options),
-      work: true,
       fallback: async () => {
         const model = await openStandIn({})
         opened.defer(() => model.close())

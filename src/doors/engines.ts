@@ -19,7 +19,8 @@ export type Engines = AsyncDisposable & {
   env: Env
   home: Home
   store: Store
-  queue: Queue | undefined
+  /** Opens the queue of a workspace. */
+  openQueue: (workspace: string) => Promise<Queue>
   chat: Chat
   tools: Tools
   embedder: Embedder
@@ -29,8 +30,6 @@ export type Engines = AsyncDisposable & {
 
 export type Wish = {
   env?: Env
-  /** Whether runs are advanced here; without, no queue is opened. */
-  work: boolean
   /** The model to use where the home and the environment name none. */
   fallback?: () => Promise<Pool>
   log?: Log
@@ -56,13 +55,11 @@ export async function openEngines(wish: Wish): Promise<Engines> {
   const applied = await migrate(store.pool)
   if (applied.length > 0) log('info', 'the database was migrated', { applied })
   const strategy = await prepareSearch(store.pool)
-  const queue = wish.work ? opened.use(await openQueue({ redisUrl: env.REDIS_URL, log: logger })) : undefined
   const tools = opened.use(openTools(home.servers, { env: process.env, cwd: home.dir, log }))
   const embedder = openEmbedder(home.models?.embeddings, process.env)
   opened.defer(() => embedder.close())
   log('info', 'engines are open', {
     store: store.kind,
-    queue: queue?.kind,
     model: chat.model,
     origin: found?.origin ?? 'fallback',
     search: strategy,
@@ -72,7 +69,8 @@ export async function openEngines(wish: Wish): Promise<Engines> {
     env,
     home,
     store,
-    queue,
+    openQueue: (workspace) =>
+      openQueue({ redisUrl: env.REDIS_URL, name: `quorum-${workspace}`, log: logger }),
     chat,
     tools,
     embedder,

@@ -6,6 +6,7 @@ import { remember } from '../agent/remember.ts'
 import { traceOf } from '../agent/trace.ts'
 import { openWorker, type Worker } from '../agent/work.ts'
 import { inboxKey } from '../core/heard.ts'
+import type { Queue } from '../queue/open.ts'
 import { homeView } from '../slack/blocks/say.ts'
 import { openSlack, type Slack } from '../slack/listen.ts'
 import { openSpeaker, type Speak } from '../slack/speak.ts'
@@ -24,7 +25,6 @@ export type SlackAddress = {
 
 export type Serving = {
   workspace: string
-  speak: Speak
   /** Where `/health` answers, and signed HTTP where that is used. */
   port: number
   /** Stops taking work, finishes or hands back what is under way within `graceMs`. */
@@ -35,39 +35,49 @@ export type Serving = {
 const LEASE = { leaseMs: 15_000, beatMs: 1_000 }
 /** Waiting rows of the inbox are looked at this often, in ms. */
 const INBOX_MS = 2_000
-const GRACE_MS = 9_000
+/** Closing may take so long, of which the end of listening takes so much at most, in ms. */
+const GRACE_MS = 9_500
+const LISTEN_GRACE_MS = 2_000
 
 /** Starts listening, working, or both, over open engines. */
 export async function serve(engines: Engines, slackAt: SlackAddress, part: Part): Promise<Serving> {
   const { env, store, log } = engines
   const checks: Check[] = [{ name: 'store', check: async () => void (await store.pool.query('select 1')) }]
   await using opened = new AsyncDisposableStack()
+  let graceMs = 0
   let worker: Worker | undefined
   const listener =
     part === 'worker' ? undefined : await listen(engines, slackAt, () => worker?.poke(), checks)
-  const speaker = listener?.slack ?? opened.use(await openSpeaker({ ...slackAt, log }))
+  const speaker = listener?.slack ?? (await openSpeaker({ ...slackAt, log }))
+  const { workspace } = speaker.identity
+  opened.defer(async () => speaker.close())
   if (part !== 'slack') {
-    worker = await startWorker(engines, speaker.speak)
-    checks.push({ name: 'queue', check: async () => engines.queue?.ping() })
+    const queue = opened.use(await engines.openQueue(workspace))
+    checks.push({ name: 'queue', check: () => queue.ping() })
+    const working = await startWorker(engines, workspace, speaker.speak, queue)
+    worker = working
+    opened.defer(() => working.close(Math.max(0, graceMs - LISTEN_GRACE_MS)))
   }
-  await listener?.start()
+  if (listener) {
+    await listener.start()
+    opened.defer(() => listener.close(Math.min(graceMs, LISTEN_GRACE_MS)))
+  }
   const sharesPort = listener !== undefined && !slackAt.appToken
   const health = sharesPort ? undefined : await openHealth({ host: env.HOST, port: env.PORT }, checks)
+  if (health) opened.defer(() => health.close())
   const rest = opened.move()
   return {
-    workspace: speaker.identity.workspace,
-    speak: speaker.speak,
+    workspace,
     port: health?.port ?? env.PORT,
-    async close(graceMs = GRACE_MS) {
-      await Promise.all([listener?.close(Math.min(graceMs, 3_000)), worker?.close(graceMs), health?.close()])
-      await rest.disposeAsync()
+    close(grace = GRACE_MS) {
+      graceMs = grace
+      return rest.disposeAsync()
     },
   }
 }
 
-async function startWorker(engines: Engines, speak: Speak): Promise<Worker> {
-  const { env, home, store, queue, chat, tools, embedder, strategy, log } = engines
-  if (!queue) throw new Error('a worker needs a queue')
+async function startWorker(engines: Engines, workspace: string, speak: Speak, queue: Queue): Promise<Worker> {
+  const { env, home, store, chat, tools, embedder, strategy, log } = engines
   const context = {
     pool: store.pool,
     speak,
@@ -83,6 +93,7 @@ async function startWorker(engines: Engines, speak: Speak): Promise<Worker> {
   }
   return openWorker({
     pool: store.pool,
+    workspace,
     queue,
     slots: env.QUORUM_SLOTS,
     advance: (run, owner, shutdown) => advance({ ...context, owner }, run, shutdown),
@@ -107,7 +118,15 @@ async function listen(
       home: async (user) => homeView(await slack.speak.name(user)),
     },
   )
-  const context: HearContext = { pool, speak: slack.speak, agent: firstAgent(engines).name, poke, log }
+  const { workspace } = slack.identity
+  const context: HearContext = {
+    pool,
+    workspace,
+    speak: slack.speak,
+    agent: firstAgent(engines).name,
+    poke,
+    log,
+  }
   let sweeping: Promise<void> = Promise.resolve()
   let timer: NodeJS.Timeout | undefined
   const sweep = () => {

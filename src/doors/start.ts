@@ -36,7 +36,7 @@ async function run(part: Part): Promise<number> {
   }
   const slackAt = readSlack(env)
   const asked = untilAsked()
-  const engines = await openEngines({ env, work: part !== 'slack' })
+  const engines = await openEngines({ env })
   const stop = new AbortController()
   try {
     const serving = await serve(engines, slackAt, part)

@@ -1,6 +1,7 @@
 /** Slack's deliveries: stored first, acknowledged second, handled third. */
 import { App, type Receiver, type ReceiverEvent } from '@slack/bolt'
 import type { HomeView, ModalView } from '@slack/types'
+import { answerAtOnce } from '../core/command.ts'
 import type { Heard } from '../core/heard.ts'
 import { sayMessage } from './blocks/say.ts'
 import { hear } from './hear.ts'
@@ -192,21 +193,5 @@ function addListeners(app: App, { speak, identity, on, log }: ListenerParts): vo
   })
 }
 
-const WORDS = ['ask', 'status', 'stop']
-const HELP = [
-  '`/quorum ask …` asks me here; I answer in the channel.',
-  '`/quorum status` shows what I am doing in this channel.',
-  '`/quorum stop` stops it.',
-  'In a thread, mention me: commands do not work there.',
-].join('\n')
 const NOT_STORED =
   'I could not take that down just now, so nothing was started. Please try again in a minute.'
-
-/** What a command is answered with in its acknowledgement, where it needs nothing else. */
-function answerAtOnce(command: Extract<Heard, { kind: 'commanded' }>): string | undefined {
-  if (command.word === 'help') return HELP
-  if (!WORDS.includes(command.word)) return `I do not know that word.\n${HELP}`
-  if (command.word === 'ask' && command.rest === '')
-    return `Ask what? Write \`/quorum ask\` and then your question.`
-  return undefined
-}

@@ -46,11 +46,11 @@ export async function putOff(db: Db, key: string): Promise<number> {
 }
 
 /** Keys of rows that wait to be handled: their process died, or handling failed. */
-export async function readWaiting(db: Db, limit: number): Promise<string[]> {
+export async function readWaiting(db: Db, workspace: string, limit: number): Promise<string[]> {
   const found = await db.query(
     `select key from inbox
-     where handled_at is null and due_at < now() - interval '2 seconds' order by due_at limit $1`,
-    [limit],
+     where workspace = $1 and handled_at is null and due_at < now() - interval '2 seconds' order by due_at limit $2`,
+    [workspace, limit],
   )
   return found.rows.map((row) => row.key)
 }

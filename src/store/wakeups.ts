@@ -4,15 +4,19 @@ import type { Db } from './transaction.ts'
 export type Wakeup = { id: string; run: string }
 
 /**
- * Wake-ups to hand to the queue now, oldest first: as many as fit a window of one and a half times
- * the slots of all live workers, less what was handed over and is not done.
+ * Wake-ups of a workspace to hand to the queue now, oldest first: as many as fit a window of one and a half
+ * times the slots of its live workers, less what was handed over and is not done.
  */
-export async function readWindow(db: Db): Promise<Wakeup[]> {
+export async function readWindow(db: Db, workspace: string): Promise<Wakeup[]> {
   const found = await db.query<Wakeup>(
-    `select id, run from wakeups where dispatched_at is null order by created_at
+    `select w.id, w.run from wakeups w join runs r on r.id = w.run
+     where w.dispatched_at is null and r.workspace = $1 order by w.created_at
      limit greatest(0,
-       (select ceil(coalesce(sum(slots), 0) * 1.5)::int from workers where seen_at > now() - interval '20 seconds')
-       - (select count(*)::int from wakeups where dispatched_at is not null))`,
+       (select ceil(coalesce(sum(slots), 0) * 1.5)::int from workers
+        where workspace = $1 and seen_at > now() - interval '20 seconds')
+       - (select count(*)::int from wakeups w join runs r on r.id = w.run
+          where w.dispatched_at is not null and r.workspace = $1))`,
+    [workspace],
   )
   return found.rows
 }
@@ -53,12 +57,12 @@ export async function sweepWakeups(db: Db, staleMs: number): Promise<number> {
 /** Says that this worker lives, and forgets workers that have not said so for a minute. */
 export async function beat(
   db: Db,
-  worker: { id: string; slots: number; host: string; pid: number },
+  worker: { id: string; workspace: string; slots: number; host: string; pid: number },
 ): Promise<void> {
   await db.query(
-    `insert into workers (id, slots, host, pid) values ($1, $2, $3, $4)
+    `insert into workers (id, workspace, slots, host, pid) values ($1, $2, $3, $4, $5)
      on conflict (id) do update set seen_at = now(), slots = excluded.slots`,
-    [worker.id, worker.slots, worker.host, worker.pid],
+    [worker.id, worker.workspace, worker.slots, worker.host, worker.pid],
   )
   await db.query(`delete from workers where seen_at < now() - interval '1 minute'`)
 }

@@ -66,7 +66,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     }),
     home: homeOf(options),
     store,
-    queue: opened.use(await openQueue({})),
+    openQueue: (workspace) => openQueue({ name: `quorum-${workspace}` }),
     chat: openChat(
       { model: 'test', replicas: [model.url], ...(options.timers ? { timers: options.timers } : {}) },
       {},

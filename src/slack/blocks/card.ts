@@ -36,8 +36,13 @@ export type Card = {
   note?: string | undefined
 }
 
-/** Arguments whose JSON weighs more than this are shown with their middle left out, and the card says so. */
+/** How much of a message the arguments may take: what cannot be shown in full cannot be approved. */
 const MOST_SHOWN = 7000
+
+/** Whether a card can show these arguments in full. */
+export function fitsCard(args: unknown): boolean {
+  return weigh(showArguments(args)) <= MOST_SHOWN
+}
 
 /** The card in one of its states. The buttons are there only while it is pending. */
 export function cardMessage(card: Card): Message {
@@ -48,16 +53,11 @@ export function cardMessage(card: Card): Message {
     text(', asked for by '),
     person(card.asker),
   ]
-  const shown = argumentsOf(card.args)
   const elements: RichTextBlockElement[] = [
     section(...heading(card), text('\n'), ...what),
-    { type: 'rich_text_preformatted', elements: [text(shown.text)] },
+    { type: 'rich_text_preformatted', elements: [text(showArguments(card.args))] },
   ]
   const below: RichTextElement[] = []
-  if (shown.hidden > 0) {
-    const warning = `${shown.hidden} characters in the middle are not shown. Approve only if you know what they are.\n`
-    below.push(text(warning, { bold: true }))
-  }
   if (card.note) below.push(text(`${cut(clean(card.note).replaceAll('\n', ' '), 500)}\n`))
   if (card.state === 'pending') {
     below.push(
@@ -104,20 +104,9 @@ function heading(card: Card): RichTextElement[] {
   }
 }
 
-/** The arguments as JSON, hidden characters shown as escapes; cut in the middle only where Slack could not show them. */
-function argumentsOf(args: unknown): { text: string; hidden: number } {
-  const all = reveal(JSON.stringify(args, null, 2) ?? 'no arguments')
-  if (weigh(all) <= MOST_SHOWN) return { text: all, hidden: 0 }
-  let [head, tail] = [4500, 1500]
-  while (weigh(all.slice(0, head)) + weigh(all.slice(-tail)) > MOST_SHOWN) {
-    head = Math.floor(head * 0.8)
-    tail = Math.floor(tail * 0.8)
-  }
-  const hidden = all.length - head - tail
-  return {
-    text: `${all.slice(0, head).toWellFormed()}\n… ${hidden} characters not shown …\n${all.slice(-tail).toWellFormed()}`,
-    hidden,
-  }
+/** The arguments as JSON, hidden characters shown as escapes. */
+function showArguments(args: unknown): string {
+  return reveal(JSON.stringify(args, null, 2) ?? 'no arguments')
 }
 
 function buttons(card: Card): KnownBlock {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Card, type CardState, cardMessage } from '../../../src/slack/blocks/card.ts'
+import { type Card, type CardState, cardMessage, fitsCard } from '../../../src/slack/blocks/card.ts'
 import { everyObject, expectHarmless, hostileText } from '../../support/slack-blocks.ts'
 
 const STATES: CardState[] = [
@@ -83,11 +83,11 @@ describe('what is hidden is shown', () => {
     )
   })
 
-  test('arguments too long to show say how much is missing', () => {
-    const message = cardMessage(card({ args: { content: `begin${'"\n'.repeat(50_000)}end` } }))
-    expectHarmless(message)
-    expect(shownArguments(message.blocks)).toMatch(/begin[\s\S]*characters not shown[\s\S]*end/)
-    expect(JSON.stringify(message.blocks)).toMatch(/\d+ characters in the middle are not shown/)
+  test('what does not fit in full is said beforehand, and what fits is shown in full', () => {
+    expect(fitsCard({ content: `begin${'"\n'.repeat(50_000)}end` })).toBe(false)
+    const args = { content: `begin ${'x '.repeat(3000)}end` }
+    expect(fitsCard(args)).toBe(true)
+    expect(shownArguments(cardMessage(card({ args })).blocks)).toBe(JSON.stringify(args, null, 2))
   })
 })
 

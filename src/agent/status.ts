@@ -1,25 +1,8 @@
-/** Words for the agent itself, after `/quorum` or after a mention in a thread. */
+/** What the agent is doing for a person, in words. */
 import { plan } from '../core/plan.ts'
 import { shortRun } from '../core/tell.ts'
 import { readActiveRuns, readSteps } from '../store/runs.ts'
 import type { Db } from '../store/transaction.ts'
-
-/** A word that is meant for the runtime and not for the model. */
-export type Word = 'ask' | 'status' | 'stop' | 'help'
-
-export const HELP = [
-  'Mention me in a channel, or write me a direct message. In a thread I am part of, just write on.',
-  '`/quorum ask <question>` asks here, for everyone to see.',
-  '`/quorum status` shows what I am doing for you.',
-  '`/quorum stop` stops what I am doing for you in this channel; in a thread, write `@quorum stop`.',
-  '`/quorum help` shows this.',
-].join('\n')
-
-/** The word in a message that holds nothing else; undefined where it is a question. */
-export function readWord(text: string): Exclude<Word, 'ask'> | undefined {
-  const word = text.trim().toLowerCase().replace(/[.!]$/, '')
-  return word === 'stop' || word === 'status' || word === 'help' ? word : undefined
-}
 
 /** What the agent has under way for a person, a line a run. */
 export async function tellStatus(db: Db, of: { workspace: string; user: string }): Promise<string> {

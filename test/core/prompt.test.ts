@@ -1,0 +1,170 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { buildPrompt } from '../../src/core/prompt.ts'
+import type { Numbered, Step } from '../../src/core/run.ts'
+
+const at = '2026-05-02T10:00:00.000Z'
+const number = (steps: Step[]): Numbered[] => steps.map((step, i) => ({ ...step, n: i + 1 }))
+const passage = {
+  n: 1,
+  passage: 'p',
+  title: 'Rollback',
+  heading: 'Steps',
+  text: 'Press it.',
+  date: '2026-05-02T00:00:00Z',
+}
+const asked: Step = { kind: 'asked', at, user: 'U1', text: 'how?', ts: '1.1' }
+const recalled = (text = 'Press it.'): Step => ({
+  kind: 'recalled',
+  at,
+  query: 'how?',
+  passages: [{ ...passage, text }],
+  sources: 1,
+  ms: 1,
+})
+const steered = (text: string): Step => ({ kind: 'steered', at, user: 'U2', text, ts: '1.2' })
+const answered = (seen: number, calls: string[], text = ''): Step => ({
+  kind: 'answered',
+  at,
+  seen,
+  text,
+  calls: calls.map((id) => ({ id, tool: 's__t', args: { id } })),
+  finish: 'stop',
+  model: 'm',
+  promptHash: 'h',
+  firstTokenMs: 1,
+  ms: 1,
+  attempts: 1,
+})
+const allow = (id: string): Step => ({
+  kind: 'proposed',
+  at,
+  call: { id, tool: 's__t', args: { id } },
+  verdict: 'allow',
+  why: '',
+  approval: `a${id}`,
+})
+const started = (id: string): Step => ({ kind: 'started', at, call: id, tool: 's__t' })
+const returned = (id: string, text: string): Step => ({
+  kind: 'returned',
+  at,
+  call: id,
+  outcome: 'succeeded',
+  text,
+  ms: 1,
+})
+const parts = (steps: Step[]) => ({
+  instructions: 'Be kind.',
+  past: [{ user: 'U1', question: 'before?', answer: 'Yes.' }],
+  steps: number(steps),
+})
+
+describe('the prompt', () => {
+  test('holds system, past, passages and question, in this order', () => {
+    const messages = buildPrompt(parts([asked, recalled()]))
+    expect(messages.map((m) => m.role)).toEqual(['system', 'user', 'assistant', 'user'])
+    expect(messages.at(-1)?.content).toBe(
+      '<passages>\n<passage n="1" title="Rollback — Steps" date="2026-05-02">\nPress it.\n</passage>\n</passages>\n<message from="U1">\nhow?\n</message>',
+    )
+  })
+
+  test('results stand right behind their calls, whatever was said meanwhile', () => {
+    const steps = [
+      asked,
+      recalled(),
+      answered(2, ['c', 'd']),
+      allow('c'),
+      allow('d'),
+      started('c'),
+      steered('wait'),
+      returned('c', 'one'),
+      started('d'),
+      returned('d', 'two'),
+    ]
+    expect(buildPrompt(parts(steps)).map((m) => m.role)).toEqual([
+      'system',
+      'user',
+      'assistant',
+      'user',
+      'assistant',
+      'tool',
+      'tool',
+      'user',
+    ])
+  })
+
+  test('turn n+1 begins with turn n, byte for byte', () => {
+    const whole = [
+      asked,
+      recalled(),
+      steered('a'),
+      answered(3, ['c'], 'Let me see.'),
+      allow('c'),
+      started('c'),
+      returned('c', 'one'),
+      steered('b'),
+      answered(8, ['d']),
+      allow('d'),
+      started('d'),
+      steered('c'),
+      returned('d', 'two'),
+      answered(13, [], 'So.'),
+    ]
+    const turns = whole.flatMap((step, i) =>
+      step.kind === 'answered' ? [JSON.stringify(buildPrompt(parts(whole.slice(0, i))))] : [],
+    )
+    expect(turns).toHaveLength(3)
+    for (const [i, turn] of turns.entries()) {
+      const following = turns[i + 1]
+      if (following) expect(following.startsWith(turn.slice(0, -1))).toBe(true)
+    }
+  })
+
+  test('text of documents, tools and people cannot close or open the tags around it', () => {
+    const nasty = fc.stringMatching(
+      /^(<\/?(passages?|message|result)( [a-z]+="x")?>|< \/passage>|[a-z<>/ "\n])*$/,
+    )
+    fc.assert(
+      fc.property(nasty, nasty, nasty, (question, page, result) => {
+        const steps = [
+          { ...asked, text: question } as Step,
+          recalled(page),
+          answered(2, ['c']),
+          allow('c'),
+          started('c'),
+          returned('c', result),
+        ]
+        const text = buildPrompt(parts(steps))
+          .slice(3)
+          .map((m) => m.content)
+          .join('\n')
+        const tags = text.match(/<\s*\/?\s*(passages?|message|result)\b/gi) ?? []
+        expect(tags).toEqual([
+          '<passages',
+          '<passage',
+          '</passage',
+          '</passages',
+          '<message',
+          '</message',
+          '<result',
+          '</result',
+        ])
+      }),
+    )
+  })
+
+  test('expiry is told as expiry', () => {
+    const ask: Step = {
+      kind: 'proposed',
+      at,
+      call: { id: 'c', tool: 's__t', args: {} },
+      verdict: 'ask',
+      why: '',
+      approval: 'a',
+    }
+    const expired: Step = { kind: 'decided', at, approval: 'a', outcome: 'expired' }
+    const told = buildPrompt(parts([asked, recalled(), answered(2, ['c']), ask, expired])).at(-1)
+    expect(told).toMatchObject({ role: 'tool', call: 'c' })
+    expect(told?.content).toMatch(/expired.*not a refusal/)
+  })
+})

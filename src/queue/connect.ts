@@ -1,6 +1,6 @@
-/** Connections to Valkey or Redis that survive its absence. */
-import { Redis } from 'ioredis'
+/** Connections to Valkey or Redis that outlive its absence. */
 import { Fault } from '../core/fault.ts'
+import { type Address, type Client, createClient, describeAddress } from './address.ts'
 
 /** Where the queue writes what an operator should know; pino's loggers fit. */
 export type QueueLog = {
@@ -11,81 +11,85 @@ export type QueueLog = {
 type Settings = { log?: QueueLog | undefined; patienceMs?: number | undefined }
 
 /** Refusals that waiting does not cure. */
-const refused = /^(WRONGPASS|NOAUTH|NOPERM|ERR (invalid password|AUTH)|ERR invalid DB index|ERR DB index)/i
-
-const options = {
-  connectTimeout: 10_000,
-  keepAlive: 10_000,
-  retryStrategy: (attempt: number) => Math.min(50 * 2 ** attempt, 2_000) * (0.5 + Math.random() / 2),
-  // A master that became a replica refuses writes: find the new one.
-  reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
-}
+const refused = /^(WRONGPASS|NOAUTH|NOPERM|ERR (invalid password|AUTH|Client sent AUTH|.*DB index))/i
 
 /**
  * A connection for adding: a command fails at once while the server is away, and after 5 s without an answer.
  * Answers when connected; throws `Fault('queue-unreachable')` at once where the server refuses us, else after
  * `patienceMs`. Later it reconnects by itself, and says so once per outage.
  */
-export async function connectProducer(url: string, settings: Settings): Promise<Redis> {
-  const client = new Redis(url, {
-    ...options,
+export async function connectProducer(address: Address, settings: Settings): Promise<Client> {
+  const client = createClient(address, {
     connectionName: 'quorum',
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     commandTimeout: 5_000,
   })
-  let last: Error | undefined
-  client.on('error', (error) => {
-    last = error
+  let reason: string | undefined
+  client.on('error', (error: Error) => {
+    reason = error.message
   })
+  const name = describeAddress(address)
   try {
-    await waitForReady(client, url, settings, () => last)
+    await waitForReady(client, name, settings)
   } catch (error) {
     client.disconnect()
     throw error
   }
   let away = false
   client.on('close', () => {
-    if (away || client.status === 'end') return
+    if (away) return
     away = true
-    settings.log?.warn({ reason: last?.message }, `${describeRedis(url)} is away; what waits is kept`)
+    settings.log?.warn({ reason }, `${name} is away; what waits is in the store`)
   })
   client.on('ready', () => {
-    if (away) settings.log?.info({}, `${describeRedis(url)} is back`)
+    if (away) settings.log?.info({}, `${name} is back`)
     away = false
+    reason = undefined
   })
   return client
 }
 
-/** A connection for taking: its commands wait for as long as the server is away. */
-export function connectConsumer(url: string): Redis {
-  const client = new Redis(url, { ...options, connectionName: 'quorum', maxRetriesPerRequest: null })
-  client.on('error', () => {})
-  return client
+/** Ends a connection for good, and says nothing about it. */
+export function disconnect(client: Client): void {
+  client.removeAllListeners('close')
+  client.disconnect()
 }
 
-function waitForReady(
-  client: Redis,
-  url: string,
-  settings: Settings,
-  last: () => Error | undefined,
-): Promise<void> {
+/**
+ * A connection for taking: its commands wait for as long as the server is away. `all` holds it and the copies
+ * that were made of it, which would otherwise look for the server forever.
+ */
+export function connectConsumer(address: Address): { client: Client; all: Set<Client> } {
+  const client = createClient(address, { connectionName: 'quorum', maxRetriesPerRequest: null })
+  const all = new Set<Client>([client])
+  client.on('error', () => {})
+  const duplicate = client.duplicate.bind(client) as (...args: unknown[]) => Client
+  Object.assign(client, {
+    duplicate: (...args: unknown[]) => {
+      const copy = duplicate(...args)
+      copy.on('error', () => {})
+      all.add(copy)
+      return copy
+    },
+  })
+  return { client, all }
+}
+
+function waitForReady(client: Client, name: string, settings: Settings): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
+  let last: Error | undefined
   const fail = (retry: boolean) => {
-    const why = last()?.message ?? 'it does not answer'
-    reject(
-      new Fault('queue-unreachable', `${describeRedis(url)} cannot be used: ${why}`, {
-        retry,
-        cause: last(),
-      }),
-    )
+    const why = last?.message ?? 'it does not answer'
+    reject(new Fault('queue-unreachable', `${name} cannot be used: ${why}`, { retry, cause: last }))
   }
   const limit = setTimeout(fail, settings.patienceMs ?? 30_000, true)
-  let told = false
   const away = (error: Error) => {
-    if (refused.test(error.message)) return fail(false)
-    if (!told) settings.log?.warn({ reason: error.message }, `waiting for ${describeRedis(url)}`)
-    told = true
+    if (!last && !refused.test(error.message)) {
+      settings.log?.warn({ reason: error.message }, `waiting for ${name}`)
+    }
+    last = error
+    if (refused.test(error.message)) fail(false)
   }
   client.on('error', away)
   client.once('ready', resolve)
@@ -94,12 +98,4 @@ function waitForReady(
     client.off('error', away)
     client.off('ready', resolve)
   })
-}
-
-/** The server in words, without user and password. */
-export function describeRedis(url: string): string {
-  const [, host] = /^rediss?:\/\/(?:[^@/]*@)?([^/?#]+)/.exec(url) ?? []
-  if (!host)
-    throw new Fault('queue-unreachable', 'REDIS_URL is not an address such as redis://:password@host:6379')
-  return `the queue at ${host}`
 }

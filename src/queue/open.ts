@@ -1,8 +1,8 @@
 /** Opens the queue: BullMQ on a Valkey or Redis server, or on the embedded Valkey where there is none. */
 import { Queue as BullQueue } from 'bullmq'
-import type { Redis } from 'ioredis'
 import { Fault } from '../core/fault.ts'
-import { connectProducer, describeRedis, type QueueLog } from './connect.ts'
+import { type Client, describeAddress, readAddress } from './address.ts'
+import { connectProducer, disconnect, type QueueLog } from './connect.ts'
 import { openEmbeddedQueue } from './embedded.ts'
 import { prefix, startWorking, type Wakeup, type Working } from './work.ts'
 
@@ -24,13 +24,15 @@ export type Queue = AsyncDisposable & {
 }
 
 export type QueueSettings = {
-  /** `redis://` or `rediss://`; undefined starts the embedded server. */
+  /** As `Address` describes; undefined starts the embedded server. */
   redisUrl?: string | undefined
   /** Queues of different names do not see each other; `quorum` where undefined. */
   name?: string | undefined
   log?: QueueLog | undefined
   /** How long to wait for a server that does not answer yet, in ms; 30 s where undefined. */
   patienceMs?: number | undefined
+  /** How long a wake-up stays with a worker that died, in ms; the same everywhere. 15 s where undefined. */
+  lockMs?: number | undefined
 }
 
 const kept = { removeOnComplete: true, removeOnFail: { age: 24 * 3600, count: 1000 } }
@@ -40,24 +42,43 @@ const kept = { removeOnComplete: true, removeOnFail: { age: 24 * 3600, count: 10
  * not answer in time or refuses us.
  */
 export async function openQueue(settings: QueueSettings): Promise<Queue> {
-  const embedded = settings.redisUrl ? undefined : await openEmbeddedQueue()
-  const url = settings.redisUrl || (embedded?.url as string)
+  if (settings.redisUrl) return openOn(settings.redisUrl, 'server', settings, async () => {})
+  const broke = (error: Error) =>
+    settings.log?.warn({ error }, 'the embedded queue broke and is started again; what waits is in the store')
+  const embedded = await openEmbeddedQueue({ broke })
+  try {
+    return await openOn(embedded.url, 'embedded', settings, embedded.close)
+  } catch (error) {
+    await embedded.close()
+    throw error
+  }
+}
+
+async function openOn(
+  url: string,
+  kind: Queue['kind'],
+  settings: QueueSettings,
+  after: () => Promise<void>,
+): Promise<Queue> {
+  const address = readAddress(url)
+  const place = describeAddress(address)
   const name = settings.name ?? 'quorum'
-  const producer = await connectProducer(url, settings)
+  const producer = await connectProducer(address, settings)
   const bull = new BullQueue<{ run: string }>(name, {
     connection: producer,
     prefix,
     defaultJobOptions: kept,
     streams: { events: { maxLen: 100 } },
   })
+  // They also reject what was being done, and the connection tells of its own.
   bull.on('error', () => {})
-  await bull.waitUntilReady()
+  await attempt(producer, place, () => bull.waitUntilReady())
   const workings = new Set<Working>()
   const stop = async () => {
     await Promise.all([...workings].map((working) => working.close(0)))
     await bull.close()
-    producer.disconnect()
-    await embedded?.close()
+    disconnect(producer)
+    await after()
   }
   let closing: Promise<void> | undefined
   const close = () => {
@@ -65,15 +86,16 @@ export async function openQueue(settings: QueueSettings): Promise<Queue> {
     return closing
   }
   return {
-    kind: embedded ? 'embedded' : 'server',
-    add: (wakeups) => attempt(producer, url, () => addAll(bull, wakeups)),
+    kind,
+    add: (wakeups) => attempt(producer, place, () => addAll(bull, wakeups)),
     work: (handle, { slots }) => {
-      const working = startWorking(url, name, handle, { slots, log: settings.log })
+      const { log, lockMs } = settings
+      const working = startWorking(address, name, handle, { slots, log, lockMs })
       workings.add(working)
       return working
     },
-    ping: () => attempt(producer, url, async () => void (await producer.ping())),
-    check: () => attempt(producer, url, () => readWarnings(producer)),
+    ping: () => attempt(producer, place, async () => void (await producer.ping())),
+    check: () => attempt(producer, place, () => readWarnings(producer)),
     close,
     [Symbol.asyncDispose]: close,
   }
@@ -84,9 +106,9 @@ async function addAll(bull: BullQueue<{ run: string }>, wakeups: Wakeup[]): Prom
   await bull.addBulk(wakeups.map(({ id, run }) => ({ name: 'advance', data: { run }, opts: { jobId: id } })))
 }
 
-async function attempt<T>(producer: Redis, url: string, work: () => Promise<T>): Promise<T> {
+async function attempt<T>(producer: Client, place: string, work: () => Promise<T>): Promise<T> {
   const fault = (why: string, cause?: unknown) =>
-    new Fault('queue-unreachable', `${describeRedis(url)} cannot be used: ${why}`, { retry: true, cause })
+    new Fault('queue-unreachable', `${place} cannot be used: ${why}`, { retry: true, cause })
   if (producer.status !== 'ready') throw fault('there is no connection')
   try {
     return await work()
@@ -95,7 +117,7 @@ async function attempt<T>(producer: Redis, url: string, work: () => Promise<T>):
   }
 }
 
-async function readWarnings(producer: Redis): Promise<string[]> {
+async function readWarnings(producer: Client): Promise<string[]> {
   const policy = /^maxmemory_policy:(.*?)\r?$/m.exec(await producer.info('memory'))?.[1]
   if (!policy || policy === 'noeviction') return []
   return [`maxmemory-policy is ${policy}: wake-ups can vanish when memory is short. Set it to noeviction.`]

@@ -1,8 +1,8 @@
 /** Takes wake-ups from the queue and has them handled. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Job, Worker } from 'bullmq'
-import type { QueueLog } from './connect.ts'
-import { connectConsumer } from './connect.ts'
+import type { Address } from './address.ts'
+import { connectConsumer, disconnect, type QueueLog } from './connect.ts'
 
 /** A job that says only "advance this run". `id` is a UUID of its own. */
 export type Wakeup = { id: string; run: string }
@@ -21,19 +21,24 @@ export type Working = {
 /** Braces keep all keys on one node of a cluster. */
 export const prefix = '{quorum}'
 
-/** The same everywhere: a worker that died is noticed after 15 to 23 s. */
-const timing = { lockDuration: 15_000, stalledInterval: 7_500, maxStalledCount: 5 }
+/** How long a wake-up stays with a worker that died; it is noticed after one to one and a half times this. */
+const lockMsOtherwise = 15_000
+const timing = (lockMs = lockMsOtherwise) => ({
+  lockDuration: lockMs,
+  stalledInterval: lockMs / 2,
+  maxStalledCount: 5,
+})
 
 /** What it takes to end when the server is away. */
 const lastMs = 2_000
 
 export function startWorking(
-  url: string,
+  address: Address,
   name: string,
   handle: (wakeup: Wakeup) => Promise<void>,
-  options: { slots: number; log?: QueueLog | undefined },
+  options: { slots: number; log?: QueueLog | undefined; lockMs?: number | undefined },
 ): Working {
-  const client = connectConsumer(url)
+  const { client, all } = connectConsumer(address)
   let running = 0
   let idle = Promise.withResolvers<void>()
   const process = async (job: Job<{ run: string }>) => {
@@ -49,7 +54,7 @@ export function startWorking(
     connection: client,
     prefix,
     concurrency: options.slots,
-    ...timing,
+    ...timing(options.lockMs),
   })
   worker.on('error', (error) => options.log?.warn({ reason: error.message }, 'the queue had trouble'))
   worker.on('failed', (job, error) =>
@@ -62,7 +67,7 @@ export function startWorking(
       await Promise.race([idle.promise, sleep(graceMs, undefined, { ref: false })])
     }
     await Promise.race([worker.close(running > 0), sleep(lastMs, undefined, { ref: false })])
-    client.disconnect()
+    for (const one of all) disconnect(one)
   }
   let closing: Promise<void> | undefined
   const close = (graceMs: number) => {

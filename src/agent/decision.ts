@@ -17,7 +17,8 @@ export type Decision =
 export async function takeDecision(tx: Tx, heard: HeardOf<'clicked'>): Promise<Decision> {
   const found = await readApproval(tx, heard.approval)
   const run = found && (await lockRun(tx, found.run))
-  if (!found || !run || run.channel !== heard.channel) return { outcome: 'gone' }
+  const here = run?.workspace === heard.workspace && run.channel === heard.channel
+  if (!found || !run || !here) return { outcome: 'gone' }
   if (!mayApprove(found.approvers, found.asker, heard.user)) {
     return {
       outcome: 'not-yours',

@@ -16,7 +16,7 @@ export async function remember(
   query: string,
   agent: Agent,
 ): Promise<StepOf<'recalled'>> {
-  const external = run.dm ? false : await context.speak.external(run.channel)
+  const external = await context.speak.external(run.channel)
   const leans = query.trim().split(/\s+/).length <= LEANS
   const before = leans ? (await readPast(context.pool, run, 1))[0]?.question : undefined
   const found = await recall(context, {

@@ -7,7 +7,7 @@ import { type Env, Env as EnvSchema } from '../core/env.ts'
 import { openStandIn } from '../demo/standin/open.ts'
 import { openWorkspace, type Workspace } from '../demo/workspace/open.ts'
 import { openEngines } from './engines.ts'
-import { learn } from './learn.ts'
+import { makeVectors, readSources } from './learn.ts'
 import { openPages } from './pages.ts'
 import { serve } from './serve.ts'
 import { untilAsked } from './until.ts'
@@ -78,7 +78,8 @@ export async function openDemo(options: {
   const { botToken, appToken, apiUrl } = workspace
   const serving = await serve(engines, { botToken, appToken, apiUrl }, 'all')
   const stop = new AbortController()
-  const learning = learn(engines, serving.workspace, stop.signal)
+  await readSources(engines, serving.workspace, stop.signal)
+  const learning = makeVectors(engines, stop.signal)
   opened.defer(async () => {
     stop.abort()
     await Promise.all([serving.close(3_000), learning])

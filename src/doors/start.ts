@@ -4,7 +4,7 @@ import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
 import { openEngines } from './engines.ts'
 import { readEnv } from './environment.ts'
-import { learn } from './learn.ts'
+import { makeVectors, readSources } from './learn.ts'
 import { type Part, type SlackAddress, serve } from './serve.ts'
 import { untilAsked } from './until.ts'
 
@@ -46,7 +46,11 @@ async function run(part: Part): Promise<number> {
       workspace: serving.workspace,
       health: `http://${env.HOST}:${serving.port}/health`,
     })
-    const learning = part === 'slack' ? Promise.resolve() : learn(engines, serving.workspace, stop.signal)
+    const learn = async () => {
+      await readSources(engines, serving.workspace, stop.signal)
+      await makeVectors(engines, stop.signal)
+    }
+    const learning = part === 'slack' ? Promise.resolve() : learn()
     const signal = await asked
     log('info', 'closing', { signal })
     stop.abort()

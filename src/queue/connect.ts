@@ -53,7 +53,8 @@ export async function connectProducer(address: Address, settings: Settings): Pro
 /** Ends a connection for good, and says nothing about it. */
 export function disconnect(client: Client): void {
   client.removeAllListeners('close')
-  client.disconnect()
+  // A second time would start a timer that holds the process for 2 s.
+  if (client.status !== 'end') client.disconnect()
 }
 
 /**

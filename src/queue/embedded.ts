@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads'
 import type { EmbeddedNews, EmbeddedWork } from './embedded-worker.ts'
 
 /** A running embedded Valkey. `url` works for every process of this machine that is told it. */
-export type EmbeddedQueue = { url: string; close(): Promise<void> }
+export type EmbeddedQueue = AsyncDisposable & { url: string; close(): Promise<void> }
 
 const pauseBeforeRestart = 250
 
@@ -39,7 +39,8 @@ export async function openEmbeddedQueue(
     closed = true
     await worker.terminate()
   }
-  return { url: `redis://:${work.password}@127.0.0.1:${work.port}`, close }
+  const url = `redis://:${work.password}@127.0.0.1:${work.port}`
+  return { url, close, [Symbol.asyncDispose]: close }
 }
 
 /** Answers when the thread serves; `ended` tells why it stopped, whenever it does. */

@@ -56,7 +56,10 @@ export function startWorking(
     concurrency: options.slots,
     ...timing(options.lockMs),
   })
-  worker.on('error', (error) => options.log?.warn({ reason: error.message }, 'the queue had trouble'))
+  worker.on('error', (error) => {
+    // While the server is away there is an error per attempt; that it is away has been said.
+    if (client.status === 'ready') options.log?.warn({ reason: error.message }, 'the queue had trouble')
+  })
   worker.on('failed', (job, error) =>
     options.log?.warn({ wakeup: job?.id, run: job?.data.run, reason: error.message }, 'a wake-up failed'),
   )

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { openEmbeddedQueue } from '../../src/queue/embedded.ts'
 import { openQueue, type Queue } from '../../src/queue/open.ts'
 import type { Wakeup } from '../../src/queue/work.ts'
 import { openTestQueueServer, openWire, type TestQueueServer, type Wire } from '../support/queue.ts'
@@ -280,7 +281,8 @@ describe('a server that cannot be used', () => {
   })
 
   test('because of the password is refused at once', async () => {
-    const wrong = new URL(server.url)
+    await using guarded = await openEmbeddedQueue()
+    const wrong = new URL(guarded.url)
     wrong.password = secret
     const start = performance.now()
     const error = await caught(openQueue({ redisUrl: wrong.href }))

@@ -8,7 +8,6 @@ import { openStandIn } from '../demo/standin/open.ts'
 import { openWorkspace, type Workspace } from '../demo/workspace/open.ts'
 import { openEngines } from './engines.ts'
 import { makeVectors, readSources } from './learn.ts'
-import { openPages } from './pages.ts'
 import { serve } from './serve.ts'
 import { untilAsked } from './until.ts'
 
@@ -52,15 +51,18 @@ export async function openDemo(options: {
   const scratch = path.join(data, 'scratch')
   await mkdir(scratch, { recursive: true })
   await using opened = new AsyncDisposableStack()
-  const workspace = await openWorkspace({ port: options.port, file: path.join(data, 'workspace.jsonl') })
+  const docs = path.join(HOME, 'handbook')
+  const workspace = await openWorkspace({
+    port: options.port,
+    file: path.join(data, 'workspace.jsonl'),
+    docs,
+  })
   opened.defer(() => workspace.close())
-  const pages = await openPages(path.join(HOME, 'handbook'))
-  opened.defer(() => pages.close())
   Object.assign(process.env, {
     QUORUM_NODE: process.execPath,
     QUORUM_MODULES: MODULES,
     QUORUM_SCRATCH: scratch,
-    QUORUM_HANDBOOK_URL: pages.url,
+    QUORUM_HANDBOOK_URL: `${workspace.url}/docs`,
   })
 
   let standIn = false

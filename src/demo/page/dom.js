@@ -40,11 +40,11 @@ export function safeUrl(url) {
   }
 }
 
-/** A link that opens beside the page; plain text where the address is not safe to follow. */
+/** A link that opens beside the page; text that remembers its address where that is not safe to follow. */
 export function link(url, children, props = {}) {
   const href = safeUrl(url)
-  if (!href)
-    return el('span', { ...props, title: 'This link is not shown as one: its address is not safe' }, children)
+  const title = 'This link is not shown as one: its address is not safe'
+  if (!href) return el('span', { ...props, title, data: { address: url ?? '' } }, children)
   return el('a', { href, target: '_blank', rel: 'noopener noreferrer', ...props }, children)
 }
 

@@ -35,6 +35,8 @@ export type WorkspaceOptions = {
   eventsUrl?: string
   /** The static page; by default the one beside this directory. */
   pageDir?: string
+  /** A directory of Markdown, readable at `/docs/<path>.md`. */
+  docs?: string
   team?: { id: string; name: string }
   /** Keep Slack's published rate limits; false by default. */
   tiers?: boolean
@@ -171,6 +173,7 @@ export async function openWorkspace(options: WorkspaceOptions = {}): Promise<Wor
     live,
     socket,
     pageDir: options.pageDir ?? PAGE_DIR,
+    docs: options.docs,
   }))
   hub.origin = `http://127.0.0.1:${await listen(server, options.port ?? 0)}`
   hub.connect = () =>

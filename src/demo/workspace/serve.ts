@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { extname, join, normalize, sep } from 'node:path'
 import type { Api } from './api.ts'
+import { sendDocument } from './docs.ts'
 import type { Hub } from './hub.ts'
 import { respond } from './interact.ts'
 import type { openLive } from './live.ts'
@@ -17,6 +18,7 @@ type Parts = {
   live: ReturnType<typeof openLive>
   socket: SocketTransport
   pageDir: string
+  docs: string | undefined
 }
 
 const MAX_BODY = 16 * 1024 * 1024
@@ -77,6 +79,11 @@ async function route(parts: Parts, request: IncomingMessage, response: ServerRes
   }
   if (path.startsWith('/ui/')) return callPage(parts.hub, path, request, response)
   if (path.startsWith('/files/')) return sendFile(parts.hub, path.split('/')[2] ?? '', response)
+  const document = /^\/docs(?:\/(.*))?$/s.exec(path)
+  if (document) {
+    const raw = request.url?.endsWith('?raw') ?? false
+    return sendDocument({ docs: parts.docs, page: parts.pageDir }, document[1] ?? '', raw, response)
+  }
   const link = /^\/archives\/(\w+)\/p(\d+)(\d{6})$/.exec(path)
   if (link) {
     response.writeHead(302, { location: `/#${link[1]}/${link[2]}.${link[3]}` }).end()

@@ -33,7 +33,7 @@ export async function doctorDoor(_: string[]): Promise<number> {
   return bad === 0 ? 0 : 1
 }
 
-/** Examines the deployment; nothing in it is changed. */
+/** Examines the deployment, everything at once; nothing in it is changed. */
 export async function* examine(): AsyncGenerator<Finding> {
   let env: Env
   try {
@@ -43,21 +43,37 @@ export async function* examine(): AsyncGenerator<Finding> {
     yield bad('environment', error, 'Mend the settings named above; .env.example lists them all.')
     return
   }
-  yield await examineSlack(env)
-  yield await examineApp(env)
-  let home: Home | undefined
+  const home = await examineHome(env)
+  const parts = [
+    one(examineSlack(env)),
+    one(examineApp(env)),
+    Promise.resolve(home.findings),
+    all(examineStore(env)),
+    one(examineQueue(env)),
+    one(examineModel(home.read)),
+    one(examineEmbeddings(home.read)),
+    home.read ? all(examineTools(home.read)) : Promise.resolve([]),
+  ]
+  for (const part of parts) yield* await part
+}
+
+async function one(finding: Promise<Finding> | Finding): Promise<Finding[]> {
+  return [await finding]
+}
+
+async function all(findings: AsyncIterable<Finding>): Promise<Finding[]> {
+  return Array.fromAsync(findings)
+}
+
+async function examineHome(env: Env): Promise<{ read?: Home; findings: Finding[] }> {
   try {
-    home = await readHome(env.QUORUM_HOME, process.env)
-    const agents = home.agents.map((a) => a.name).join(', ')
-    yield { mark: 'ok', about: 'home', said: `${home.dir}: agents ${agents}` }
+    const read = await readHome(env.QUORUM_HOME, process.env)
+    const agents = read.agents.map((a) => a.name).join(', ')
+    return { read, findings: [{ mark: 'ok', about: 'home', said: `${read.dir}: agents ${agents}` }] }
   } catch (error) {
-    yield bad('home', error, 'Mend the files named above, or write a first home: quorum init home')
+    const help = 'Mend the files named above, or write a first home: quorum init home'
+    return { findings: [bad('home', error, help)] }
   }
-  yield* examineStore(env)
-  yield await examineQueue(env)
-  yield await examineModel(home)
-  yield await examineEmbeddings(home)
-  if (home) yield* examineTools(home)
 }
 
 async function examineSlack(env: Env): Promise<Finding> {
@@ -72,7 +88,7 @@ async function examineSlack(env: Env): Promise<Finding> {
   }
 }
 
-async function examineApp(env: Env): Promise<Finding> {
+function examineApp(env: Env): Finding {
   if (env.SLACK_APP_TOKEN?.startsWith('xapp-')) return { mark: 'ok', about: 'events', said: 'Socket Mode' }
   if (env.SLACK_APP_TOKEN) {
     const help = 'Basic Information → App-Level Tokens, scope connections:write.'

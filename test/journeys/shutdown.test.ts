@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest'
+import { Fault } from '../../src/core/fault.ts'
+import { openStage } from '../support/stage.ts'
+import { packaged } from '../support/tools.ts'
+
+test('a run at work when the process ends is handed back and answered once, after the restart', async () => {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  let asked = 0
+  await using stage = await openStage({
+    model: async () => {
+      asked += 1
+      if (asked === 1) await promise
+      return { text: `Answer ${asked}.` }
+    },
+  })
+  const { workspace } = stage
+  const channel = workspace.channels.general
+  const ts = await workspace.say(workspace.users.ana, channel, '@quorum a long one')
+  await workspace.until(() => asked === 1)
+  const begun = Date.now()
+  await stage.stop()
+  expect(Date.now() - begun).toBeLessThan(10_000)
+  const left = await stage.engines.store.pool.query(
+    'select active, lease_until from runs where message = $1',
+    [ts],
+  )
+  expect(left.rows[0]).toEqual({ active: true, lease_until: null })
+  await stage.restart()
+  await stage.ended(channel, ts)
+  resolve()
+  expect(stage.said(channel, ts).filter((text) => text.startsWith('Answer'))).toEqual(['Answer 2.'])
+})
+
+test('a store that is away for a moment: Slack is not answered and repeats, nothing is lost', async () => {
+  await using stage = await openStage({ model: { text: 'Here.' } })
+  const { workspace, engines } = stage
+  const channel = workspace.channels.general
+  const query = engines.store.pool.query.bind(engines.store.pool)
+  let failures = 2
+  engines.store.pool.query = ((...args: Parameters<typeof query>) => {
+    if (String(args[0]).startsWith('insert into inbox') && failures-- > 0) {
+      throw new Fault('store-unreachable', 'the database is away', { retry: true })
+    }
+    return query(...args)
+  }) as typeof query
+  const ts = await workspace.say(workspace.users.ana, channel, '@quorum hello?')
+  await stage.ended(channel, ts)
+  expect(stage.said(channel, ts).at(-1)).toBe('Here.')
+  expect(workspace.deliveries.some((d) => d.attempt > 0 && d.acknowledged !== undefined)).toBe(true)
+})
+
+test('the queue wiped while runs wait: they are answered all the same', async () => {
+  await using stage = await openStage({
+    slots: 1,
+    servers: { memory: packaged('@modelcontextprotocol/server-memory') },
+    model: ({ body }) => ({ text: `${body.messages.length} messages.` }),
+  })
+  const { workspace, engines } = stage
+  const channel = workspace.channels.general
+  const asked = await Promise.all(
+    [1, 2, 3, 4].map((i) => workspace.say(workspace.users.ana, channel, `@quorum question ${i}`)),
+  )
+  // What a wipe leaves behind: wake-ups marked as handed over that no queue knows.
+  await engines.store.pool.query(
+    `update wakeups set dispatched_at = now() - interval '1 minute', id = gen_random_uuid()`,
+  )
+  for (const ts of asked) await stage.ended(channel, ts)
+})

@@ -24,7 +24,7 @@ export type Address = {
 export type Client = Redis | Cluster
 
 /** What both kinds of client are told. */
-export type ClientOptions = {
+type ClientOptions = {
   connectionName: string
   maxRetriesPerRequest: number | null
   enableOfflineQueue?: boolean

@@ -8,11 +8,10 @@ import { serveWire } from './embedded-wire.ts'
 /** What the opener hands over: where the files are, and where to listen (a Unix socket, or a port of loopback). */
 export type EmbeddedWork = { dir: string; listen: { path: string } | { port: number; host: string } }
 
-/** What the thread reports, in order: `ready` once, then `closed` after it was told `close`. */
-export type EmbeddedNews = { kind: 'ready'; port?: number } | { kind: 'closed' }
+/** What the thread reports when it serves; it ends after any message to it. */
+export type EmbeddedNews = { port: number | undefined }
 
 const work = workerData as EmbeddedWork
-const tell = (news: EmbeddedNews) => parentPort?.postMessage(news)
 
 const engine = await PGlite.create({ dataDir: work.dir, extensions: { vector, pg_textsearch } })
 const server = await serveWire(engine, (error) => {
@@ -27,7 +26,8 @@ server.on('connection', (socket) => {
 })
 server.listen(work.listen, () => {
   const address = server.address()
-  tell(address && typeof address === 'object' ? { kind: 'ready', port: address.port } : { kind: 'ready' })
+  const news: EmbeddedNews = { port: typeof address === 'object' ? address?.port : undefined }
+  parentPort?.postMessage(news)
 })
 
 parentPort?.once('message', async () => {
@@ -36,6 +36,5 @@ parentPort?.once('message', async () => {
   await closed
   await engine.exec('rollback; checkpoint')
   await engine.close()
-  tell({ kind: 'closed' })
   parentPort?.close()
 })

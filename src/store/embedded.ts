@@ -124,9 +124,7 @@ function startWorker(work: EmbeddedWork): Promise<Running> {
     worker.once('exit', (code) => resolve(new Error(`its thread ended with ${code}`)))
   })
   return new Promise((resolve, reject) => {
-    worker.once('message', (news: EmbeddedNews) =>
-      resolve({ worker, port: news.kind === 'ready' ? news.port : undefined, ended }),
-    )
+    worker.once('message', ({ port }: EmbeddedNews) => resolve({ worker, port, ended }))
     void ended.then(reject)
   })
 }

@@ -1,5 +1,6 @@
 /** Opens the store: PostgreSQL where there is a server, the embedded database where there is none. */
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { openEmbedded } from './embedded.ts'
 import { openServer } from './server.ts'
@@ -15,7 +16,10 @@ export type StoreLog = {
 export type Store = AsyncDisposable & {
   pool: pg.Pool
   kind: 'server' | 'embedded'
-  /** Ends the connections; an embedded database is checkpointed and stopped. May be called twice. */
+  /**
+   * Waits up to 3 s for what is in flight and ends the connections; an embedded database is checkpointed and
+   * stopped, and rolls back what was not committed. May be called twice.
+   */
   close(): Promise<void>
 }
 
@@ -61,10 +65,13 @@ export async function openStore(settings: StoreSettings): Promise<Store> {
   return asStore('embedded', pool, embedded.close)
 }
 
+/** How long a query in flight may hold up the end. */
+const longestEndMs = 3_000
+
 function asStore(kind: Store['kind'], pool: pg.Pool, stop: () => Promise<void>): Store {
   let closing: Promise<void> | undefined
   const close = () => {
-    closing ??= pool.end().then(stop)
+    closing ??= Promise.race([pool.end(), sleep(longestEndMs, undefined, { ref: false })]).then(stop)
     return closing
   }
   return { pool, kind, close, [Symbol.asyncDispose]: close }

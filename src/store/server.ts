@@ -5,7 +5,7 @@ import { Fault } from '../core/fault.ts'
 import type { StoreLog } from './open.ts'
 import { types } from './values.ts'
 
-export type ServerSettings = {
+type ServerSettings = {
   databaseUrl: string
   log?: StoreLog | undefined
   connections?: number | undefined
@@ -78,7 +78,7 @@ function reason(error: unknown): string {
 }
 
 /** The database in words, without user and password. */
-export function describeAddress(databaseUrl: string): string {
+function describeAddress(databaseUrl: string): string {
   let url: URL
   try {
     url = new URL(databaseUrl)

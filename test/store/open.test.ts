@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdir, stat } from 'node:fs/promises'
+import { mkdir, readdir, rename, stat } from 'node:fs/promises'
 import net from 'node:net'
 import path from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
@@ -32,6 +32,18 @@ test('int8 is a number, and one that a number cannot hold is an error', async ()
 test('closing twice is closing once', async () => {
   const store = await openTestStore({ empty: true })
   await Promise.all([store.close(), store.close()])
+})
+
+test('closing does not wait for work that never ends', async () => {
+  const store = await openTestStore({ empty: true })
+  const open = Promise.withResolvers<void>()
+  void inTransaction(store.pool, async (tx) => {
+    await tx.query('create table words (word text)')
+    open.resolve()
+    await new Promise(() => {})
+  })
+  await open.promise
+  await store.close()
 })
 
 describe('the embedded database', () => {
@@ -101,6 +113,8 @@ describe('the embedded database', () => {
 
   test('a directory whose path is too long for a socket opens all the same', async () => {
     const deep = path.join(files.dir, 'a'.repeat(60), 'b'.repeat(60))
+    await mkdir(deep, { recursive: true })
+    await rename(path.join(files.dir, 'store'), path.join(deep, 'store'))
     await using store = await openStore({ dataDir: deep })
     expect((await store.pool.query('select 1 as one')).rows).toEqual([{ one: 1 }])
     expect(await readdir(path.join(deep, 'store'))).not.toContain('.s.PGSQL.5432')

@@ -9,7 +9,7 @@ import type { Agent } from '../core/home.ts'
 import type { Numbered, StepOf } from '../core/run.ts'
 import { tellFault } from '../core/tell.ts'
 import { voidApprovals } from '../store/approvals.ts'
-import { parkRun, putOffRun, type Run, readFailures, releaseRun, takeLease } from '../store/runs.ts'
+import { parkRun, putOffRun, type Run, releaseRun, takeLease } from '../store/runs.ts'
 import { inTransaction } from '../store/transaction.ts'
 import { type ActContext, expireApproval, runTool, settleUnknown } from './act.ts'
 import { type AnswerContext, askModel } from './answer.ts'
@@ -49,14 +49,12 @@ export async function advance(
 ): Promise<Advanced> {
   const taken = await takeLease(context.pool, runId, context.owner, context.leaseMs)
   if (taken === 'held' || taken === 'over') return taken
-  const { lease, run } = taken
+  const { lease, run, steps, failures } = taken
   const times = { leaseMs: context.leaseMs, everyMs: context.beatMs }
   using watch = keepLease(context.pool, lease, times, shutdown)
-  const work: Work = { pool: context.pool, run, lease, steps: [], failures: 0, signal: watch.signal }
+  const work: Work = { pool: context.pool, run, lease, steps, failures, signal: watch.signal }
   const thread = openThread(context, run)
   try {
-    await reread(work)
-    work.failures = await readFailures(context.pool, runId)
     if (work.failures >= MAX_FAILURES) return await fail(work, thread, 'broken')
     return await walk(context, work, thread)
   } catch (error) {
@@ -146,7 +144,8 @@ async function finish(work: Work, thread: ThreadView, end: End): Promise<Perform
   const { text, ...rest } = tellEnd(end, work.steps)
   await thread.sayEnd(`end:${lastRead(work)}`, { markdown: text, cited, ...rest })
   const finished: StepOf<'finished'> = { kind: 'finished', at: new Date().toISOString(), ...end }
-  const done = await tryRecord(work, [finished], (tx) => voidApprovals(tx, work.run.id))
+  const asked = work.steps.some((s) => s.kind === 'proposed' && s.approval !== undefined)
+  const done = await tryRecord(work, [finished], asked ? (tx) => voidApprovals(tx, work.run.id) : undefined)
   if (done !== 'recorded') return done
   await Promise.all([thread.refreshCards(work.steps), thread.close(work.steps)])
   return 'finished'

@@ -66,8 +66,10 @@ export async function askModel(context: AnswerContext, work: Work): Promise<'rec
   }
   const weighed = answer.calls.map((call, i) => weigh(context, work, tools, { call, answer, i, at }))
   const steps: Step[] = [answered, ...weighed.map((w) => w.step)]
+  const approvals = weighed.flatMap((w) => w.approval ?? [])
+  if (approvals.length === 0) return record(work, steps)
   return record(work, steps, async (tx) => {
-    for (const { approval } of weighed) if (approval) await createApproval(tx, approval)
+    for (const approval of approvals) await createApproval(tx, approval)
   })
 }
 

@@ -36,7 +36,7 @@ export async function reread(work: Work): Promise<void> {
 export async function tryRecord(
   work: Work,
   steps: readonly Step[],
-  also?: (tx: Db) => Promise<void>,
+  also?: ((tx: Db) => Promise<void>) | undefined,
 ): Promise<'recorded' | 'moved' | 'lost'> {
   const after = lastRead(work)
   const append = async (tx: Db) => {

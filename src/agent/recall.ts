@@ -48,7 +48,8 @@ export async function recall(context: RecallContext, ask: Recall): Promise<Recal
     }),
     countSources(context.pool, ask),
   ])
-  const degraded = lack ?? (vector && (await lackOfVectors(context.pool, vector.model, passages)))
+  const looked = vector && sources > 0
+  const degraded = lack ?? (looked && (await lackOfVectors(context.pool, vector.model, passages)))
   return {
     passages,
     sources,

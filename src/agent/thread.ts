@@ -97,15 +97,19 @@ export function openThread(context: ThreadContext, run: Run): ThreadView {
 
 function openPlan(context: ThreadContext, run: Run) {
   let begun = Date.now()
+  let ts: string | undefined
   return openLive(
     async (message, { last }) => {
-      const saying = placed(run, 'plan', message)
-      const said = last ? await sayForSure(context, saying) : await sayOnce(context, saying)
-      if (said === 'busy') return 'dropped'
-      if (said.new) begun = Date.now()
-      if (said.new) return
+      if (!ts) {
+        const saying = placed(run, 'plan', message)
+        const said = last ? await sayForSure(context, saying) : await sayOnce(context, saying)
+        if (said === 'busy') return 'dropped'
+        ts = said.ts
+        if (said.new) begun = Date.now()
+        if (said.new) return
+      }
       if (!last && Date.now() - begun < EDIT_MS) return 'dropped'
-      return context.speak.update(run.channel, said.ts, message, { droppable: !last })
+      return context.speak.update(run.channel, ts, message, { droppable: !last })
     },
     { everyMs: EDIT_MS },
   )

@@ -6,16 +6,18 @@ export type Post = { state: 'mine' } | { state: 'posted'; ts: string } | { state
 
 /** Announces a post. `mine`: the caller posts it now. `owner` is a run or an inbox key, `part` names the message. */
 export async function beginPost(db: Db, owner: string, part: string, channel: string): Promise<Post> {
+  // The select sees the table as it was before the insert: a row that is found is somebody else's.
   const begun = await db.query(
-    'insert into posts (owner, part, channel) values ($1, $2, $3) on conflict (owner, part) do nothing',
+    `with begun as (
+       insert into posts (owner, part, channel) values ($1, $2, $3)
+       on conflict (owner, part) do nothing returning true as mine
+     )
+     select begun.mine, p.ts, extract(epoch from now() - p.begun_at) * 1000 as age
+     from (select 1) one left join begun on true left join posts p on p.owner = $1 and p.part = $2`,
     [owner, part, channel],
   )
-  if (begun.rowCount === 1) return { state: 'mine' }
-  const found = await db.query(
-    `select ts, extract(epoch from now() - begun_at) * 1000 as age from posts where owner = $1 and part = $2`,
-    [owner, part],
-  )
-  const row = found.rows[0]
+  const row = begun.rows[0]
+  if (row?.mine) return { state: 'mine' }
   if (row?.ts) return { state: 'posted', ts: row.ts }
   return { state: 'posting', ageMs: Number(row?.age ?? 0) }
 }

@@ -185,24 +185,35 @@ export async function appendFromOutside(tx: Db, run: Run, step: Step): Promise<n
   return n
 }
 
+/** A run whose lease was taken: all its steps, and how often advancing it broke since the last one. */
+export type Taken = { lease: Lease; run: Run; steps: Numbered[]; failures: number }
+
 /** Takes the lease for `ms` milliseconds. `held`: another worker has it; `over`: nothing is left to do. */
 export async function takeLease(
   db: Db,
   run: string,
   owner: string,
   ms: number,
-): Promise<{ lease: Lease; run: Run } | 'held' | 'over'> {
-  const taken = await db.query<Run & { lease_epoch: number }>(
-    `update runs set lease_owner = $2, lease_epoch = lease_epoch + 1,
-            lease_until = now() + $3 * interval '1 millisecond'
-     where id = $1 and active and (lease_until is null or lease_until < now())
-     returning ${RUN}, lease_epoch`,
+): Promise<Taken | 'held' | 'over'> {
+  const taken = await db.query<Run & { lease_epoch: number; failures: number; steps: [number, unknown][] }>(
+    `with taken as (
+       update runs set lease_owner = $2, lease_epoch = lease_epoch + 1,
+              lease_until = now() + $3 * interval '1 millisecond'
+       where id = $1 and active and (lease_until is null or lease_until < now())
+       returning ${RUN}, lease_epoch, failures
+     )
+     select taken.*, (select jsonb_agg(jsonb_build_array(s.n, s.body) order by s.n)
+                      from steps s where s.run = taken.id) as steps
+     from taken`,
     [run, owner, ms],
   )
   const row = taken.rows[0]
   if (row) {
-    const { lease_epoch, ...rest } = row
-    return { lease: { run, epoch: lease_epoch }, run: rest }
+    const { lease_epoch, failures, steps: raw, ...rest } = row
+    let steps = raw.map(([n, body]) => ({ ...Step.parse(body), n }))
+    // The statement saw the steps of its beginning; where it had to wait for the row, one may have come.
+    if (steps.at(-1)?.n !== rest.n) steps = await readSteps(db, run)
+    return { lease: { run, epoch: lease_epoch }, run: rest, steps, failures }
   }
   const found = await readRun(db, run)
   return found?.active ? 'held' : 'over'
@@ -279,12 +290,6 @@ export async function putOffRun(db: Db, lease: Lease, seconds: number): Promise<
     [lease.run, lease.epoch, seconds],
   )
   return done.rows[0]?.failures ?? 0
-}
-
-/** How often advancing the run broke since its last step. */
-export async function readFailures(db: Db, run: string): Promise<number> {
-  const found = await db.query('select failures from runs where id = $1', [run])
-  return found.rows[0]?.failures ?? 0
 }
 
 /** Gives the lease back unfinished, with a wake-up, so that another worker goes on at once. */

@@ -3,10 +3,19 @@ import type pg from 'pg'
 import { HELP, readWord } from '../core/command.ts'
 import { Fault } from '../core/fault.ts'
 import { type Heard, type HeardOf, inboxKey } from '../core/heard.ts'
+import type { StepOf } from '../core/run.ts'
 import { sayMessage } from '../slack/blocks/say.ts'
 import type { Speak } from '../slack/speak.ts'
-import { claimInbox, markHandled, putOff, readInbox, readWaiting, writeInbox } from '../store/inbox.ts'
-import { isPartOfThread, type Run, readSteps } from '../store/runs.ts'
+import {
+  claimInbox,
+  markHandled,
+  pruneInbox,
+  putOff,
+  readInbox,
+  readWaiting,
+  writeInbox,
+} from '../store/inbox.ts'
+import { isPartOfThread, type Run } from '../store/runs.ts'
 import { inTransaction, type Tx } from '../store/transaction.ts'
 import { type Decision, takeDecision, tellDecision } from './decision.ts'
 import { takeUpEdit, takeUpMessage, threadOf } from './mention.ts'
@@ -31,7 +40,7 @@ export type HearContext = {
 const ATTEMPTS = 8
 
 /** What to do after the transaction of a story. */
-type After = { begun?: Run; whisper?: string; respond?: string; decision?: Decision }
+type After = { begun?: { run: Run; asked: StepOf<'asked'> }; whisper?: string; respond?: string; decision?: Decision }
 
 /** Stores what was heard; acknowledge only after this. Throws where the store is away. */
 export async function takeIn(pool: pg.Pool, heard: Heard): Promise<'stored' | 'known' | 'not-for-us'> {
@@ -58,27 +67,31 @@ async function isForUs(pool: pg.Pool, heard: Heard): Promise<boolean> {
   }
 }
 
-/** Handles one row of the inbox. Safe to call any number of times, by any process. Never throws. */
-export async function handleHeard(context: HearContext, key: string): Promise<void> {
-  let heard: Heard | undefined
+/**
+ * Handles one row of the inbox. Safe to call any number of times, by any process. Never throws.
+ * `fresh` is what the row holds, from whoever has just stored it.
+ */
+export async function handleHeard(context: HearContext, key: string, fresh?: Heard): Promise<void> {
+  let heard = fresh
   try {
-    const row = await readInbox(context.pool, key)
-    if (!row || row.handled) return
-    heard = row.heard
+    heard ??= await readUnhandled(context.pool, key)
+    if (!heard) return
     const asked =
       heard.kind === 'commanded' && heard.word === 'ask' ? await postQuestion(context, key, heard) : heard
     if (!asked) return await markHandled(context.pool, key)
     const after = await inTransaction(context.pool, async (tx) => {
-      if (!(await claimInbox(tx, key))) return {}
-      const told = await tellStory(context, tx, asked)
-      await markHandled(tx, key)
-      return told
+      return (await claimInbox(tx, key)) ? tellStory(context, tx, asked) : {}
     })
     context.poke()
     await actAfter(context, asked, after)
   } catch (error) {
     await giveUpAfterAll(context, key, heard, error)
   }
+}
+
+async function readUnhandled(pool: pg.Pool, key: string): Promise<Heard | undefined> {
+  const row = await readInbox(pool, key)
+  return row && !row.handled ? row.heard : undefined
 }
 
 async function tellStory(context: HearContext, tx: Tx, heard: Heard): Promise<After> {
@@ -110,7 +123,7 @@ async function hearMessage(context: HearContext, tx: Tx, heard: HeardOf<'message
   if (word === 'status') return { whisper: await tellStatus(tx, heard) }
   if (word === 'help' || heard.text.trim() === '') return { whisper: HELP }
   const taken = await takeUpMessage(tx, heard, context.agent)
-  return taken.outcome === 'created' ? { begun: taken.run } : {}
+  return taken.outcome === 'created' ? { begun: taken } : {}
 }
 
 async function obey(tx: Tx, heard: HeardOf<'commanded'>): Promise<string> {
@@ -121,7 +134,7 @@ async function obey(tx: Tx, heard: HeardOf<'commanded'>): Promise<string> {
 }
 
 async function actAfter(context: HearContext, heard: Heard, after: After): Promise<void> {
-  if (after.begun) await showBegun(context, after.begun, await readSteps(context.pool, after.begun.id))
+  if (after.begun) await showBegun(context, after.begun.run, [{ ...after.begun.asked, n: 1 }])
   if (after.respond && heard.kind === 'commanded') {
     await quietly(context, () => context.speak.respond(heard.responseUrl, sayMessage(after.respond ?? '')))
   }
@@ -194,4 +207,9 @@ async function quietly(context: HearContext, work: () => Promise<unknown>): Prom
   } catch (error) {
     context.log('warn', 'a sentence for one person was not shown', { why: String(error) })
   }
+}
+
+/** Forgets what was handled a week ago. */
+export async function forgetHandled(context: HearContext): Promise<void> {
+  await pruneInbox(context.pool, context.workspace)
 }

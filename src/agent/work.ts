@@ -13,6 +13,7 @@ import {
   type Wakeup,
 } from '../store/wakeups.ts'
 import type { Advanced } from './advance.ts'
+import { repeat } from './repeat.ts'
 
 export type WorkContext = {
   pool: pg.Pool
@@ -115,54 +116,4 @@ async function sweepOnce(context: WorkContext, staleMs: number, poke: () => void
   if (mended === 0) return
   context.log('info', 'runs without a wake-up were found', { mended })
   poke()
-}
-
-/**
- * Does `work` every `ms`, and at once when poked, never twice at a time. Failures are logged, once for a
- * row of equal ones, and the next turn comes.
- */
-function repeat(
-  ms: number,
-  work: () => Promise<void>,
-  log: WorkContext['log'],
-): { poke: () => void; close: () => Promise<void> } {
-  let closed = false
-  let poked = false
-  let failing = ''
-  let busy: Promise<void> | undefined
-  let timer: NodeJS.Timeout | undefined
-
-  function turn(): void {
-    clearTimeout(timer)
-    if (busy || closed) return
-    poked = false
-    busy = work()
-      .then(
-        () => {
-          failing = ''
-        },
-        (error: unknown) => {
-          const why = error instanceof Error ? error.message : String(error)
-          if (why !== failing) log('warn', 'a turn of the worker failed; it goes on', { why })
-          failing = why
-        },
-      )
-      .finally(() => {
-        busy = undefined
-        if (!closed) timer = setTimeout(turn, poked && !failing ? 0 : ms)
-      })
-  }
-
-  timer = setTimeout(turn, ms)
-  return {
-    poke() {
-      poked = true
-      if (!busy) turn()
-    },
-    async close() {
-      closed = true
-      clearTimeout(timer)
-      await busy
-    },
-  }
 }

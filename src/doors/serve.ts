@@ -1,8 +1,9 @@
 /** Running the agent in this process: listening to Slack, advancing runs, or both. */
 import type { ServerResponse } from 'node:http'
 import { advance } from '../agent/advance.ts'
-import { type HearContext, handleHeard, handleWaiting, takeIn } from '../agent/hear.ts'
+import { forgetHandled, type HearContext, handleHeard, handleWaiting, takeIn } from '../agent/hear.ts'
 import { remember } from '../agent/remember.ts'
+import { type Repeating, repeat } from '../agent/repeat.ts'
 import { traceOf } from '../agent/trace.ts'
 import { openWorker, type Worker } from '../agent/work.ts'
 import { inboxKey } from '../core/heard.ts'
@@ -35,6 +36,8 @@ export type Serving = {
 const LEASE = { leaseMs: 15_000, beatMs: 1_000 }
 /** Waiting rows of the inbox are looked at this often, in ms. */
 const INBOX_MS = 2_000
+/** What was handled a week ago is forgotten this often, in ms. */
+const FORGET_MS = 3_600_000
 /** Closing may take so long, of which the end of listening takes so much at most, in ms. */
 const GRACE_MS = 9_500
 const LISTEN_GRACE_MS = 2_000
@@ -113,7 +116,7 @@ async function listen(
     { ...slackAt, host: env.HOST, port: env.PORT, log, customRoutes: healthRoutes(checks) },
     {
       intake: (heard) => takeIn(pool, heard),
-      handle: (heard) => handleHeard(context, inboxKey(heard)),
+      handle: (heard) => handleHeard(context, inboxKey(heard), heard),
       trace: (run, viewer) => traceOf(pool, run, viewer),
       home: async (user) => homeView(await slack.speak.name(user)),
     },
@@ -127,16 +130,7 @@ async function listen(
     poke,
     log,
   }
-  let sweeping: Promise<void> = Promise.resolve()
-  let timer: NodeJS.Timeout | undefined
-  const sweep = () => {
-    sweeping = handleWaiting(context).catch((error) =>
-      log('warn', 'the inbox could not be read', { why: String(error) }),
-    )
-    void sweeping.then(() => {
-      if (timer) timer = setTimeout(sweep, INBOX_MS)
-    })
-  }
+  const turns: Repeating[] = []
   checks.push({
     name: 'slack',
     check: async () => {
@@ -147,13 +141,15 @@ async function listen(
     slack,
     async start() {
       await slack.start()
-      timer = setTimeout(sweep, 0)
+      const sweep = repeat(INBOX_MS, () => handleWaiting(context), log)
+      sweep.poke()
+      turns.push(
+        sweep,
+        repeat(FORGET_MS, () => forgetHandled(context), log),
+      )
     },
     async close(graceMs) {
-      clearTimeout(timer)
-      timer = undefined
-      await slack.close(graceMs)
-      await sweeping
+      await Promise.all([slack.close(graceMs), ...turns.map((turn) => turn.close())])
     },
   }
 }

@@ -63,14 +63,6 @@ export async function readApproval(db: Db, id: string): Promise<Approval | undef
   return found.rows[0]
 }
 
-export async function readApprovals(db: Db, run: string): Promise<Approval[]> {
-  const found = await db.query<Approval>(
-    `select ${COLUMNS} from approvals where run = $1 order by created_at, id`,
-    [run],
-  )
-  return found.rows
-}
-
 /** Moves an approval from one of `from` to `to`; false where it stood elsewhere, and then nothing changed. */
 export async function moveApproval(
   tx: Db,

@@ -12,13 +12,17 @@ export async function writeInbox(db: Db, heard: Heard): Promise<'stored' | 'know
   return written.rowCount === 1 ? 'stored' : 'known'
 }
 
-/** Claims a row inside the caller's transaction; nothing where it is handled or somebody else has it. */
-export async function claimInbox(tx: Db, key: string): Promise<Heard | undefined> {
-  const found = await tx.query(
-    'select heard from inbox where key = $1 and handled_at is null for update skip locked',
+/**
+ * Marks a row as handled by the caller's transaction, which must do the handling; false where it is handled
+ * or somebody else is at it.
+ */
+export async function claimInbox(tx: Db, key: string): Promise<boolean> {
+  const claimed = await tx.query(
+    `update inbox set handled_at = now() where key =
+       (select key from inbox where key = $1 and handled_at is null for update skip locked)`,
     [key],
   )
-  return found.rows[0] ? Heard.parse(found.rows[0].heard) : undefined
+  return claimed.rowCount === 1
 }
 
 /** What a row holds, handled or not. */
@@ -53,4 +57,11 @@ export async function readWaiting(db: Db, workspace: string, limit: number): Pro
     [workspace, limit],
   )
   return found.rows.map((row) => row.key)
+}
+
+/** Forgets what was handled longer ago than Slack repeats anything. */
+export async function pruneInbox(db: Db, workspace: string): Promise<void> {
+  await db.query(`delete from inbox where workspace = $1 and handled_at < now() - interval '7 days'`, [
+    workspace,
+  ])
 }

@@ -1,5 +1,6 @@
 /** Finding passages: one statement over words and vectors, for one audience. */
 import type pg from 'pg'
+import { toSql } from 'pgvector'
 import { queryText } from '../core/words.ts'
 import { type Db, inTransaction } from './transaction.ts'
 
@@ -60,7 +61,7 @@ export async function recallPassages(db: Db, search: Search): Promise<Hit[]> {
   const of = vector && {
     model: bind(vector.model),
     dimensions: bind(vector.values.length),
-    values: bind(JSON.stringify(vector.values)),
+    values: bind(toSql(vector.values)),
   }
   const near = of ? vectorList(of) : 'select null::uuid as id, null::bigint as rank where false'
   const alone = of ? `not exists (select from vectors v where v.passage = id and ${comparable(of)})` : 'true'

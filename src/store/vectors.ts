@@ -1,4 +1,5 @@
 /** Vectors of passages: which are missing, who is making them, keeping them. */
+import { toSql } from 'pgvector'
 import { asJson } from './json.ts'
 import type { Db } from './transaction.ts'
 
@@ -43,7 +44,7 @@ export async function putVectors(
   const rows = vectors.map(({ passage, values }) => ({
     passage,
     dimensions: values.length,
-    embedding: JSON.stringify(values),
+    embedding: toSql(values),
   }))
   await db.query(
     `update vectors v set embedding = x.embedding::vector, dimensions = x.dimensions, claimed_until = null,

@@ -1,6 +1,7 @@
 /** The health of this process over HTTP: for containers and load balancers. */
 import { type ServerType, serve } from '@hono/node-server'
 import { Hono } from 'hono'
+import { Fault } from '../core/fault.ts'
 
 /** One thing that must work; it throws, with a sentence, where it does not. */
 export type Check = { name: string; check: () => Promise<void> }
@@ -27,7 +28,10 @@ async function sentenceOf(check: () => Promise<void>): Promise<string> {
   }
 }
 
-/** Serves `GET /health`: 200 where everything works, else 503, both with what was found. */
+/** Ports tried after a taken one: several processes may run on one machine. */
+const NEXT_PORTS = 20
+
+/** Serves `GET /health`: 200 where everything works, else 503, both with what was found. A taken port is the next. */
 export async function openHealth(
   where: { host: string; port: number },
   checks: readonly Check[],
@@ -37,15 +41,26 @@ export async function openHealth(
     const health = await askHealth(checks)
     return c.json(health, health.ok ? 200 : 503)
   })
-  const server = await new Promise<ServerType>((resolve, reject) => {
-    const opened: ServerType = serve({ fetch: app.fetch, hostname: where.host, port: where.port }, () =>
-      resolve(opened),
-    )
-    opened.once('error', reject)
-  })
+  const server = await listen(app, where.host, where.port, where.port === 0 ? 0 : NEXT_PORTS)
   const address = server.address()
   return {
     port: typeof address === 'object' && address ? address.port : where.port,
     close: () => new Promise((resolve) => server.close(() => resolve())),
+  }
+}
+
+async function listen(app: Hono, host: string, port: number, more: number): Promise<ServerType> {
+  try {
+    return await new Promise((resolve, reject) => {
+      const opened: ServerType = serve({ fetch: app.fetch, hostname: host, port }, () => resolve(opened))
+      opened.once('error', reject)
+    })
+  } catch (error) {
+    const taken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
+    if (taken && more > 0) return listen(app, host, port + 1, more - 1)
+    const why = taken ? `the ports from ${port - NEXT_PORTS} to ${port} are taken` : String(error)
+    throw new Fault('config-invalid', `Health cannot be served at ${host}: ${why}. Set HOST and PORT.`, {
+      cause: error,
+    })
   }
 }

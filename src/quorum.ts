@@ -53,9 +53,13 @@ async function main(argv: string[]): Promise<number> {
   const [name = '', ...args] = argv
   const door = Object.hasOwn(DOORS, name) ? DOORS[name] : undefined
   if (!door) {
-    const asked = name === '' || name === 'help' || name === '--help'
+    const asked = ['', 'help', '--help', '-h'].includes(name)
     process[asked ? 'stdout' : 'stderr'].write(`${asked ? '' : `There is no command ${name}.\n\n`}${usage()}`)
     return asked ? 0 : 2
+  }
+  if (args.includes('--help') || args.includes('-h')) {
+    process.stdout.write(`quorum ${name} ${door.usage}\n${door.about}\n`)
+    return 0
   }
   try {
     return await door.open(args)

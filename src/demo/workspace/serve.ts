@@ -39,7 +39,7 @@ export async function listen(server: Server, port: number): Promise<number> {
       return (server.address() as AddressInfo).port
     } catch (error) {
       const taken = ['EADDRINUSE', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')
-      if (!taken || port === 0 || tried >= PORTS_TRIED) throw error
+      if (!taken || port === 0 || tried >= PORTS_TRIED || next >= 65_535) throw error
     }
   }
 }

@@ -96,12 +96,19 @@ export type World = {
 }
 
 const PEOPLE: Omit<Person, 'is_bot'>[] = [
-  { id: 'U0ANA', name: 'ana', real_name: 'Ana Duarte', color: '#7c5cbf', is_guest: false, is_admin: false },
+  {
+    id: 'U0ANA',
+    name: 'ana',
+    real_name: 'Ana Lindqvist',
+    color: '#7c5cbf',
+    is_guest: false,
+    is_admin: false,
+  },
   { id: 'U0BEN', name: 'ben', real_name: 'Ben Okafor', color: '#2f7f6f', is_guest: false, is_admin: false },
   {
     id: 'U0CHLOE',
     name: 'chloe',
-    real_name: 'Chloe Lindqvist',
+    real_name: 'Chloe Martin',
     color: '#b5533c',
     is_guest: false,
     is_admin: true,

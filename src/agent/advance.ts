@@ -120,6 +120,7 @@ async function waitForPeople(
   thread: ThreadView,
   wait: Extract<Next, { do: 'wait' }>,
 ): Promise<Performed> {
+  const seen = lastRead(work)
   for (const proposed of wait.show) {
     const ts = await thread.postCard(proposed)
     const shown = {
@@ -130,6 +131,8 @@ async function waitForPeople(
     } as const
     if ((await record(work, [shown])) === 'lost') return 'lost'
   }
+  // Somebody was quicker than the card's own step: what they said may be what is waited for.
+  if (lastRead(work) !== seen + wait.show.length) return 'moved'
   thread.showPlan(work.steps)
   await Promise.all([thread.refreshCards(work.steps), thread.showWaiting()])
   const parked = await parkRun(work.pool, work.lease, lastRead(work), wait.until)

@@ -40,7 +40,12 @@ export type HearContext = {
 const ATTEMPTS = 8
 
 /** What to do after the transaction of a story. */
-type After = { begun?: { run: Run; asked: StepOf<'asked'> }; whisper?: string; respond?: string; decision?: Decision }
+type After = {
+  begun?: { run: Run; asked: StepOf<'asked'> }
+  whisper?: string
+  respond?: string
+  decision?: Decision
+}
 
 /** Stores what was heard; acknowledge only after this. Throws where the store is away. */
 export async function takeIn(pool: pg.Pool, heard: Heard): Promise<'stored' | 'known' | 'not-for-us'> {

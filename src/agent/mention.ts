@@ -14,7 +14,9 @@ import {
 import type { Tx } from '../store/transaction.ts'
 
 /** `created`: a new run; `steered`: told to the run at work; `known`: this message has its run already. */
-export type Mentioned = { outcome: 'created' | 'steered' | 'known'; run: Run }
+export type Mentioned =
+  | { outcome: 'created'; run: Run; asked: StepOf<'asked'> }
+  | { outcome: 'steered' | 'known' }
 
 /** The thread a message belongs to: the one it replies in, or the one it begins. */
 export function threadOf(message: {
@@ -29,8 +31,6 @@ export function threadOf(message: {
 /** Takes up a message meant for the agent. One active run a thread: a message meanwhile steers it. */
 export async function takeUpMessage(tx: Tx, heard: HeardOf<'message'>, agent: string): Promise<Mentioned> {
   const thread = threadOf(heard)
-  const active = await lockActiveRun(tx, thread)
-  if (active) return steer(tx, active, heard)
   const asked: StepOf<'asked'> = {
     kind: 'asked',
     at: now(),
@@ -39,17 +39,19 @@ export async function takeUpMessage(tx: Tx, heard: HeardOf<'message'>, agent: st
     ts: heard.ts,
   }
   const place = { workspace: heard.workspace, channel: heard.channel, thread: thread.ts, message: heard.ts }
-  const created = await createRun(tx, { ...place, asker: heard.user, agent, dm: heard.dm }, asked)
-  if (typeof created === 'object') return { outcome: 'created', run: created }
-  const other = created === 'busy' ? await lockActiveRun(tx, thread) : undefined
-  if (other) return steer(tx, other, heard)
-  const same = await findRunOfMessage(tx, heard)
-  if (!same) throw new Error('the run of the thread ended while a message for it was taken up')
-  return { outcome: 'known', run: same }
+  const run = { ...place, asker: heard.user, agent, dm: heard.dm }
+  // Twice, because the run that is in the way may end meanwhile.
+  for (let attempt = 0; attempt < 2; attempt++) {
+    const created = await createRun(tx, run, asked)
+    if (created) return { outcome: 'created', run: created, asked }
+    if (await findRunOfMessage(tx, heard)) return { outcome: 'known' }
+    const active = await lockActiveRun(tx, thread)
+    if (active) return steer(tx, active, heard)
+  }
+  throw new Error('the run of the thread ended while a message for it was taken up')
 }
 
 async function steer(tx: Tx, run: Run, heard: HeardOf<'message'>): Promise<Mentioned> {
-  if (run.message === heard.ts) return { outcome: 'known', run }
   await appendFromOutside(tx, run, {
     kind: 'steered',
     at: now(),
@@ -57,7 +59,7 @@ async function steer(tx: Tx, run: Run, heard: HeardOf<'message'>): Promise<Menti
     text: heard.text,
     ts: heard.ts,
   })
-  return { outcome: 'steered', run }
+  return { outcome: 'steered' }
 }
 
 /** The question was put in other words: the run at work learns them; a finished one stays as it is. */

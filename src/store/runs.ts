@@ -31,17 +31,24 @@ export type Lease = { run: string; epoch: number }
 const RUN = 'id, workspace, channel, thread, message, asker, agent, dm, lane, n, active'
 
 /**
- * Creates a run with its first step and its wake-up. `exists`: this message already has a run;
- * `busy`: another run is active in the thread. Call inside a transaction.
+ * Creates a run with its first step and its wake-up, in one statement. Undefined where this message already
+ * has a run, or another run is active in the thread.
  */
 export async function createRun(
   tx: Db,
   run: Omit<Run, 'id' | 'n' | 'active' | 'lane'> & { lane?: Lane },
   asked: StepOf<'asked'>,
-): Promise<Run | 'exists' | 'busy'> {
+): Promise<Run | undefined> {
   const made = await tx.query<Run>(
-    `insert into runs (id, workspace, channel, thread, message, asker, agent, dm, lane, n, due_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, now()) on conflict do nothing returning ${RUN}`,
+    `with made as (
+       insert into runs (id, workspace, channel, thread, message, asker, agent, dm, lane, n, due_at)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, now()) on conflict do nothing returning ${RUN}
+     ), begun as (
+       insert into steps (run, n, kind, body) select id, 1, $10, $11 from made
+     ), woken as (
+       insert into wakeups (run, id, lane) select id, $12, lane from made
+     )
+     select * from made`,
     [
       randomUUID(),
       run.workspace,
@@ -52,24 +59,12 @@ export async function createRun(
       run.agent,
       run.dm,
       run.lane ?? 'interactive',
+      asked.kind,
+      asJson(asked),
+      randomUUID(),
     ],
   )
-  const created: Run | undefined = made.rows[0]
-  if (!created) {
-    const same = await tx.query('select 1 from runs where workspace = $1 and channel = $2 and message = $3', [
-      run.workspace,
-      run.channel,
-      run.message,
-    ])
-    return same.rowCount ? 'exists' : 'busy'
-  }
-  await tx.query('insert into steps (run, n, kind, body) values ($1, 1, $2, $3)', [
-    created.id,
-    asked.kind,
-    asJson(asked),
-  ])
-  await writeWakeup(tx, created.id)
-  return created
+  return made.rows[0]
 }
 
 /** Asks for the run to be advanced: one waiting wake-up a run, renewed by each call. */

@@ -1,5 +1,5 @@
 /** A whole Quorum on a local workspace, for journeys: the product's own wiring, a model that follows a script. */
-
+import { randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { Env } from '../../src/core/env.ts'
@@ -58,6 +58,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const workspace = opened.use(await openWorkspace(options.http ? { eventsUrl: 'http://127.0.0.1:9/' } : {}))
   const store = opened.use(await openTestStore())
   const lines: string[] = []
+  const own = `test-${randomUUID()}`
   const engines: Engines = {
     env: Env.parse({
       PORT: options.http ? await freePort() : 0,
@@ -66,7 +67,8 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     }),
     home: homeOf(options),
     store,
-    openQueue: (workspace) => openQueue({ name: `quorum-${workspace}` }),
+    openQueue: (workspace) =>
+      openQueue({ redisUrl: process.env.TEST_REDIS_URL, name: `${own}-${workspace}` }),
     chat: openChat(
       { model: 'test', replicas: [model.url], ...(options.timers ? { timers: options.timers } : {}) },
       {},

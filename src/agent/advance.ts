@@ -9,7 +9,7 @@ import type { Agent } from '../core/home.ts'
 import type { Numbered, StepOf } from '../core/run.ts'
 import { tellFault } from '../core/tell.ts'
 import { voidApprovals } from '../store/approvals.ts'
-import { parkRun, putOffRun, type Run, releaseRun, takeLease } from '../store/runs.ts'
+import { parkRun, putOffRun, type Run, readRun, readSteps, releaseRun, takeLease } from '../store/runs.ts'
 import { inTransaction } from '../store/transaction.ts'
 import { type ActContext, expireApproval, runTool, settleUnknown } from './act.ts'
 import { type AnswerContext, askModel } from './answer.ts'
@@ -48,6 +48,7 @@ export async function advance(
   shutdown: AbortSignal,
 ): Promise<Advanced> {
   const taken = await takeLease(context.pool, runId, context.owner, context.leaseMs)
+  if (taken === 'over') await showOver(context, runId)
   if (taken === 'held' || taken === 'over') return taken
   const { lease, run, steps, failures } = taken
   const times = { leaseMs: context.leaseMs, everyMs: context.beatMs }
@@ -60,6 +61,18 @@ export async function advance(
   } catch (error) {
     return await breakOff(context, work, thread, error)
   }
+}
+
+/** Somebody may have died between the end of a run and showing it: a wake-up of its was left. */
+async function showOver(context: AdvanceContext, runId: string): Promise<void> {
+  const run = await readRun(context.pool, runId)
+  if (!run) return
+  const steps = await readSteps(context.pool, runId)
+  await showEnded(openThread(context, run), steps)
+}
+
+async function showEnded(thread: ThreadView, steps: readonly Numbered[]): Promise<void> {
+  await Promise.all([thread.refreshCards(steps), thread.close(steps)])
 }
 
 async function walk(context: AdvanceContext, work: Work, thread: ThreadView): Promise<Advanced> {
@@ -150,7 +163,7 @@ async function finish(work: Work, thread: ThreadView, end: End): Promise<Perform
   const asked = work.steps.some((s) => s.kind === 'proposed' && s.approval !== undefined)
   const done = await tryRecord(work, [finished], asked ? (tx) => voidApprovals(tx, work.run.id) : undefined)
   if (done !== 'recorded') return done
-  await Promise.all([thread.refreshCards(work.steps), thread.close(work.steps)])
+  await showEnded(thread, work.steps)
   return 'finished'
 }
 

@@ -2,6 +2,7 @@
  * What comes next in a run: a pure function of its steps, the limits and the clock.
  * The model proposes; this decides.
  */
+import { toolName } from './plan.ts'
 import type { Numbered, StepOf, ToolCall } from './run.ts'
 
 /** How far one run may go. */
@@ -52,6 +53,8 @@ export function callState(steps: readonly Numbered[], proposed: Proposed): CallS
   const outcome = decided?.kind === 'decided' ? decided.outcome : undefined
   if (outcome !== undefined && outcome !== 'approved') return outcome
   if (steps.some((s) => s.kind === 'started' && s.call === proposed.call.id)) return 'started'
+  // What a run leaves open when it ends can never be approved any more.
+  if (steps.at(-1)?.kind === 'finished') return 'void'
   return proposed.verdict === 'allow' || outcome === 'approved' ? 'runnable' : 'pending'
 }
 
@@ -128,9 +131,10 @@ function tellStopped(steps: readonly Numbered[]): string {
   for (const step of steps) {
     if (step.kind !== 'proposed' || step.verdict === 'invalid') continue
     const state = callState(steps, step)
-    if (state === 'succeeded') done.push(step.call.tool)
-    else if (state === 'unknown') open.push(`${step.call.tool} (may have run; please check)`)
-    else open.push(step.call.tool)
+    const tool = toolName(step.call.tool)
+    if (state === 'succeeded') done.push(tool)
+    else if (state === 'unknown') open.push(`${tool} (may have run; please check)`)
+    else open.push(tool)
   }
   const parts = ['Stopped.']
   if (done.length > 0) parts.push(`Done before that: ${done.join(', ')}.`)

@@ -46,7 +46,9 @@ function rowOf(step: Step, n: number, steps: readonly Step[]): PlanRow | undefin
   }
 }
 
-function searched(step: StepOf<'recalled'>): string {
+/** How far the search of a run went, in words. */
+export function searched(step: StepOf<'recalled'>): string {
+  if (step.sources === 0) return 'Found no source that everyone here may read'
   const sources = `Searched ${step.sources} ${step.sources === 1 ? 'source' : 'sources'}`
   return step.passages.length === 0 ? `${sources}, found nothing` : sources
 }

@@ -118,7 +118,7 @@ async function listen(
       intake: (heard) => takeIn(pool, heard),
       handle: (heard) => handleHeard(context, inboxKey(heard), heard),
       trace: (run, viewer) => traceOf(pool, run, viewer),
-      home: async (user) => homeView(await slack.speak.name(user)),
+      home: async () => homeView(await slack.speak.name(slack.identity.botUser)),
     },
   )
   const { workspace } = slack.identity

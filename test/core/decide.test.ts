@@ -168,7 +168,16 @@ describe('what comes next', () => {
       stopped,
     ]
     const end = next(...steps)
-    expect(end).toMatchObject({ do: 'finish', text: 'Stopped. Done before that: s__t. Not done: s__t.' })
+    expect(end).toMatchObject({ do: 'finish', text: 'Stopped. Done before that: t. Not done: t.' })
+  })
+
+  test('what was still open when a run ended can no longer be approved', () => {
+    const finished: Step = { kind: 'finished', at, outcome: 'stopped', text: 'Stopped.' }
+    const open = [asked, recalled, answered(2, ['c', 'd']), proposed('c', 'ask'), proposed('d', 'ask')]
+    const steps = number([...open, decided('d', 'approved'), stopped])
+    const states = (all: Numbered[]) => all.flatMap((s) => (s.kind === 'proposed' ? [callState(all, s)] : []))
+    expect(states(steps)).toEqual(['pending', 'runnable'])
+    expect(states(number([...steps, finished]))).toEqual(['void', 'void'])
   })
 })
 

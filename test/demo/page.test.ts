@@ -49,8 +49,28 @@ describe.skipIf(!browser)('the page', () => {
     await workspace.until(() => heard.find(({ command, text }) => command === '/quorum' && text === 'status'))
     await box.fill('/other')
     await box.press('Enter')
-    await page.getByTestId('toast').getByText('one command').waitFor()
+    await page.getByTestId('toast').getByText('This workspace knows').waitFor()
     expect(await box.inputValue()).toBe('/other')
+  })
+
+  test('an agent that is not in a channel is invited before it is mentioned there', async () => {
+    const { workspace, open, said } = stage
+    const page = await open(ana, '#random')
+    const other = await open(ben, '#random')
+    const box = page.getByTestId('composer')
+    await box.fill('@quorum hello')
+    await box.press('Enter')
+    await page.getByTestId('confirm-no').click()
+    await said(page, 'hello').waitFor()
+    await box.fill('@quorum hello again')
+    await box.press('Enter')
+    await page.getByTestId('confirm-yes').click()
+    await other.getByRole('img', { name: 'Quorum' }).waitFor()
+    await said(other, 'hello again').waitFor()
+    await box.fill('@quorum and once more')
+    await box.press('Enter')
+    await said(page, 'and once more').waitFor()
+    await workspace.until(() => stage.heard.filter(({ event }) => event?.type === 'app_mention').length === 2)
   })
 
   test('what the agent answers opens the thread; its plan folds when it is done; Stop interrupts', async () => {

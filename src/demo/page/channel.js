@@ -32,9 +32,10 @@ export function openChannel(node, hands) {
   let emptyShown
   let homeShown
 
+  const membersHere = () => hands.state.channels.get(hands.state.place)?.members.length ?? 0
   const paintHead = () => {
     const { state } = hands
-    const facts = JSON.stringify([state.place, state.me, state.dm])
+    const facts = JSON.stringify([state.place, state.me, state.dm, membersHere()])
     if (facts === headShown) return
     headShown = facts
     head.replaceChildren(...headParts(hands))
@@ -54,10 +55,10 @@ export function openChannel(node, hands) {
     composer.node.hidden = atHome
     if (atHome) return paintHome()
     const messages = messagesIn(state, state.place)
-    const facts = `${state.place}:${messages.length === 0 && state.loaded.has(state.place)}:${state.me}`
+    const show = messages.length === 0 && state.loaded.has(state.place)
+    const facts = JSON.stringify([state.place, show, state.me, membersHere()])
     if (facts !== emptyShown) {
       emptyShown = facts
-      const show = messages.length === 0 && state.loaded.has(state.place)
       empty.replaceChildren(...(show ? emptyParts(hands, composer) : []))
     }
     composer.aim(state.place, placeholder(state))
@@ -127,6 +128,7 @@ function emptyParts(hands, composer) {
   const words = here
     ? `${agent} answers from the team's handbook, shows how it got there, and asks before it does anything. Try one of these:`
     : `${agent} is not in this channel, so it hears nothing that is said here.`
+  const invite = () => hands.order('/ui/invite', { channel: state.place })
   const example = (text) => {
     const whole = dm ? text : `@quorum ${text}`
     return el(
@@ -148,7 +150,13 @@ function emptyParts(hands, composer) {
       avatar(state, state.boot.bot, 'big'),
       el('h2', {}, title),
       el('p', {}, words),
-      here && el('div', { class: 'examples' }, EXAMPLES.map(example)),
+      here
+        ? el('div', { class: 'examples' }, EXAMPLES.map(example))
+        : el(
+            'button',
+            { type: 'button', class: 'button', data: { testid: 'invite' }, on: { click: invite } },
+            `Invite ${agent}`,
+          ),
     ),
   ]
 }

@@ -62,7 +62,8 @@ function hear(event) {
     next = applyEvent(state, event)
   })
   if (next.recount) recount(next.recount)
-  if (next.open) hands.openThread(next.open.channel, next.open.ts, { byItself: true })
+  const writing = document.activeElement?.id === 'thread-composer' && document.activeElement.value !== ''
+  if (next.open && !writing) hands.openThread(next.open.channel, next.open.ts, { byItself: true })
 }
 
 /** Reads a channel's reply counts again, a little later, once for many events. */
@@ -141,12 +142,33 @@ hands.toggleSide = () => $('app').classList.toggle('side-open')
 /** Says something, or gives a slash command. True when it was taken. */
 hands.say = async (channel, thread, text) => {
   if (text.startsWith('/')) return command(channel, thread, text)
+  if (/@quorum\b/i.test(text)) await offerInvitation(channel)
   return Boolean(await hands.order('/ui/say', { channel, text, ...(thread && { thread_ts: thread }) }))
 }
 
+/** Whoever mentions the agent where it cannot hear is asked first, as in Slack. */
+async function offerInvitation(channel) {
+  const { state } = hands
+  const { name, members } = state.channels.get(channel) ?? {}
+  if (!members || members.includes(state.boot.bot)) return
+  const agent = nameOf(state, state.boot.bot)
+  const words = `Without an invitation it hears nothing that is said in #${name}.`
+  const sure = await confirmWith(
+    {
+      title: { text: `${agent} is not in this channel` },
+      text: { type: 'plain_text', text: words },
+      confirm: { text: 'Invite and send' },
+      deny: { text: 'Only send' },
+    },
+    hands,
+  )
+  if (sure) await hands.order('/ui/invite', { channel })
+}
+
 async function command(channel, thread, text) {
+  if (/^\/invite\s+@quorum\s*$/i.test(text)) return Boolean(await hands.order('/ui/invite', { channel }))
   if (!/^\/quorum(\s|$)/.test(text)) {
-    notice('This workspace knows one command: /quorum.')
+    notice('This workspace knows /quorum and /invite @quorum.')
     return false
   }
   if (thread) {

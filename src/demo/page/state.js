@@ -98,6 +98,11 @@ export function applyEvent(state, event) {
     case 'home':
       state.home = event.view
       return {}
+    case 'joined': {
+      const channel = state.channels.get(event.channel)
+      if (channel && !channel.members.includes(event.user)) channel.members.push(event.user)
+      return {}
+    }
     case 'session':
       state.sessions.set(threadKey(event.channel, event.thread_ts), {
         status: event.status,
@@ -138,11 +143,17 @@ function applyDeleted(state, channel, ts) {
   return { recount: channel }
 }
 
-/** The agent answered in a thread this person started, and no other thread is being read. */
+/**
+ * The agent answered in a thread this person started, and no other thread is being read: one that is older gives
+ * way when the answer begins.
+ */
 function threadToOpen(state, channel, message) {
-  if (state.thread || state.place !== channel || message.user !== state.boot.bot) return undefined
+  if (state.place !== channel || message.user !== state.boot.bot) return undefined
   if (state.dismissed.has(threadKey(channel, message.thread_ts))) return undefined
   const root = state.roots.get(channel)?.get(message.thread_ts)
+  const read = state.thread
+  if (read && (root?.reply_count || read.channel !== channel || read.ts >= message.thread_ts))
+    return undefined
   return root?.user === state.me ? { channel, ts: message.thread_ts } : undefined
 }
 

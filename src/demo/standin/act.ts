@@ -13,10 +13,13 @@ const FILE = /\b(files?|documents?)\b/i
 const WORDS = /content|text|body|message|observation/i
 const FOLDER = /\b(folders?|director(y|ies)|dir)\b/i
 
-/** What a text asks for, clause by clause. A clause that only adds to the one before is taken into it. */
-export function planDeeds(text: string, tools: Tool[]): Deed[] {
+/**
+ * What a text asks for, clause by clause. A clause that only adds to the one before is taken into it; `named` is
+ * the file that `it` means until another one is named.
+ */
+export function planDeeds(text: string, tools: Tool[], named?: string): Deed[] {
   const deeds: Deed[] = []
-  let file: string | undefined
+  let file = named
   for (const said of readClauses(text)) {
     const before = deeds.at(-1)
     const clause = resolve(said, file)

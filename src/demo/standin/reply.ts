@@ -2,6 +2,7 @@
 import { askFor, complete, type Deed, didAsk, nextCalls, planDeeds } from './act.ts'
 import { quote } from './quote.ts'
 import { readSituation, type Situation, type WireRequest } from './read.ts'
+import { filesIn } from './request.ts'
 import { succeeded, tellResults } from './tell.ts'
 
 export type Reply = { text: string; calls: { name: string; args: unknown }[] }
@@ -54,7 +55,8 @@ function think(situation: Situation, today: string): Reply {
 /** What the turn asks for; an answer to our question, or `again`, reaches back into the thread. */
 function wanted({ said, history, tools }: Situation): Deed[] {
   const [first = '', ...later] = said
-  const own = planDeeds(first, tools)
+  const named = history.flatMap(({ asked }) => asked.flatMap(filesIn)).at(-1)
+  const own = planDeeds(first, tools, named)
   const more = later.flatMap((text) => planDeeds(text, tools))
   if (AGAIN.test(first) && own.length === 0) {
     const before = history.toReversed().map(({ asked }) => asked.flatMap((text) => planDeeds(text, tools)))

@@ -55,8 +55,10 @@ function tellingOf(world: World, user: string, change: Change): Json | undefined
         ? { type: 'session', channel, thread_ts: thread, ...session }
         : undefined
     }
-    case 'joined':
-      return undefined
+    case 'joined': {
+      const { channel, user: joined } = change
+      return mayRead(world, user, channel) ? { type: 'joined', channel, user: joined } : undefined
+    }
     default:
       return change.user === user ? privateTelling(change) : undefined
   }

@@ -67,7 +67,7 @@ function describe(hub: Hub, person: Person): Json {
     updated: 1_700_000_000,
     profile: {
       real_name: person.real_name,
-      display_name: person.name,
+      display_name: first_name,
       first_name,
       last_name,
       team: team.id,

@@ -1,7 +1,7 @@
 /** The page's own requests: what one person sees, and what they do. Plain JSON both ways. */
 import type { Hub } from './hub.ts'
 import { click, closeView, command, submit } from './interact.ts'
-import { edit, expectPerson, expectReader, interrupt, openHome, remove, say } from './people.ts'
+import { edit, expectPerson, expectReader, interrupt, invite, openHome, remove, say } from './people.ts'
 import { isObject } from './shape.ts'
 import {
   dmOf,
@@ -60,6 +60,11 @@ const ACTS: Record<string, Act> = {
   '/ui/say': (hub, as, body) => ({
     ts: say(hub, as, need(body, 'channel'), need(body, 'text'), optional(body, 'thread_ts')),
   }),
+  '/ui/invite': (hub, as, body) => {
+    const channel = need(body, 'channel')
+    expectReader(hub.world, as, channel)
+    invite(hub, hub.world.bot.user, channel)
+  },
   '/ui/edit': (hub, as, body) => edit(hub, as, need(body, 'channel'), need(body, 'ts'), need(body, 'text')),
   '/ui/delete': (hub, as, body) => remove(hub, as, need(body, 'channel'), need(body, 'ts')),
   '/ui/click': async (hub, as, body) => {

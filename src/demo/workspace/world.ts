@@ -116,7 +116,7 @@ const PEOPLE: Omit<Person, 'is_bot'>[] = [
   {
     id: 'U0GIL',
     name: 'gil',
-    real_name: 'Gil Moreau (partner)',
+    real_name: 'Gil Moreau',
     color: '#5b6b7a',
     is_guest: true,
     is_admin: false,

@@ -58,7 +58,10 @@ export function cardMessage(card: Card): Message {
     { type: 'rich_text_preformatted', elements: [text(showArguments(card.args))] },
   ]
   const below: RichTextElement[] = []
-  if (card.note) below.push(text(`${cut(clean(card.note).replaceAll('\n', ' '), 500)}\n`))
+  if (card.note)
+    below.push(
+      text(`${cut(clean(card.note).replaceAll('\n', ' '), 500)}${card.state === 'pending' ? '\n' : ''}`),
+    )
   if (card.state === 'pending') {
     below.push(
       text('May decide: '),
@@ -67,9 +70,11 @@ export function cardMessage(card: Card): Message {
       moment(card.expires),
     )
   }
-  below.push(text(`${card.state === 'pending' ? ' · ' : ''}run ${oneLine(card.run, 60)}`))
-  const blocks: KnownBlock[] = [rich(...elements), rich(section(...below))]
+  const blocks: KnownBlock[] = [rich(...elements)]
+  if (below.length > 0) blocks.push(rich(section(...below)))
   if (card.state === 'pending') blocks.push(buttons(card))
+  const words = `run ${oneLine(card.run, 60)}`
+  blocks.push({ type: 'context', elements: [{ type: 'plain_text', text: words, emoji: false }] })
   return {
     text: `${fallbackText([rich(section(...heading(card), text(' '), ...what))])}`,
     blocks,

@@ -39,12 +39,13 @@ export function people(users: readonly string[]): RichTextElement[] {
   })
 }
 
-/** A moment in the reader's own time zone; `iso` must be a valid ISO date. */
-export function moment(iso: string): RichTextDate | RichTextText {
+/** A moment in the reader's own time zone, to the minute or the second; `iso` must be a valid ISO date. */
+export function moment(iso: string, to: 'minute' | 'second' = 'minute'): RichTextDate | RichTextText {
   const seconds = Math.floor(Date.parse(iso) / 1000)
   if (!Number.isFinite(seconds)) return text('an unknown time')
   const fallback = `${new Date(seconds * 1000).toISOString().slice(0, 16).replace('T', ' ')} UTC`
-  return { type: 'date', timestamp: seconds, format: '{date_short_pretty} {time}', fallback }
+  const format = to === 'minute' ? '{date_short_pretty} {time}' : '{date_short_pretty} {time_secs}'
+  return { type: 'date', timestamp: seconds, format, fallback }
 }
 
 /** A duration as people say it. */

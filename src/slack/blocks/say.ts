@@ -13,8 +13,8 @@ export function sayMessage(sentence: string, metadata?: { run: string; part: str
 /** The App Home, for now: what this is and how to begin. `lines` are added below, each one paragraph. */
 export function homeView(name: string, lines: readonly string[] = []): HomeView {
   const intro = [
-    `Mention @${name} in a channel, or write to it here. It answers from your team's knowledge with its sources.`,
-    'It asks in the thread before it changes anything; whoever may approve presses Approve or Deny.',
+    `Mention @${name} in a channel, or write to it under Messages. It answers from your team's knowledge, with its sources.`,
+    'It asks in the thread before it changes anything; whoever may decide presses Approve or Deny.',
     '/quorum ask, /quorum status, /quorum stop and /quorum help work in every channel.',
   ]
   const header = cut(clean(name).replaceAll('\n', ' '), 140) || 'Quorum'

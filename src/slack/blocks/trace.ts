@@ -1,6 +1,6 @@
 /** "How I got here": the steps of a run as a modal. */
 import type { KnownBlock, ModalView, RichTextElement } from '@slack/types'
-import { toolName } from '../../core/plan.ts'
+import { searched, toolName } from '../../core/plan.ts'
 import type { Step, StepOf } from '../../core/run.ts'
 import { moment, person, rich, section, span, text } from './elements.ts'
 import { clean, cut, webAddress } from './text.ts'
@@ -30,7 +30,7 @@ export function traceView(run: string, steps: readonly Step[]): ModalView {
 
 function rowOf(step: Step, n: number): KnownBlock {
   const title = text(`${n}. ${titleOf(step)}`, { bold: true })
-  return rich(section(title, text(' · '), moment(step.at), ...detailsOf(step)))
+  return rich(section(title, text(' · '), moment(step.at, 'second'), ...detailsOf(step)))
 }
 
 function summary(steps: readonly Step[]): string {
@@ -52,7 +52,7 @@ function titleOf(step: Step): string {
     case 'steered':
       return step.edit ? 'The question was changed' : 'A message came in'
     case 'recalled':
-      return `Searched ${step.sources} ${step.sources === 1 ? 'source' : 'sources'}`
+      return searched(step)
     case 'answered':
       return step.calls.length > 0 ? 'The model asked for tools' : 'The model answered'
     case 'proposed': {
@@ -104,15 +104,16 @@ function recalledDetails(step: StepOf<'recalled'>): RichTextElement[] {
   const elements: RichTextElement[] = [text(` · ${span(step.ms)}`), line(`“${cut(clean(step.query), 200)}”`)]
   for (const passage of step.passages.slice(0, MOST_TITLES)) {
     const title = cut(clean(passage.title).replaceAll('\n', ' '), 90) || 'Untitled'
+    const heading = cut(clean(passage.heading).replaceAll('\n', ' ').trim(), 90)
     const address = passage.link && passage.link.length < 300 ? webAddress(passage.link) : undefined
     elements.push(
       text(`\n[${passage.n}] `),
       address ? { type: 'link', url: address, text: title } : text(title),
     )
+    if (heading && heading !== title) elements.push(text(`: ${heading}`))
   }
   const more = step.passages.length - MOST_TITLES
   if (more > 0) elements.push(text(`\nand ${more} more`))
-  if (step.passages.length === 0) elements.push(text('\nnothing found'))
   if (step.degraded) elements.push(line(step.degraded))
   return elements
 }

@@ -87,8 +87,9 @@ export async function handleHeard(context: HearContext, key: string, fresh?: Hea
     const after = await inTransaction(context.pool, async (tx) => {
       return (await claimInbox(tx, key)) ? tellStory(context, tx, asked) : {}
     })
+    const acting = actAfter(context, asked, after) // First, so that its first word to the store is the first.
     context.poke()
-    await actAfter(context, asked, after)
+    await acting
   } catch (error) {
     await giveUpAfterAll(context, key, heard, error)
   }

@@ -89,8 +89,7 @@ async function act(
   try {
     const advanced = await context.advance(wakeup.run, owner, shutdown)
     context.log('info', 'a run was advanced', { run: wakeup.run, advanced })
-    await clearWakeup(context.pool, wakeup.id)
-    poke()
+    if (await clearWakeup(context.pool, wakeup.id)) poke()
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     context.log('error', 'a wake-up could not be acted on; the sweep will find its run', {

@@ -150,6 +150,7 @@ export async function readPast(
   run: Run,
   limit = 20,
 ): Promise<{ user: string; question: string; answer: string }[]> {
+  if (run.message === run.thread) return [] // The question that began the thread.
   const found = await db.query(
     `select a.body as asked, f.body as finished from runs r
        join steps a on a.run = r.id and a.n = 1

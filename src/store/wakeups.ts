@@ -28,9 +28,14 @@ export async function markDispatched(db: Db, ids: readonly string[]): Promise<vo
   ])
 }
 
-/** Forgets a wake-up that was acted on; one that was renewed meanwhile stays. */
-export async function clearWakeup(db: Db, id: string): Promise<void> {
-  await db.query('delete from wakeups where id = $1', [id])
+/** Forgets a wake-up that was acted on; one that was renewed meanwhile stays. Says whether any wait in the outbox. */
+export async function clearWakeup(db: Db, id: string): Promise<boolean> {
+  const cleared = await db.query(
+    `with cleared as (delete from wakeups where id = $1)
+     select exists (select from wakeups where dispatched_at is null) as more`,
+    [id],
+  )
+  return cleared.rows[0]?.more ?? false
 }
 
 /**

@@ -5,7 +5,7 @@ import type pg from 'pg'
 import { Fault } from '../core/fault.ts'
 import type { Message } from '../slack/message.ts'
 import type { Speak } from '../slack/speak.ts'
-import { adoptPost, beginPost, dropPost, endPost } from '../store/posts.ts'
+import { adoptPost, beginPost, dropPost, endPost, findPost } from '../store/posts.ts'
 
 /** What saying needs. */
 export type Mouth = { pool: pg.Pool; speak: Pick<Speak, 'post' | 'find'> }
@@ -50,4 +50,14 @@ export async function sayForSure(mouth: Mouth, saying: Saying): Promise<{ ts: st
     if (said !== 'busy') return said
     await sleep(100)
   }
+}
+
+/** Where it was said, also where whoever said it died before recording that; undefined where it was not. */
+export async function findSaid(mouth: Mouth, saying: Omit<Saying, 'message'>): Promise<string | undefined> {
+  const { owner, part } = saying
+  const post = await findPost(mouth.pool, owner, part)
+  if (!post || post.ts) return post?.ts
+  const said = await mouth.speak.find(saying.channel, saying.thread, owner, part)
+  if (said) await endPost(mouth.pool, owner, part, said)
+  return said
 }

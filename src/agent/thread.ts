@@ -9,9 +9,8 @@ import { type CardState, cardMessage } from '../slack/blocks/card.ts'
 import { planMessage } from '../slack/blocks/plan.ts'
 import { openLive } from '../slack/live.ts'
 import type { Speak } from '../slack/speak.ts'
-import { findPost } from '../store/posts.ts'
 import type { Run } from '../store/runs.ts'
-import { sayForSure, sayOnce } from './say.ts'
+import { findSaid, sayForSure, sayOnce } from './say.ts'
 
 /** At most one edit of the plan in this many milliseconds. */
 const EDIT_MS = 1500
@@ -58,8 +57,10 @@ export function openThread(context: ThreadContext, run: Run): ThreadView {
   let cards: Promise<void> = Promise.resolve()
 
   async function refreshCard(steps: readonly Numbered[], proposed: StepOf<'proposed'>): Promise<void> {
-    const ts = await findPost(context.pool, run.id, `card:${proposed.approval}`)
-    if (ts) await context.speak.update(run.channel, ts, cardMessage(cardOf(run, steps, proposed)))
+    const card = placed(run, `card-${proposed.approval}`, cardMessage(cardOf(run, steps, proposed)))
+    // A person may have decided on a card whose author died before it was recorded.
+    const ts = await findSaid(context, card)
+    if (ts) await context.speak.update(run.channel, ts, card.message)
   }
 
   return {
@@ -71,7 +72,7 @@ export function openThread(context: ThreadContext, run: Run): ThreadView {
     },
     async postCard(proposed) {
       const message = cardMessage(cardOf(run, [], proposed))
-      return (await sayForSure(context, placed(run, `card:${proposed.approval}`, message))).ts
+      return (await sayForSure(context, placed(run, `card-${proposed.approval}`, message))).ts
     },
     refreshCards(steps) {
       for (const step of steps) {

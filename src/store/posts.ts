@@ -41,7 +41,13 @@ export async function dropPost(db: Db, owner: string, part: string): Promise<voi
   await db.query('delete from posts where owner = $1 and part = $2 and ts is null', [owner, part])
 }
 
-export async function findPost(db: Db, owner: string, part: string): Promise<string | undefined> {
+/** A post that was announced; without `ts` where nobody recorded whether it was made. Undefined: never announced. */
+export async function findPost(
+  db: Db,
+  owner: string,
+  part: string,
+): Promise<{ ts: string | undefined } | undefined> {
   const found = await db.query('select ts from posts where owner = $1 and part = $2', [owner, part])
-  return found.rows[0]?.ts ?? undefined
+  const row = found.rows[0]
+  return row && { ts: row.ts ?? undefined }
 }

@@ -43,27 +43,20 @@ export function lineFor(settings: SlackSettings): Line {
   )
 }
 
-/** Socket Mode. The library reconnects by itself; here that is logged, and kept from ending the process. */
+/**
+ * Socket Mode. When a connection breaks, the library makes another; where that fails, we try again, so that it
+ * ends when we do and is told once.
+ */
 function socketLine(settings: SlackSettings, appToken: string): Line {
   const { log } = settings
+  const quiet: Log = (level, message, fields) => {
+    if (!ATTEMPT.test(message)) log?.(level, message, fields)
+  }
   const receiver = new SocketModeReceiver({
     appToken,
-    logger: slackLogger(log),
+    logger: slackLogger(quiet),
     processEventErrorHandler: async () => false,
-    installerOptions: {
-      clientOptions: {
-        ...clientOptions(settings.apiUrl, log),
-        rejectRateLimitedCalls: false,
-        retryConfig: {
-          retries: 100,
-          forever: true,
-          factor: 1.5,
-          minTimeout: 500,
-          maxTimeout: 15_000,
-          randomize: true,
-        },
-      },
-    },
+    installerOptions: { clientOptions: clientOptions(settings.apiUrl, quiet) },
   })
   const { client } = receiver
   let [connected, started, stopped] = [false, false, false]
@@ -98,20 +91,33 @@ function socketLine(settings: SlackSettings, appToken: string): Line {
   }
 }
 
+/** What the library says of every failed attempt. */
+const ATTEMPT = /^http request failed|^Failed to retrieve a new WSS URL/
+
+/** Between attempts: soon at first, at most 15 s, and not all processes at once. */
+const pauseMs = (failures: number) => Math.min(500 * 1.5 ** failures, 15_000) * (0.5 + Math.random() / 2)
+
 /** The library starts again from a timer of its own, where a failure would end the process. */
 function surviveReconnects(
   client: SocketModeReceiver['client'],
   state: { mayThrow(): boolean; over(): boolean; log: Log | undefined },
 ): void {
   const open = client.start.bind(client)
+  let failures = 0
+  let told = ''
   client.start = async () => {
     try {
-      return await open()
+      const opened = await open()
+      if (state.over()) await client.disconnect()
+      failures = 0
+      told = ''
+      return opened
     } catch (error) {
       if (state.mayThrow()) throw error
-      const fields = { error: slackFault(error, 'apps.connections.open').message }
-      state.log?.('error', 'Cannot connect to Slack again; next attempt in 30 s', fields)
-      setTimeout(() => state.over() || client.start(), 30_000).unref()
+      const why = slackFault(error, 'apps.connections.open').message
+      if (why !== told) state.log?.('error', 'Cannot connect to Slack; trying until it works', { error: why })
+      told = why
+      setTimeout(() => state.over() || client.start(), pauseMs(failures++)).unref()
       return { ok: false } // Nobody reads it.
     }
   }

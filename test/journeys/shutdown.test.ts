@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest'
 import { Fault } from '../../src/core/fault.ts'
+import { openWorkspace } from '../../src/demo/workspace/open.ts'
+import { startCommand } from '../support/command.ts'
+import { makeHome } from '../support/home.ts'
 import { openStage } from '../support/stage.ts'
 import { packaged } from '../support/tools.ts'
 
@@ -66,3 +69,36 @@ test('the queue wiped while runs wait: they are answered all the same', async ()
   )
   for (const ts of asked) await stage.ended(channel, ts)
 })
+
+test('a process that cannot reach Slack says so once, and ends when it is asked to', async () => {
+  await using home = await makeHome({
+    'models.yaml': JSON.stringify({
+      pools: { main: { model: 'test', replicas: ['http://127.0.0.1:9/v1'] } },
+    }),
+  })
+  await using workspace = await openWorkspace()
+  const command = startCommand(['start'], {
+    cwd: home.dir,
+    env: {
+      SLACK_BOT_TOKEN: workspace.botToken,
+      SLACK_APP_TOKEN: workspace.appToken,
+      SLACK_API_URL: workspace.apiUrl,
+      QUORUM_HOME: home.dir,
+      PORT: '0',
+    },
+  })
+  try {
+    await command.printed(/quorum is running/)
+    await workspace.close()
+    // The second attempt comes at most half a second after the first.
+    await command.printed(/Cannot connect to Slack/)
+    await new Promise((resolve) => setTimeout(resolve, 1_000))
+    command.signal('SIGTERM')
+    const late = new Promise((resolve) => setTimeout(resolve, 10_000, 'still there').unref())
+    expect(await Promise.race([command.ended, late])).toBe(0)
+    expect(command.err().match(/Slack.*(lost|connect|fail)/gi)).toHaveLength(2)
+  } finally {
+    command.signal('SIGKILL')
+    await command.ended
+  }
+}, 60_000)

@@ -45,7 +45,12 @@ export async function openHealth(
   const address = server.address()
   return {
     port: typeof address === 'object' && address ? address.port : where.port,
-    close: () => new Promise((resolve) => server.close(() => resolve())),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        // A connection that never asks anything would hold the end of the process for a minute.
+        if ('closeAllConnections' in server) server.closeAllConnections()
+      }),
   }
 }
 

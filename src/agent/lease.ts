@@ -89,8 +89,8 @@ export function keepLease(
         const n = await renewLease(pool, lease, times.leaseMs)
         if (n === 'lost') return work.abort('lost' satisfies AbortReason)
         renewed = Date.now()
-        if (n > seen && (await hasStopped(pool, lease.run, seen)))
-          return work.abort('stop' satisfies AbortReason)
+        // Renewed further: saying that it was stopped may take longer than a lease.
+        if (n > seen && (await hasStopped(pool, lease.run, seen))) work.abort('stop' satisfies AbortReason)
         seen = n
       } catch {
         if (Date.now() - renewed > times.leaseMs) return work.abort('lost' satisfies AbortReason)

@@ -89,7 +89,7 @@ function tellCall(steps: readonly Numbered[], proposed: StepOf<'proposed'>): str
   const why = decided?.kind === 'decided' && decided.why ? ` ${decided.why}` : ''
   switch (callState(steps, proposed)) {
     case 'invalid':
-      return `Not run: the call does not fit the tool. ${proposed.why}`
+      return `Not run: the call does not fit the tool. ${harmless(proposed.why)}`
     case 'denied':
       return `Not run: the policy does not allow this call. ${proposed.why}`
     case 'rejected':
@@ -99,7 +99,7 @@ function tellCall(steps: readonly Numbered[], proposed: StepOf<'proposed'>): str
     case 'void':
       return `Not run: the approval no longer held.${why}`
     case 'unknown':
-      return `Outcome unknown: the call may have run. Tell the person to check; do not repeat it. ${text}`
+      return `Outcome unknown: the call may have run. Tell the person to check; do not repeat it.\n${enclose('result', text)}`
     case 'failed':
       return `The tool reported an error:\n${enclose('result', text)}`
     case 'succeeded':
@@ -128,13 +128,20 @@ function enclose(tag: string, text: string): string {
   return `<${tag}>\n${harmless(text)}\n</${tag}>`
 }
 
-/** Takes from text the power to open or close the tags the prompt is made of. */
+const OUR_TAGS = /<(?=\s*\/?\s*(?:passages?|message|result)\b)/gi
+/** What chat templates mark roles, turns and calls with: most servers read it in any text as if it were theirs. */
+const THEIR_TAGS =
+  /<(?=[|｜][^<>|｜\s]{1,60}[|｜]>|\/?(?:s|bos|eos|think|tool_(?:call|response)s?|(?:start|end)_of_turn)>)/gi
+const THEIR_BRACKETS =
+  /\[(?=\/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_(?:CALLS|RESULTS|CONTENT)|ARGS)\])/g
+
+/** Takes from text the power to open or close the tags the prompt is made of, ours and the model's own. */
 function harmless(text: string): string {
-  return text.replace(/<(?=\s*\/?\s*(?:passages?|message|result)\b)/gi, '‹')
+  return text.replace(OUR_TAGS, '‹').replace(THEIR_TAGS, '‹').replace(THEIR_BRACKETS, '⁅')
 }
 
 function attribute(text: string): string {
-  return text.replace(/["<>\n\r]/g, ' ').slice(0, 300)
+  return harmless(text.replace(/["<>\n\r]/g, ' ').slice(0, 300))
 }
 
 function cut(text: string, limit: number): string {

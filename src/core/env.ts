@@ -25,7 +25,9 @@ export const Env = z.object({
     .describe('Runs one process advances at once.'),
   HOST: z.string().default('127.0.0.1').describe('Address to listen on for health and signed HTTP.'),
   PORT: z.coerce.number().int().min(0).max(65535).default(3000).describe('Port for health and signed HTTP.'),
-  OPENAI_BASE_URL: text('An OpenAI-compatible endpoint, used where the home has no models.yaml.'),
+  OPENAI_BASE_URL: empty(z.url({ protocol: /^https?$/, error: 'not a web address' }).optional()).describe(
+    'An OpenAI-compatible endpoint, used where the home has no models.yaml.',
+  ),
   OPENAI_API_KEY: text('Key for OPENAI_BASE_URL, or for OpenAI itself where no address is given.'),
   OPENAI_MODEL: text('Model to ask for at OPENAI_BASE_URL; the first one it lists where empty.'),
   LOG_LEVEL: z

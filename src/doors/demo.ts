@@ -9,6 +9,7 @@ import { openStandIn } from '../demo/standin/open.ts'
 import { openWorkspace, type Workspace } from '../demo/workspace/open.ts'
 import { lockDirectory } from '../store/lock.ts'
 import { openEngines } from './engines.ts'
+import { readEnv } from './environment.ts'
 import { makeVectors, readSources } from './learn.ts'
 import { serve } from './serve.ts'
 import { untilAsked } from './until.ts'
@@ -126,7 +127,7 @@ async function openPlace(data: string, port: number): Promise<Workspace> {
 
 /** The demo's settings: embedded engines always, the model of the environment where there is one. */
 function demoEnv(data: string, options: { log?: string; settings?: Partial<Env> }): Env {
-  const { OPENAI_BASE_URL, OPENAI_API_KEY, OPENAI_MODEL } = process.env
+  const { OPENAI_BASE_URL, OPENAI_API_KEY, OPENAI_MODEL } = readEnv()
   const base = EnvSchema.parse({
     QUORUM_HOME: HOME,
     QUORUM_DATA: data,

@@ -15,6 +15,8 @@ export type Saying = { owner: string; part: string; channel: string; thread?: st
 
 /** After this long an author who announced a post and has not come back is taken for dead, in ms. */
 const AUTHOR_LOST_MS = 15_000
+/** An author who waits for Slack says this often that it lives, in ms. */
+const RENEW_MS = 5_000
 
 /**
  * Says it, or finds out where it was said. `busy`: somebody else is saying it right now.
@@ -33,6 +35,7 @@ export async function sayOnce(mouth: Mouth, saying: Saying): Promise<{ ts: strin
     }
   }
   const message = { ...saying.message, metadata: { run: owner, part } }
+  const renewing = setInterval(() => void adoptPost(mouth.pool, owner, part, 0).catch(() => false), RENEW_MS)
   try {
     const { ts } = await mouth.speak.post(saying.channel, saying.thread, message)
     await endPost(mouth.pool, owner, part, ts)
@@ -40,6 +43,8 @@ export async function sayOnce(mouth: Mouth, saying: Saying): Promise<{ ts: strin
   } catch (error) {
     if (error instanceof Fault && error.code !== 'slack-unreachable') await dropPost(mouth.pool, owner, part)
     throw error
+  } finally {
+    clearInterval(renewing)
   }
 }
 

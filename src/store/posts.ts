@@ -22,7 +22,7 @@ export async function beginPost(db: Db, owner: string, part: string, channel: st
   return { state: 'posting', ageMs: Number(row?.age ?? 0) }
 }
 
-/** Takes over a post whose author did not come back; false where somebody else was quicker. */
+/** Takes over a post whose author did not come back, or renews one's own; false where somebody else was quicker. */
 export async function adoptPost(db: Db, owner: string, part: string, olderThanMs: number): Promise<boolean> {
   const taken = await db.query(
     `update posts set begun_at = now() where owner = $1 and part = $2 and ts is null

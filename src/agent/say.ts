@@ -5,7 +5,7 @@ import type pg from 'pg'
 import { Fault } from '../core/fault.ts'
 import type { Message } from '../slack/message.ts'
 import type { Speak } from '../slack/speak.ts'
-import { adoptPost, beginPost, dropPost, endPost, findPost } from '../store/posts.ts'
+import { adoptPost, beginPost, dropPost, endPost, findPost, touchPost } from '../store/posts.ts'
 
 /** What saying needs. */
 export type Mouth = { pool: pg.Pool; speak: Pick<Speak, 'post' | 'find'> }
@@ -22,12 +22,27 @@ const RENEW_MS = 5_000
  * Says it, or finds out where it was said. `busy`: somebody else is saying it right now.
  * Throws the `Fault` of Slack's refusal; then it can be tried again.
  */
-export async function sayOnce(mouth: Mouth, saying: Saying): Promise<{ ts: string; new: boolean } | 'busy'> {
+export async function sayOnce(
+  mouth: Mouth,
+  saying: Saying,
+  lostMs = AUTHOR_LOST_MS,
+): Promise<{ ts: string; new: boolean } | 'busy'> {
   const { owner, part } = saying
   const post = await beginPost(mouth.pool, owner, part, saying.channel)
   if (post.state === 'posted') return { ts: post.ts, new: false }
-  if (post.state === 'posting') {
-    if (!(await adoptPost(mouth.pool, owner, part, AUTHOR_LOST_MS))) return 'busy'
+  if (post.state === 'posting' && !(await adoptPost(mouth.pool, owner, part, lostMs))) return 'busy'
+  // Slack may have us wait for longer than an author may be silent.
+  const beat = setInterval(() => void touchPost(mouth.pool, owner, part).catch(() => {}), lostMs / 3)
+  try {
+    return await sayNow(mouth, saying, post.state === 'posting')
+  } finally {
+    clearInterval(beat)
+  }
+}
+
+async function sayNow(mouth: Mouth, saying: Saying, adopted: boolean): Promise<{ ts: string; new: boolean }> {
+  const { owner, part } = saying
+  if (adopted) {
     const said = await mouth.speak.find(saying.channel, saying.thread, owner, part)
     if (said) {
       await endPost(mouth.pool, owner, part, said)
@@ -49,9 +64,13 @@ export async function sayOnce(mouth: Mouth, saying: Saying): Promise<{ ts: strin
 }
 
 /** As {@link sayOnce}, waiting for whoever is saying it. */
-export async function sayForSure(mouth: Mouth, saying: Saying): Promise<{ ts: string; new: boolean }> {
+export async function sayForSure(
+  mouth: Mouth,
+  saying: Saying,
+  lostMs = AUTHOR_LOST_MS,
+): Promise<{ ts: string; new: boolean }> {
   for (;;) {
-    const said = await sayOnce(mouth, saying)
+    const said = await sayOnce(mouth, saying, lostMs)
     if (said !== 'busy') return said
     await sleep(100)
   }

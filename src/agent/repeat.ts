@@ -1,4 +1,6 @@
 /** Doing something again and again, until closed. */
+import { Fault } from '../core/fault.ts'
+import { isAway } from '../store/server.ts'
 
 export type Repeating = {
   /** Does it now; once more where it is being done already. */
@@ -9,7 +11,7 @@ export type Repeating = {
 
 /**
  * Does `work` every `ms`, and at once when poked, never twice at a time. Failures are logged, once for a
- * row of equal ones, and the next turn comes.
+ * row of equal ones, and the next turn comes; that store or queue are away they say themselves.
  */
 export function repeat(
   ms: number,
@@ -33,7 +35,8 @@ export function repeat(
         },
         (error: unknown) => {
           const why = error instanceof Error ? error.message : String(error)
-          if (why !== failing) log('warn', 'something done again and again failed; it goes on', { why })
+          if (why !== failing && !toldAlready(error))
+            log('warn', 'something done again and again failed; it goes on', { why })
           failing = why
         },
       )
@@ -55,4 +58,8 @@ export function repeat(
       await busy
     },
   }
+}
+
+function toldAlready(error: unknown): boolean {
+  return error instanceof Fault ? error.code === 'queue-unreachable' : isAway(error)
 }

@@ -44,7 +44,10 @@ const kept = { removeOnComplete: true, removeOnFail: { age: 24 * 3600, count: 10
 export async function openQueue(settings: QueueSettings): Promise<Queue> {
   if (settings.redisUrl) return openOn(settings.redisUrl, 'server', settings, async () => {})
   const broke = (error: Error) =>
-    settings.log?.warn({ error }, 'the embedded queue broke and is started again; what waits is in the store')
+    settings.log?.warn(
+      { reason: error.message },
+      'the embedded queue broke and is started again; what waits is in the store',
+    )
   const embedded = await openEmbeddedQueue({ broke })
   try {
     return await openOn(embedded.url, 'embedded', settings, embedded.close)

@@ -48,7 +48,8 @@ export async function openStore(settings: StoreSettings): Promise<Store> {
   }
   const embedded = await openEmbedded({
     dir: path.join(settings.dataDir, 'store'),
-    broke: (error) => settings.log?.error({ error }, 'the embedded database broke and is started again'),
+    broke: (error) =>
+      settings.log?.error({ reason: error.message }, 'the embedded database broke and is started again'),
   })
   const pool = new pg.Pool({
     host: embedded.host,
@@ -61,7 +62,9 @@ export async function openStore(settings: StoreSettings): Promise<Store> {
     connectionTimeoutMillis: 60_000,
     types,
   })
-  pool.on('error', (error) => settings.log?.warn({ error }, 'the connection to the embedded database broke'))
+  pool.on('error', (error) =>
+    settings.log?.warn({ reason: error.message }, 'the connection to the embedded database broke'),
+  )
   return asStore('embedded', pool, embedded.close)
 }
 

@@ -35,14 +35,45 @@ export async function openServer(settings: ServerSettings): Promise<pg.Pool> {
     application_name: 'quorum',
     types,
   })
-  pool.on('error', (error) => settings.log?.warn({ error }, `a connection to ${address} broke`))
+  pool.on('error', () => {})
   try {
     await waitForAnswer(pool, address, settings)
+    tellOutages(pool, address, settings.log)
     return pool
   } catch (error) {
     await pool.end()
     throw error
   }
+}
+
+/** Says once that the server is away, however many connections that breaks, and once that it is back. */
+function tellOutages(pool: pg.Pool, address: string, log: StoreLog | undefined): void {
+  let away = false
+  const broke = (error: unknown) => {
+    if (away || !isAway(error)) return
+    away = true
+    log?.warn({ reason: reason(error) }, `${address} is away; what needs it waits`)
+  }
+  const worked = () => {
+    if (away) log?.info({}, `${address} is back`)
+    away = false
+  }
+  pool.on('error', broke)
+  pool.on('release', (error) => (error ? broke(error) : worked()))
+  const connect = pool.connect.bind(pool)
+  type Done = Parameters<typeof connect>[0]
+  pool.connect = ((done?: Done) => {
+    if (!done) {
+      return connect().catch((error) => {
+        broke(error)
+        throw error
+      })
+    }
+    return connect((error, client, release) => {
+      if (error) broke(error)
+      done(error, client, release)
+    })
+  }) as typeof pool.connect
 }
 
 async function waitForAnswer(pool: pg.Pool, address: string, settings: ServerSettings): Promise<void> {
@@ -53,7 +84,7 @@ async function waitForAnswer(pool: pg.Pool, address: string, settings: ServerSet
       await pool.query('select 1')
       return
     } catch (cause) {
-      const retry = passes(cause)
+      const retry = isAway(cause)
       if (!retry || Date.now() + pause > end) {
         throw new Fault('store-unreachable', `${address} cannot be used: ${reason(cause)}`, { retry, cause })
       }
@@ -64,11 +95,12 @@ async function waitForAnswer(pool: pg.Pool, address: string, settings: ServerSet
   }
 }
 
-function passes(error: unknown): boolean {
+/** Whether this is the server being away, not yet there or full: something that passes by itself. */
+export function isAway(error: unknown): boolean {
   const parts = error instanceof AggregateError ? error.errors : [error]
   return parts.some(
-    (part: { code?: string; message?: string }) =>
-      passing.has(part.code ?? '') || /timeout|terminated/i.test(part.message ?? ''),
+    (part: { code?: string; message?: string } | undefined) =>
+      passing.has(part?.code ?? '') || /timeout|terminated/i.test(part?.message ?? ''),
   )
 }
 

@@ -9,7 +9,8 @@ import { inspect } from 'node:util'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { openStore } from '../../src/store/open.ts'
 import { inTransaction } from '../../src/store/transaction.ts'
-import { copyTemplate, openTestStore } from '../support/store.ts'
+import { openWire } from '../support/queue.ts'
+import { copyTemplate, openTestDatabaseServer, openTestStore } from '../support/store.ts'
 
 const script = fileURLToPath(new URL('./embedded-owner.ts', import.meta.url))
 
@@ -124,9 +125,10 @@ describe('the embedded database', () => {
     await using store = await openStore({ dataDir: files.dir })
     const delay = monitorEventLoopDelay({ resolution: 5 })
     delay.enable()
+    const begun = performance.now()
     await store.pool.query('select count(*) from generate_series(1, 3000000) n where n % 7 = 3')
     delay.disable()
-    expect(delay.max / 1e6).toBeLessThan(150)
+    expect(delay.max / 1e6).toBeLessThan((performance.now() - begun) / 2)
   })
 
   test('an engine that breaks is started again, and loses nothing committed', async () => {
@@ -174,6 +176,36 @@ describe('a server', () => {
     const opening = openStore({ databaseUrl: `postgres://127.0.0.1:${port}/x`, dataDir: '', patienceMs: 300 })
     await expect(opening).rejects.toMatchObject({ code: 'store-unreachable' })
     silent.close()
+  })
+
+  test('that goes away and comes back is said once each, whatever was under way', async () => {
+    await using server = await openTestDatabaseServer()
+    await using wire = await openWire(server.url)
+    const said: string[] = []
+    const note = (about: object, message: string) => void said.push(`${message} ${JSON.stringify(about)}`)
+    const log = { info: note, warn: note, error: note }
+    await using store = await openStore({ databaseUrl: wire.url, dataDir: '', log })
+    const ask = () => store.pool.query('select 1 as one')
+    await Promise.all([ask(), ask(), ask()])
+    const open = Promise.withResolvers<void>()
+    const under = inTransaction(store.pool, async (tx) => {
+      open.resolve()
+      await tx.query('select pg_sleep(20)')
+    }).then(() => 'done', String)
+    await open.promise
+    for (let outage = 1; outage <= 2; outage++) {
+      await wire.cut()
+      await expect(ask()).rejects.toThrow()
+      await expect(ask()).rejects.toThrow()
+      expect(await under).toMatch(/terminated|ECONNRESET/)
+      await wire.mend()
+      await Promise.all([ask(), ask(), ask()])
+      expect(said).toEqual([
+        ...Array.from({ length: outage }, () => [/ is away; .*"reason":"[^"]+"}$/, / is back \{\}$/])
+          .flat()
+          .map((words) => expect.stringMatching(words)),
+      ])
+    }
   })
 
   test('whose address makes no sense is refused at once, without repeating it', async () => {

@@ -59,8 +59,13 @@ export function openThread(context: ThreadContext, run: Run): ThreadView {
   async function refreshCard(steps: readonly Numbered[], proposed: StepOf<'proposed'>): Promise<void> {
     const card = placed(run, `card-${proposed.approval}`, cardMessage(cardOf(run, steps, proposed)))
     // A person may have decided on a card whose author died before it was recorded.
-    const ts = await findSaid(context, card)
-    if (ts) await context.speak.update(run.channel, ts, card.message)
+    try {
+      const ts = await findSaid(context, card)
+      if (ts) await context.speak.update(run.channel, ts, card.message)
+    } catch (error) {
+      shown.delete(proposed.call.id) // The next turn tries again.
+      throw error
+    }
   }
 
   return {

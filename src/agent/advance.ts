@@ -206,7 +206,14 @@ async function breakOff(
   } catch (again) {
     error = again
   }
-  const failures = await putOffRun(context.pool, work.lease, 2)
+  // While Slack is away or slows us down nothing is wrong with the run: what it has found out is said when Slack is back.
+  const away =
+    error instanceof Fault && (error.code === 'slack-unreachable' || error.code === 'slack-limited')
+  const failures = await putOffRun(
+    context.pool,
+    work.lease,
+    away ? { seconds: 5 } : { seconds: 2, failed: true },
+  )
   const why = error instanceof Error ? (error.stack ?? error.message) : String(error)
   context.log('error', 'advancing a run broke off; it will be tried again', {
     run: work.run.id,

@@ -277,13 +277,20 @@ export async function parkRun(
   return row?.active && row.lease_epoch === lease.epoch ? 'moved' : 'lost'
 }
 
-/** Gives the lease back after an attempt that broke, to be tried again in `seconds`; says how often it broke. */
-export async function putOffRun(db: Db, lease: Lease, seconds: number): Promise<number> {
+/**
+ * Gives the lease back after an attempt that broke, to be tried again in `seconds`; says how often it broke.
+ * Only one that `failed` is counted.
+ */
+export async function putOffRun(
+  db: Db,
+  lease: Lease,
+  { seconds, failed = false }: { seconds: number; failed?: boolean },
+): Promise<number> {
   const done = await db.query(
-    `update runs set lease_owner = null, lease_until = null, failures = failures + 1,
+    `update runs set lease_owner = null, lease_until = null, failures = failures + $4::int,
             due_at = now() + $3 * interval '1 second'
      where id = $1 and lease_epoch = $2 and active returning failures`,
-    [lease.run, lease.epoch, seconds],
+    [lease.run, lease.epoch, seconds, failed ? 1 : 0],
   )
   return done.rows[0]?.failures ?? 0
 }

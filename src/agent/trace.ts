@@ -11,7 +11,7 @@ export async function traceOf(
   viewer: { workspace: string; channel: string },
 ): Promise<ModalView | string> {
   const run = /^[0-9a-f-]{36}$/.test(id) ? await readRun(db, id) : undefined
-  if (!run || run.channel !== viewer.channel)
+  if (!run || run.workspace !== viewer.workspace || run.channel !== viewer.channel)
     return 'I do not know this run any more, so there is no trace to show.'
   return traceView(run.id, await readSteps(db, run.id))
 }

@@ -2,7 +2,7 @@
 import type pg from 'pg'
 import { HELP, readWord } from '../core/command.ts'
 import { Fault } from '../core/fault.ts'
-import { type Heard, type HeardOf, inboxKey } from '../core/heard.ts'
+import type { Heard, HeardOf } from '../core/heard.ts'
 import type { StepOf } from '../core/run.ts'
 import { sayMessage } from '../slack/blocks/say.ts'
 import type { Speak } from '../slack/speak.ts'
@@ -18,7 +18,7 @@ import {
 import { isPartOfThread, type Run } from '../store/runs.ts'
 import { inTransaction, type Tx } from '../store/transaction.ts'
 import { type Decision, takeDecision, tellDecision } from './decision.ts'
-import { takeUpEdit, takeUpMessage, threadOf } from './mention.ts'
+import { keyOfMessage, takeUpEdit, takeUpMessage, threadOf } from './mention.ts'
 import { sayForSure } from './say.ts'
 import { tellStatus } from './status.ts'
 import { stopDeleted, stopMine, stopThread } from './stop.ts'
@@ -55,16 +55,17 @@ export async function takeIn(pool: pg.Pool, heard: Heard): Promise<'stored' | 'k
 async function isForUs(pool: pg.Pool, heard: Heard): Promise<boolean> {
   const { workspace, channel } = heard
   switch (heard.kind) {
-    case 'message':
+    case 'message': {
       if (heard.mention || heard.dm) return true
       if (!heard.thread || heard.forOther) return false
-      return isPartOfThread(pool, { workspace, channel, ts: heard.thread })
-    case 'edited':
-    case 'deleted': {
-      const blank = { kind: 'message', text: '', mention: false, forOther: false, dm: false } as const
-      const key = inboxKey({ ...blank, workspace, channel, user: heard.user, ts: heard.ts })
-      return (await readInbox(pool, key)) !== undefined
+      const thread = { workspace, channel, ts: heard.thread }
+      // The mention it follows may be stored and not handled yet; asked first, for it may be handled meanwhile.
+      const first = await readInbox(pool, keyOfMessage({ ...thread, user: heard.user }))
+      return (first && !first.handled) || isPartOfThread(pool, thread)
     }
+    case 'edited':
+    case 'deleted':
+      return (await readInbox(pool, keyOfMessage(heard))) !== undefined
     case 'interrupted':
       return isPartOfThread(pool, { workspace, channel, ts: heard.thread })
     default:

@@ -10,6 +10,7 @@ import {
   lockActiveRun,
   lockRun,
   type Run,
+  readSteps,
 } from '../store/runs.ts'
 import type { Tx } from '../store/transaction.ts'
 
@@ -26,6 +27,13 @@ export function threadOf(message: {
   thread?: string | undefined
 }): Thread {
   return { workspace: message.workspace, channel: message.channel, ts: message.thread ?? message.ts }
+}
+
+/** The key of the inbox under which a message itself is stored. */
+export function keyOfMessage(of: { workspace: string; channel: string; user: string; ts: string }): string {
+  const { workspace, channel, user, ts } = of
+  const blank = { kind: 'message', text: '', mention: false, forOther: false, dm: false } as const
+  return inboxKey({ ...blank, workspace, channel, user, ts })
 }
 
 /** Takes up a message meant for the agent. One active run a thread: a message meanwhile steers it. */
@@ -66,6 +74,9 @@ async function steer(tx: Tx, run: Run, heard: HeardOf<'message'>): Promise<Menti
 export async function takeUpEdit(tx: Tx, heard: HeardOf<'edited'>): Promise<void> {
   const run = await runOfMessage(tx, heard)
   if (!run?.active) return
+  const known = (await readSteps(tx, run.id)).findLast((s) => s.kind === 'steered' && s.edit === true)
+  // Slack may send an older wording after a newer one.
+  if (known?.kind === 'steered' && Number(known.ts) >= Number(heard.editedTs)) return
   const step = {
     kind: 'steered',
     at: now(),
@@ -87,8 +98,7 @@ export async function runOfMessage(
 ): Promise<Run | undefined> {
   const found = await findRunOfMessage(tx, message)
   if (found) return lockRun(tx, found.id)
-  const blank = { kind: 'message', text: '', mention: false, forOther: false, dm: false } as const
-  const row = await readInbox(tx, inboxKey({ ...message, ...blank }))
+  const row = await readInbox(tx, keyOfMessage(message))
   if (row && !row.handled) throw new Error('the message this is about is not handled yet')
   return undefined
 }

@@ -1,0 +1,69 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { takeIn } from '../../src/agent/hear.ts'
+import { takeUpEdit, takeUpMessage } from '../../src/agent/mention.ts'
+import { traceOf } from '../../src/agent/trace.ts'
+import type { HeardOf } from '../../src/core/heard.ts'
+import { markHandled } from '../../src/store/inbox.ts'
+import type { Store } from '../../src/store/open.ts'
+import { readSteps } from '../../src/store/runs.ts'
+import { inTransaction } from '../../src/store/transaction.ts'
+import { openTestStore } from '../support/store.ts'
+
+let store: Store
+beforeAll(async () => {
+  store = await openTestStore()
+})
+afterAll(() => store.close())
+
+const message = (channel: string, ts: string, thread?: string): HeardOf<'message'> => ({
+  kind: 'message',
+  workspace: 'T1',
+  channel,
+  user: 'UANA',
+  ts,
+  ...(thread ? { thread } : {}),
+  text: `text of ${ts}`,
+  mention: thread === undefined,
+  forOther: false,
+  dm: false,
+})
+
+test('a follow-up that comes before its mention was handled is kept; one to a handled help is not', async () => {
+  const begin = message('C1', '1.0')
+  expect(await takeIn(store.pool, begin)).toBe('stored')
+  expect(await takeIn(store.pool, message('C1', '1.1', '1.0'))).toBe('stored')
+  await markHandled(store.pool, 'message:T1:C1:1.0')
+  expect(await takeIn(store.pool, message('C1', '1.2', '1.0'))).toBe('not-for-us')
+})
+
+test('of two wordings the newer one holds, whichever comes first', async () => {
+  const { run } = await inTransaction(store.pool, async (tx) => {
+    const taken = await takeUpMessage(tx, message('C2', '1.0'), 'quorum')
+    if (taken.outcome !== 'created') throw new Error(taken.outcome)
+    return taken
+  })
+  const edited = (text: string, editedTs: string) =>
+    inTransaction(store.pool, (tx) =>
+      takeUpEdit(tx, {
+        kind: 'edited',
+        workspace: 'T1',
+        channel: 'C2',
+        user: 'UANA',
+        ts: '1.0',
+        text,
+        editedTs,
+      }),
+    )
+  await edited('second', '3.0')
+  await edited('first', '2.0')
+  await edited('third', '4.0')
+  const words = (await readSteps(store.pool, run.id)).flatMap((s) => (s.kind === 'steered' ? [s.text] : []))
+  expect(words).toEqual(['second', 'third'])
+})
+
+test('a trace opens only in the channel and the workspace of its run', async () => {
+  const { id } = (await store.pool.query(`select id from runs where channel = 'C2'`)).rows[0]
+  expect(await traceOf(store.pool, id, { workspace: 'T1', channel: 'C2' })).toMatchObject({ type: 'modal' })
+  expect(await traceOf(store.pool, id, { workspace: 'T2', channel: 'C2' })).toContain('do not know')
+  expect(await traceOf(store.pool, id, { workspace: 'T1', channel: 'C1' })).toContain('do not know')
+})

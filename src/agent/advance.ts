@@ -6,7 +6,7 @@ import type pg from 'pg'
 import { decide, type Limits, type Next } from '../core/decide.ts'
 import { Fault } from '../core/fault.ts'
 import type { Agent } from '../core/home.ts'
-import type { Numbered, StepOf } from '../core/run.ts'
+import type { Cited, Numbered, StepOf } from '../core/run.ts'
 import { tellFault } from '../core/tell.ts'
 import { voidApprovals } from '../store/approvals.ts'
 import { parkRun, putOffRun, type Run, readRun, readSteps, releaseRun, takeLease } from '../store/runs.ts'
@@ -26,7 +26,7 @@ export type AdvanceContext = Omit<AnswerContext, 'agent' | 'log'> &
     /** The agent of a run, looked up by its name. */
     agent: (name: string) => Agent
     /** Searches what everybody in the run's thread may read. */
-    recall: (run: Run, query: string, agent: Agent) => Promise<StepOf<'recalled'>>
+    recall: (run: Run, query: string, agent: Agent, known: number) => Promise<StepOf<'recalled'>>
     leaseMs: number
     /** How often the lease is renewed and a stop is looked for, in ms. */
     beatMs: number
@@ -95,7 +95,9 @@ type Performed = 'recorded' | 'moved' | 'lost' | 'parked' | 'finished'
 async function perform(context: Performing, work: Work, thread: ThreadView, next: Next): Promise<Performed> {
   switch (next.do) {
     case 'recall':
-      return record(work, [await context.recall(work.run, next.query, context.agent)])
+      return record(work, [
+        await context.recall(work.run, next.query, context.agent, passagesOf(work.steps).length),
+      ])
     case 'ask-model':
       return askUnlessStopped(context, work)
     case 'run-tool':
@@ -153,10 +155,15 @@ async function waitForPeople(
   return parked
 }
 
+/** Every passage the run has read, in the order of their numbers. */
+function passagesOf(steps: readonly Numbered[]): Cited[] {
+  return steps.flatMap((s) => (s.kind === 'recalled' ? s.passages : []))
+}
+
 type End = { outcome: StepOf<'finished'>['outcome']; text: string; code?: string }
 
 async function finish(work: Work, thread: ThreadView, end: End): Promise<Performed> {
-  const cited = work.steps.flatMap((s) => (s.kind === 'recalled' ? s.passages : []))
+  const cited = passagesOf(work.steps)
   const { text, ...rest } = tellEnd(end, work.steps)
   await thread.sayEnd(`end:${lastRead(work)}`, { markdown: text, cited, ...rest })
   const finished: StepOf<'finished'> = { kind: 'finished', at: new Date().toISOString(), ...end }

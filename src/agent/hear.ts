@@ -151,7 +151,8 @@ async function actAfter(context: HearContext, heard: Heard, after: After): Promi
 }
 
 function whisper(context: HearContext, heard: Heard, text: string): Promise<unknown> {
-  const thread = heard.kind === 'message' ? (heard.thread ?? heard.ts) : undefined
+  const inMessage = heard.kind === 'message' ? (heard.thread ?? heard.ts) : undefined
+  const thread = heard.kind === 'clicked' ? heard.thread : inMessage
   return context.speak.whisper(heard.channel, heard.user, thread, sayMessage(text))
 }
 

@@ -9,12 +9,16 @@ import { type RecallContext, recall } from './recall.ts'
 /** A question of so few words ("and the second one?") leans on the question before it in the thread. */
 const LEANS = 4
 
-/** Searches for a run and gives the step to append. Never fails for want of an embedding model. */
+/**
+ * Searches for a run and gives the step to append; its passages are numbered after the `known` ones the run
+ * has already. Never fails for want of an embedding model.
+ */
 export async function remember(
   context: RecallContext & { speak: Pick<Speak, 'external'> },
   run: Run,
   query: string,
   agent: Agent,
+  known: number,
 ): Promise<StepOf<'recalled'>> {
   const external = await context.speak.external(run.channel)
   const leans = query.trim().split(/\s+/).length <= LEANS
@@ -30,7 +34,7 @@ export async function remember(
     at: new Date().toISOString(),
     query,
     passages: found.passages.map((hit, i) => ({
-      n: i + 1,
+      n: known + i + 1,
       passage: hit.id,
       title: hit.title,
       heading: hit.heading,

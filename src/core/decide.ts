@@ -75,7 +75,10 @@ export function decide(steps: readonly Numbered[], limits: Limits, now: string):
   if (steps.some((s) => s.kind === 'stopped')) {
     return { do: 'finish', outcome: 'stopped', text: tellStopped(steps) }
   }
-  if (!steps.some((s) => s.kind === 'recalled')) return { do: 'recall', query: asked.text }
+  const edited = steps.findLast((s) => s.kind === 'steered' && s.edit === true)
+  const wording = edited?.kind === 'steered' ? edited.text : asked.text
+  const searched = steps.findLast((s) => s.kind === 'recalled')
+  if (searched?.kind !== 'recalled' || searched.query !== wording) return { do: 'recall', query: wording }
   if (answer?.kind !== 'answered') return { do: 'ask-model' }
 
   const runnable = calls.find((c) => c.state === 'runnable')

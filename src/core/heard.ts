@@ -34,6 +34,8 @@ export const Heard = z.discriminatedUnion('kind', [
     choice: z.enum(['approve', 'deny']),
     approval: z.string(),
     clickTs: z.string(),
+    /** The thread the card stands in. */
+    thread: z.string().optional(),
     responseUrl: z.string().optional(),
   }),
   /** `/quorum word rest`. */

@@ -59,16 +59,15 @@ function tellSteps(steps: readonly Numbered[]): ChatMessage[] {
   const passages = first?.kind === 'recalled' ? tellPassages(first.passages) : ''
   const messages: ChatMessage[] = [{ role: 'user', content: passages + message(asked.user, asked.text) }]
 
-  let steered: { n: number; message: ChatMessage }[] = []
+  let later: { n: number; message: ChatMessage }[] = []
   for (const step of steps) {
     if (step.kind === 'steered') {
-      steered.push({
-        n: step.n,
-        message: { role: 'user', content: message(step.user, step.text, step.edit) },
-      })
+      later.push({ n: step.n, message: { role: 'user', content: message(step.user, step.text, step.edit) } })
+    } else if (step.kind === 'recalled' && step !== first && step.passages.length > 0) {
+      later.push({ n: step.n, message: { role: 'user', content: tellPassages(step.passages) } })
     } else if (step.kind === 'answered') {
-      messages.push(...steered.filter((s) => s.n <= step.seen).map((s) => s.message))
-      steered = steered.filter((s) => s.n > step.seen)
+      messages.push(...later.filter((l) => l.n <= step.seen).map((l) => l.message))
+      later = later.filter((l) => l.n > step.seen)
       messages.push({
         role: 'assistant',
         content: step.text,
@@ -78,7 +77,7 @@ function tellSteps(steps: readonly Numbered[]): ChatMessage[] {
       messages.push({ role: 'tool', call: step.call.id, content: tellCall(steps, step) })
     }
   }
-  return [...messages, ...steered.map((s) => s.message)]
+  return [...messages, ...later.map((l) => l.message)]
 }
 
 /** What the model is told about one of its calls. Expiry is told as expiry, not as a refusal. */

@@ -90,8 +90,7 @@ async function startWorker(engines: Engines, workspace: string, speak: Speak, qu
     ask: chat.ask,
     catalogue: tools.catalogue,
     call: tools.call,
-    recall: (run: Parameters<typeof remember>[1], query: string, agent: Parameters<typeof remember>[3]) =>
-      remember({ pool: store.pool, embedder, strategy, speak }, run, query, agent),
+    recall: remember.bind(null, { pool: store.pool, embedder, strategy, speak }),
     ...LEASE,
   }
   return openWorker({

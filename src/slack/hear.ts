@@ -36,7 +36,8 @@ const Click = z.object({
   team: z.object({ id }).nullish(),
   user: z.object({ id }),
   channel: z.object({ id }).nullish(),
-  container: z.object({ channel_id: id.optional() }).nullish(),
+  container: z.object({ channel_id: id.optional(), thread_ts: id.optional() }).nullish(),
+  message: z.object({ thread_ts: id.optional() }).nullish(),
   response_url: z.string().optional(),
   actions: z.array(z.object({ action_id: z.string(), value: z.string().optional(), action_ts: id })).min(1),
 })
@@ -145,6 +146,7 @@ function hearDeletion(event: SlackEvent, place: Place, self: Self): Heard | 'ign
 function hearClick(body: z.infer<typeof Click>, self: Self): Heard | 'ignored' {
   const action = body.actions[0]
   const channel = body.channel?.id ?? body.container?.channel_id
+  const thread = body.container?.thread_ts ?? body.message?.thread_ts
   // Across a Grid or a shared channel the clicker's team is not the team that installed us.
   const workspace = self.workspace ?? body.team?.id
   if (!action?.value || !channel || !workspace) return 'ignored'
@@ -157,6 +159,7 @@ function hearClick(body: z.infer<typeof Click>, self: Self): Heard | 'ignored' {
     choice: action.action_id,
     approval: action.value,
     clickTs: action.action_ts,
+    ...(thread ? { thread } : {}),
     ...(body.response_url ? { responseUrl: body.response_url } : {}),
   }
 }

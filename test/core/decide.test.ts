@@ -47,6 +47,7 @@ const returned = (id: string, outcome: 'succeeded' | 'failed' | 'unknown' = 'suc
   ms: 1,
 })
 const steered: Step = { kind: 'steered', at, user: 'U2', text: 'also', ts: '1.2' }
+const edited: Step = { kind: 'steered', at, user: 'U1', text: 'how long?', ts: '1.3', edit: true }
 const stopped: Step = { kind: 'stopped', at, by: 'U1', why: 'asked' }
 const finished: Step = { kind: 'finished', at, outcome: 'answered', text: 'So.' }
 
@@ -73,6 +74,12 @@ describe('what comes next', () => {
       'a word the answer saw is not',
       [asked, recalled, steered, answered(3)],
       { do: 'finish', outcome: 'answered' },
+    ],
+    ['a new wording is looked up too', [asked, recalled, edited], { do: 'recall', query: 'how long?' }],
+    [
+      'once looked up, the model is asked',
+      [asked, recalled, edited, { ...recalled, query: 'how long?' } as Step],
+      { do: 'ask-model' },
     ],
     ['an allowed call runs', [...asking, proposed('c', 'allow')], { do: 'run-tool', approval: 'a-c' }],
     [

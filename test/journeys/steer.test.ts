@@ -76,6 +76,11 @@ describe('a run at work can be steered and stopped', () => {
     await stage.ended(channel, ts)
     expect(held.seen).toHaveLength(2)
     expect(held.seen[1]?.body.messages.at(-1)?.content).toContain('how long is the keel?')
+    const searched = await stage.engines.store.pool.query(
+      `select s.body->>'query' as query from steps s join runs r on r.id = s.run where r.message = $1 and s.kind = 'recalled' order by s.n`,
+      [ts],
+    )
+    expect(searched.rows.map((row) => row.query)).toEqual(['how high is the mast?', 'how long is the keel?'])
   })
 
   test.each([

@@ -9,6 +9,7 @@ import { buildPrompt } from '../core/prompt.ts'
 import type { Step, StepOf, ToolCall } from '../core/run.ts'
 import { fitsCard } from '../slack/blocks/card.ts'
 import { type Approval, createApproval } from '../store/approvals.ts'
+import { asJson } from '../store/json.ts'
 import { readPast } from '../store/runs.ts'
 import { callHash, policyHash } from '../tools/bind.ts'
 import { checkArguments } from '../tools/check.ts'
@@ -79,7 +80,8 @@ function makeUnique(calls: readonly ToolCall[], work: Work): ToolCall[] {
   return calls.map((call) => {
     const id = used.has(call.id) ? randomUUID() : call.id
     used.add(id)
-    return { ...call, id }
+    // As the store keeps them: what is hashed and shown must be what is run.
+    return { ...call, id, args: JSON.parse(asJson(call.args ?? {})) }
   })
 }
 

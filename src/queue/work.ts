@@ -56,9 +56,10 @@ export function startWorking(
     concurrency: options.slots,
     ...timing(options.lockMs),
   })
+  const tell = onceAMinute((reason) => options.log?.warn({ reason }, 'the queue had trouble'))
   worker.on('error', (error) => {
     // While the server is away there is an error per attempt; that it is away has been said.
-    if (client.status === 'ready') options.log?.warn({ reason: error.message }, 'the queue had trouble')
+    if (client.status === 'ready') tell(error.message.replace(/\bjob \S+\b/, 'a job'))
   })
   worker.on('failed', (job, error) =>
     options.log?.warn({ wakeup: job?.id, run: job?.data.run, reason: error.message }, 'a wake-up failed'),
@@ -78,4 +79,15 @@ export function startWorking(
     return closing
   }
   return { running: () => running, close }
+}
+
+/** A server that lost its memory gives an error for every wake-up it had: equal ones are told once. */
+function onceAMinute(tell: (reason: string) => void): (reason: string) => void {
+  const toldAt = new Map<string, number>()
+  return (reason) => {
+    if (Date.now() - (toldAt.get(reason) ?? 0) < 60_000) return
+    if (toldAt.size > 100) toldAt.clear()
+    toldAt.set(reason, Date.now())
+    tell(reason)
+  }
 }

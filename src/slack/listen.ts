@@ -48,6 +48,7 @@ export async function openSlack(settings: SlackSettings, on: SlackHandlers): Pro
   const app = boltApp(line.receiver, settings, identity)
   addListeners(app, { speak, identity, on, log: settings.log })
   const running = new Set<Promise<unknown>>()
+  const intake = tellOnce(on.intake, settings.log)
   let closing = false
 
   const track = (work: Promise<unknown>): void => {
@@ -56,7 +57,7 @@ export async function openSlack(settings: SlackSettings, on: SlackHandlers): Pro
   }
   const processEvent = async (event: ReceiverEvent): Promise<void> => {
     if (closing) throw new Error('This process is closing: another one will take it.')
-    const work = take(event, { app, identity, on, log: settings.log, track })
+    const work = take(event, { app, identity, on: { ...on, intake }, log: settings.log, track })
     track(work)
     await work
   }
@@ -101,7 +102,6 @@ async function take(event: ReceiverEvent, { app, identity, on, log, track }: Tak
   try {
     taken = await on.intake(heard)
   } catch (error) {
-    log?.('error', 'Could not store what Slack sent; it is not acknowledged', { error: String(error) })
     // Slack repeats events, but not commands: the person must be told.
     if (heard.kind === 'commanded') return event.ack({ response_type: 'ephemeral', text: NOT_STORED })
     throw error
@@ -114,6 +114,24 @@ async function take(event: ReceiverEvent, { app, identity, on, log, track }: Tak
       const failed = (error: unknown) =>
         log?.('error', `Could not handle: ${heard.kind}`, { error: String(error) })
       track(on.handle(heard).catch(failed))
+    }
+  }
+}
+
+/** Says that nothing can be stored when it begins, not for each thing that comes meanwhile. */
+function tellOnce(intake: SlackHandlers['intake'], log: Log | undefined): SlackHandlers['intake'] {
+  let told = ''
+  return async (heard) => {
+    try {
+      const taken = await intake(heard)
+      if (taken !== 'not-for-us') told = ''
+      return taken
+    } catch (error) {
+      const why = String(error)
+      if (why !== told)
+        log?.('error', 'What Slack sends cannot be stored; it is not acknowledged', { error: why })
+      told = why
+      throw error
     }
   }
 }

@@ -5,7 +5,7 @@ import type pg from 'pg'
 import { Fault } from '../core/fault.ts'
 import type { Message } from '../slack/message.ts'
 import type { Speak } from '../slack/speak.ts'
-import { adoptPost, beginPost, dropPost, endPost, findPost, touchPost } from '../store/posts.ts'
+import { adoptPost, beginPost, dropPost, endPost, findPost } from '../store/posts.ts'
 
 /** What saying needs. */
 export type Mouth = { pool: pg.Pool; speak: Pick<Speak, 'post' | 'find'> }
@@ -15,8 +15,6 @@ export type Saying = { owner: string; part: string; channel: string; thread?: st
 
 /** After this long an author who announced a post and has not come back is taken for dead, in ms. */
 const AUTHOR_LOST_MS = 15_000
-/** An author who waits for Slack says this often that it lives, in ms. */
-const RENEW_MS = 5_000
 
 /**
  * Says it, or finds out where it was said. `busy`: somebody else is saying it right now.
@@ -32,7 +30,7 @@ export async function sayOnce(
   if (post.state === 'posted') return { ts: post.ts, new: false }
   if (post.state === 'posting' && !(await adoptPost(mouth.pool, owner, part, lostMs))) return 'busy'
   // Slack may have us wait for longer than an author may be silent.
-  const beat = setInterval(() => void touchPost(mouth.pool, owner, part).catch(() => {}), lostMs / 3)
+  const beat = setInterval(() => void adoptPost(mouth.pool, owner, part, 0).catch(() => false), lostMs / 3)
   try {
     return await sayNow(mouth, saying, post.state === 'posting')
   } finally {
@@ -50,7 +48,6 @@ async function sayNow(mouth: Mouth, saying: Saying, adopted: boolean): Promise<{
     }
   }
   const message = { ...saying.message, metadata: { run: owner, part } }
-  const renewing = setInterval(() => void adoptPost(mouth.pool, owner, part, 0).catch(() => false), RENEW_MS)
   try {
     const { ts } = await mouth.speak.post(saying.channel, saying.thread, message)
     await endPost(mouth.pool, owner, part, ts)
@@ -58,8 +55,6 @@ async function sayNow(mouth: Mouth, saying: Saying, adopted: boolean): Promise<{
   } catch (error) {
     if (error instanceof Fault && error.code !== 'slack-unreachable') await dropPost(mouth.pool, owner, part)
     throw error
-  } finally {
-    clearInterval(renewing)
   }
 }
 

@@ -32,14 +32,6 @@ export async function adoptPost(db: Db, owner: string, part: string, olderThanMs
   return taken.rowCount === 1
 }
 
-/** Says that its author is still at it. */
-export async function touchPost(db: Db, owner: string, part: string): Promise<void> {
-  await db.query('update posts set begun_at = now() where owner = $1 and part = $2 and ts is null', [
-    owner,
-    part,
-  ])
-}
-
 export async function endPost(db: Db, owner: string, part: string, ts: string): Promise<void> {
   await db.query('update posts set ts = $3 where owner = $1 and part = $2', [owner, part, ts])
 }

@@ -78,8 +78,11 @@ function contextOf(world: World): AdvanceContext {
       ms: 0,
     }),
     call: async () => {
-      if (world.call !== 'hang-before') world.effects += 1
+      const before = world.call === 'hang-before'
+      if (!before) world.effects += 1
       if (world.call !== 'return') await new Promise<void>((resolve) => world.hanging.push(resolve))
+      // Who was taken for dead may go on after all, and do it then.
+      if (before) world.effects += 1
       return { outcome: 'succeeded', text: 'ordered', ms: 1 }
     },
     speak: {

@@ -14,7 +14,7 @@ import {
   type Unembedded,
 } from '../store/vectors.ts'
 
-type Context = { pool: pg.Pool; embedder: Pick<Embedder, 'model' | 'embed'> }
+type Context = { pool: pg.Pool; workspace: string; embedder: Pick<Embedder, 'model' | 'embed'> }
 
 export type EmbedOptions = {
   /** Texts given to the model at once; 16 where left out. */
@@ -32,24 +32,24 @@ const CLAIM = 64
 const LOOK_MS = 2_000
 
 /**
- * Makes every vector of the embedder's model that is missing, and answers how many were made and how many
+ * Makes every vector of the embedder's model that a workspace lacks, and answers how many were made and how many
  * passages the model refused. Returns when none is missing any more, or the signal is aborted. Several may
  * run at once and share the work; what one leaves behind another takes over.
  *
  * @throws Fault `embed-unavailable` when the model cannot be used; what was made stays, run it again later
  */
 export async function embedMissing(
-  { pool, embedder }: Context,
+  { pool, workspace, embedder }: Context,
   { batch = 16, signal, onProgress, claimMs = 120_000 }: EmbedOptions = {},
 ): Promise<{ made: number; refused: number; ms: number }> {
   const began = performance.now()
   const done = { made: 0, refused: 0 }
-  const before = await countVectors(pool, embedder.model)
+  const before = await countVectors(pool, embedder.model, workspace)
   const total = before.made + before.missing
   while (!signal?.aborted) {
-    const claimed = await claimUnembedded(pool, embedder.model, { limit: CLAIM, claimMs })
+    const claimed = await claimUnembedded(pool, embedder.model, { workspace, limit: CLAIM, claimMs })
     if (claimed.length === 0) {
-      if ((await countVectors(pool, embedder.model)).missing === 0) break
+      if ((await countVectors(pool, embedder.model, workspace)).missing === 0) break
       await pause(LOOK_MS, undefined, signal ? { signal } : {}).catch(() => {})
       continue
     }
@@ -57,7 +57,7 @@ export async function embedMissing(
     try {
       for (let at = 0; at < claimed.length && !signal?.aborted; at += batch) {
         const some = claimed.slice(at, at + batch)
-        await makeVectors({ pool, embedder }, some, done, signal)
+        await makeVectors({ pool, workspace, embedder }, some, done, signal)
         for (const one of some) left.delete(one.passage)
         onProgress?.({ made: before.made + done.made, total })
       }
@@ -73,7 +73,7 @@ export async function embedMissing(
 
 /** One batch. Where the model works but not on this batch, its texts are tried one by one. */
 async function makeVectors(
-  { pool, embedder }: Context,
+  { pool, workspace, embedder }: Context,
   some: Unembedded[],
   done: { made: number; refused: number },
   signal: AbortSignal | undefined,
@@ -94,7 +94,7 @@ async function makeVectors(
     if (only && some.length === 1) {
       await refuseVector(pool, embedder.model, only.passage, error.message)
       done.refused += 1
-    } else for (const one of some) await makeVectors({ pool, embedder }, [one], done, signal)
+    } else for (const one of some) await makeVectors({ pool, workspace, embedder }, [one], done, signal)
   }
 }
 

@@ -49,7 +49,8 @@ export async function recall(context: RecallContext, ask: Recall): Promise<Recal
     countSources(context.pool, ask),
   ])
   const looked = vector && sources > 0
-  const degraded = lack ?? (looked && (await lackOfVectors(context.pool, vector.model, passages)))
+  const degraded =
+    lack ?? (looked && (await lackOfVectors(context.pool, vector.model, ask.workspace, passages)))
   return {
     passages,
     sources,
@@ -80,9 +81,14 @@ async function embedQuestion(
 }
 
 /** The best hit by vectors is always among the best of both: where none is, there are no vectors to find it by. */
-async function lackOfVectors(db: Db, model: string, passages: Hit[]): Promise<string | undefined> {
+async function lackOfVectors(
+  db: Db,
+  model: string,
+  workspace: string,
+  passages: Hit[],
+): Promise<string | undefined> {
   if (passages.some((hit) => hit.vectorRank !== undefined)) return undefined
-  const { missing } = await countVectors(db, model)
+  const { missing } = await countVectors(db, model, workspace)
   return missing === 0 ? undefined : wordsOnly('the embedding model is still reading the passages')
 }
 

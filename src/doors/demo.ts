@@ -96,7 +96,7 @@ export async function openDemo(options: {
   // Loading takes a second of which the first question need not wait.
   void engines.embedder.ready()
   const reading = readSources(engines, workspace.team, stop.signal)
-  const learning = reading.then(() => makeVectors(engines, stop.signal))
+  const learning = reading.then(() => makeVectors(engines, workspace.team, stop.signal))
   opened.defer(() => learning)
   opened.defer(() => stop.abort())
   const { botToken, appToken, apiUrl } = workspace

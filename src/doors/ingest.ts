@@ -106,12 +106,12 @@ function nameOf(directory: string): string {
   return name.replace(/^-+|-+$/g, '').slice(0, 40) || 'files'
 }
 
-async function embed({ pool, embedder, print, signal }: Context): Promise<boolean> {
+async function embed({ pool, workspace, embedder, print, signal }: Context): Promise<boolean> {
   if (!embedder) return true
   let told = 0
   try {
     const { made, refused, ms } = await embedMissing(
-      { pool, embedder },
+      { pool, workspace, embedder },
       {
         ...(signal ? { signal } : {}),
         onProgress: ({ made, total }) => {

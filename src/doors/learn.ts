@@ -20,10 +20,10 @@ export async function readSources(library: Library, workspace: string, signal: A
 }
 
 /** Makes the vectors that are missing; until then words alone are searched. Failures are logged, not thrown. */
-export async function makeVectors(library: Library, signal: AbortSignal): Promise<void> {
+export async function makeVectors(library: Library, workspace: string, signal: AbortSignal): Promise<void> {
   const { store, embedder, log } = library
   await untilDone(library, signal, async () => {
-    const { made, refused, ms } = await embedMissing({ pool: store.pool, embedder }, { signal })
+    const { made, refused, ms } = await embedMissing({ pool: store.pool, workspace, embedder }, { signal })
     if (made + refused > 0) log('info', 'vectors were made', { made, refused, ms })
   })
 }

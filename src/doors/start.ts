@@ -48,7 +48,7 @@ async function run(part: Part): Promise<number> {
     })
     const learn = async () => {
       await readSources(engines, serving.workspace, stop.signal)
-      await makeVectors(engines, stop.signal)
+      await makeVectors(engines, serving.workspace, stop.signal)
     }
     const learning = part === 'slack' ? Promise.resolve() : learn()
     const signal = await asked

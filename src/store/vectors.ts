@@ -7,17 +7,19 @@ import type { Db } from './transaction.ts'
 export type Unembedded = { passage: string; title: string; heading: string; text: string }
 
 /**
- * Takes on up to `limit` passages that have no vector of the model. Nobody else gets them for `claimMs`;
+ * Takes on up to `limit` passages of a workspace that have no vector of the model. Nobody else gets them for `claimMs`;
  * after that, or after {@link releaseVectors}, they are up for the next one.
  */
 export async function claimUnembedded(
   db: Db,
   model: string,
-  { limit, claimMs }: { limit: number; claimMs: number },
+  { workspace, limit, claimMs }: { workspace: string; limit: number; claimMs: number },
 ): Promise<Unembedded[]> {
   const { rows } = await db.query<Unembedded>(
     `with wanted as (
-      select p.id, p.document from passages p left join vectors v on v.passage = p.id and v.model = $1
+      select p.id, p.document from passages p
+        join documents d on d.id = p.document and d.workspace = $4
+        left join vectors v on v.passage = p.id and v.model = $1
       where v.passage is null or ${ABANDONED}
       limit $2 for no key update of p skip locked),
     claimed as (
@@ -28,7 +30,7 @@ export async function claimUnembedded(
     select c.passage, d.title, p.heading, p.text
     from claimed c join passages p on p.id = c.passage join documents d on d.id = p.document
     order by d.source, d.path, p.n`,
-    [model, limit, claimMs],
+    [model, limit, claimMs, workspace],
   )
   return rows
 }
@@ -73,16 +75,18 @@ export async function releaseVectors(db: Db, model: string, passages: string[]):
   )
 }
 
-/** How far the model has come: passages with a vector, without any, and those it does not take. */
+/** How far the model has come in a workspace: passages with a vector, without any, and those it does not take. */
 export async function countVectors(
   db: Db,
   model: string,
+  workspace: string,
 ): Promise<{ made: number; missing: number; refused: number }> {
   const { rows } = await db.query<{ made: number; missing: number; refused: number }>(
     `select count(v.embedding)::int as made, count(v.refused)::int as refused,
        (count(*) - count(v.embedding) - count(v.refused))::int as missing
-     from passages p left join vectors v on v.passage = p.id and v.model = $1`,
-    [model],
+     from passages p join documents d on d.id = p.document and d.workspace = $2
+       left join vectors v on v.passage = p.id and v.model = $1`,
+    [model, workspace],
   )
   return rows[0] ?? { made: 0, missing: 0, refused: 0 }
 }

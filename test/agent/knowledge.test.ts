@@ -21,7 +21,7 @@ test('with the model that comes along, a page is found by what it means', async 
     directory: '.',
     audience: 'everyone',
   })
-  expect((await embedMissing({ pool: store.pool, embedder })).made).toBe(4)
+  expect((await embedMissing({ pool: store.pool, workspace: 'T1', embedder })).made).toBe(4)
 
   const ask = (query: string, scopes = ['everyone']) =>
     recall({ pool: store.pool, embedder, strategy, patienceMs: 20_000 }, { workspace: 'T1', scopes, query })

@@ -35,7 +35,7 @@ const ask = (context: Partial<RecallContext>, query = 'rolling') =>
 test('words and meaning are searched, and six passages come back', async () => {
   await readPages(pages(9))
   const embedder = testEmbedder()
-  await embedMissing({ pool: store.pool, embedder })
+  await embedMissing({ pool: store.pool, workspace: 'T1', embedder })
   const found = await ask({ embedder })
   expect(found.passages).toHaveLength(6)
   expect(found.passages[0]).toMatchObject({ source: 'handbook', wordRank: expect.any(Number), vectorRank: 1 })
@@ -84,7 +84,7 @@ test('every passage is embedded once, however many do it at once', async () => {
   await readPages(pages(40))
   const embedders = Array.from({ length: 3 }, () => testEmbedder())
   const done = await Promise.all(
-    embedders.map((embedder) => embedMissing({ pool: store.pool, embedder }, { batch: 4 })),
+    embedders.map((embedder) => embedMissing({ pool: store.pool, workspace: 'T1', embedder }, { batch: 4 })),
   )
   const texts = embedders.flatMap((embedder) => embedder.texts)
   expect(texts).toHaveLength(40)
@@ -99,14 +99,17 @@ test('stopped in the middle it gives back what it took, and the next one goes on
   const first = testEmbedder()
   const onProgress = ({ made }: { made: number }) => made >= 8 && stop.abort()
   const done = await embedMissing(
-    { pool: store.pool, embedder: first },
+    { pool: store.pool, workspace: 'T1', embedder: first },
     { batch: 4, signal: stop.signal, onProgress },
   )
   expect(done.made).toBe(8)
   const second = testEmbedder()
   const seen: string[] = []
   const report = ({ made, total }: { made: number; total: number }) => seen.push(`${made}/${total}`)
-  await embedMissing({ pool: store.pool, embedder: second }, { batch: 6, onProgress: report })
+  await embedMissing(
+    { pool: store.pool, workspace: 'T1', embedder: second },
+    { batch: 6, onProgress: report },
+  )
   expect(second.texts).toHaveLength(12)
   expect(seen).toEqual(['14/20', '20/20'])
 })
@@ -114,10 +117,10 @@ test('stopped in the middle it gives back what it took, and the next one goes on
 test('what a process left behind when it died is taken over when its claim is over', async () => {
   await readPages(pages(3))
   const gone = testEmbedder({ before: never })
-  void embedMissing({ pool: store.pool, embedder: gone }, { claimMs: 300 })
+  void embedMissing({ pool: store.pool, workspace: 'T1', embedder: gone }, { claimMs: 300 })
   while ((await store.pool.query('select 1 from vectors')).rows.length === 0);
   const next = testEmbedder()
-  expect((await embedMissing({ pool: store.pool, embedder: next })).made).toBe(3)
+  expect((await embedMissing({ pool: store.pool, workspace: 'T1', embedder: next })).made).toBe(3)
 })
 
 test('a model that is away is a fault, and nothing stays claimed', async () => {
@@ -126,7 +129,7 @@ test('a model that is away is a fault, and nothing stays claimed', async () => {
     throw new Fault('embed-unavailable', 'away', { retry: true })
   }
   await expect(
-    embedMissing({ pool: store.pool, embedder: testEmbedder({ before: away }) }),
+    embedMissing({ pool: store.pool, workspace: 'T1', embedder: testEmbedder({ before: away }) }),
   ).rejects.toMatchObject({ code: 'embed-unavailable' })
   expect((await store.pool.query('select 1 from vectors')).rows).toEqual([])
 })
@@ -138,16 +141,28 @@ test('a passage the model refuses costs itself only', async () => {
       if (texts.some((text) => text.includes('poison'))) throw new Fault('embed-unavailable', 'refused')
     },
   })
-  expect(await embedMissing({ pool: store.pool, embedder: picky })).toMatchObject({ made: 5, refused: 1 })
-  expect(await countVectors(store.pool, picky.model)).toEqual({ made: 5, missing: 0, refused: 1 })
+  expect(await embedMissing({ pool: store.pool, workspace: 'T1', embedder: picky })).toMatchObject({
+    made: 5,
+    refused: 1,
+  })
+  expect(await countVectors(store.pool, picky.model, 'T1')).toEqual({ made: 5, missing: 0, refused: 1 })
   expect((await ask({ embedder: picky }, 'poison')).passages).not.toEqual([])
 })
 
 test('another model makes its own vectors and never meets the others', async () => {
   await readPages(pages(2))
-  await embedMissing({ pool: store.pool, embedder: testEmbedder() })
+  await embedMissing({ pool: store.pool, workspace: 'T1', embedder: testEmbedder() })
   const other = testEmbedder({ model: 'other' })
   expect((await ask({ embedder: other })).degraded).toMatch(/still reading/)
-  expect((await embedMissing({ pool: store.pool, embedder: other })).made).toBe(2)
+  expect((await embedMissing({ pool: store.pool, workspace: 'T1', embedder: other })).made).toBe(2)
   expect((await ask({ embedder: other })).passages[0]).toMatchObject({ vectorRank: 1 })
+})
+
+test('the words of one workspace go to no other one’s model', async () => {
+  await using dir = await openFiles({ 'p.txt': 'rolling back' })
+  for (const workspace of ['T1', 'T2'])
+    await ingest({ pool: store.pool, home: '/' }, workspace, 'handbook', Source.parse({ directory: dir.dir }))
+  const embedder = testEmbedder()
+  expect((await embedMissing({ pool: store.pool, workspace: 'T1', embedder })).made).toBe(1)
+  expect(await countVectors(store.pool, embedder.model, 'T2')).toEqual({ made: 0, missing: 1, refused: 0 })
 })

@@ -44,7 +44,8 @@ const passages = async () =>
       'select id, n, text from passages order by n',
     )
   ).rows
-const claim = (limit = 100, claimMs = 60_000) => claimUnembedded(store.pool, 'm', { limit, claimMs })
+const claim = (limit = 100, claimMs = 60_000) =>
+  claimUnembedded(store.pool, 'm', { workspace: 'T1', limit, claimMs })
 
 test('what is kept is listed as it was given', async () => {
   await put(row({ link: 'https://x/a', date: '2026-02-28' }), 'one')
@@ -97,6 +98,7 @@ test('removing documents, or forgetting a source, takes passages and vectors alo
   await putDocument(store.pool, { ...shelf, source: 'wiki' }, row(), chunks('three'))
   await putDocument(store.pool, { workspace: 'T2', source: 'wiki' }, row(), chunks('foreign'))
   await claim()
+  await claimUnembedded(store.pool, 'm', { workspace: 'T2', limit: 100, claimMs: 60_000 })
   expect(await removeDocuments(store.pool, shelf, ['a.md', 'none.md'])).toBe(1)
   expect(await forgetOtherSources(store.pool, 'T1', ['handbook'])).toBe(1)
   expect((await passages()).map((one) => one.text).sort()).toEqual(['foreign', 'two'])
@@ -114,7 +116,9 @@ test('a passage is claimed by one at a time, and again when the claim is over or
   await releaseVectors(store.pool, 'm', all.slice(0, 1))
   expect((await claim(100, -1)).map((one) => one.passage)).toEqual(all.slice(0, 1))
   expect((await claim()).map((one) => one.passage)).toEqual(all.slice(0, 1))
-  expect(await claimUnembedded(store.pool, 'other', { limit: 100, claimMs: 1 })).toHaveLength(3)
+  expect(
+    await claimUnembedded(store.pool, 'other', { workspace: 'T1', limit: 100, claimMs: 1 }),
+  ).toHaveLength(3)
 })
 
 test('a refused passage is not tried again until its text changes; a vector made late still counts', async () => {
@@ -122,9 +126,9 @@ test('a refused passage is not tried again until its text changes; a vector made
   const [one, two] = await claim()
   await refuseVector(store.pool, 'm', one?.passage ?? '', 'too odd')
   await releaseVectors(store.pool, 'm', [one?.passage ?? ''])
-  expect(await countVectors(store.pool, 'm')).toEqual({ made: 0, missing: 1, refused: 1 })
+  expect(await countVectors(store.pool, 'm', 'T1')).toEqual({ made: 0, missing: 1, refused: 1 })
   await putVectors(store.pool, 'm', [{ passage: two?.passage ?? '', values: [1] }])
-  expect(await countVectors(store.pool, 'm')).toEqual({ made: 1, missing: 0, refused: 1 })
+  expect(await countVectors(store.pool, 'm', 'T1')).toEqual({ made: 1, missing: 0, refused: 1 })
   expect(await claim()).toEqual([])
   await put(row({ hash: '2' }), 'one changed', 'two')
   expect((await claim()).map((it) => it.text)).toEqual(['one changed'])
@@ -135,5 +139,5 @@ test('a vector of a passage that is gone is dropped', async () => {
   const [one] = await claim()
   await removeDocuments(store.pool, shelf, ['a.md'])
   await putVectors(store.pool, 'm', [{ passage: one?.passage ?? '', values: [1] }])
-  expect(await countVectors(store.pool, 'm')).toEqual({ made: 0, missing: 0, refused: 0 })
+  expect(await countVectors(store.pool, 'm', 'T1')).toEqual({ made: 0, missing: 0, refused: 0 })
 })

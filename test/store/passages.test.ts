@@ -38,7 +38,7 @@ async function shelve(
     await putDocument(store.pool, { workspace, source }, row, chunks)
   }
   if (!vectors) return
-  const claimed = await claimUnembedded(store.pool, MODEL, { limit: 1000, claimMs: 60_000 })
+  const claimed = await claimUnembedded(store.pool, MODEL, { workspace, limit: 1000, claimMs: 60_000 })
   await putVectors(
     store.pool,
     MODEL,
@@ -164,7 +164,7 @@ test('a vector of another model or another length is not compared', async () => 
 test('a passage without a vector is found by its words', async () => {
   await shelve({ old: 'fox' })
   await shelve({ fresh: 'fox den' }, { vectors: false })
-  await claimUnembedded(store.pool, MODEL, { limit: 1, claimMs: 60_000 })
+  await claimUnembedded(store.pool, MODEL, { workspace: 'T1', limit: 1, claimMs: 60_000 })
   expect((await titles('fox', meaning('fox'))).sort()).toEqual(['fresh', 'old'])
 })
 

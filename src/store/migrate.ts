@@ -47,6 +47,9 @@ export async function pending(pool: pg.Pool, dir: string = ours): Promise<string
   return files.slice(applied.length).map((file) => file.name)
 }
 
+const CURE =
+  ' Install pgvector on the server and let a superuser run in this database: create extension vector'
+
 /** Waits until no other starter migrates; holds until the transaction ends, so it works behind a pooler. */
 async function takeTurn(tx: Db): Promise<void> {
   await tx.query(`select pg_advisory_xact_lock(hashtextextended('quorum migrations', 0))`)
@@ -67,7 +70,9 @@ async function applyNext(tx: Db, files: Migration[]): Promise<string | undefined
   try {
     await tx.query(file.sql)
   } catch (cause) {
-    throw new Fault('store-migration', `${file.name} failed: ${(cause as Error).message}`, { cause })
+    const why = (cause as Error).message
+    const cure = why.includes('extension "vector"') ? CURE : ''
+    throw new Fault('store-migration', `${file.name} failed: ${why}.${cure}`, { cause })
   }
   if ((await currentTransaction(tx)) !== before) {
     throw new Fault('store-migration', `${file.name} ends the transaction that it runs in.`)

@@ -120,17 +120,16 @@ async function take(event: ReceiverEvent, { app, identity, on, log, track }: Tak
 
 /** Says that nothing can be stored when it begins, not for each thing that comes meanwhile. */
 function tellOnce(intake: SlackHandlers['intake'], log: Log | undefined): SlackHandlers['intake'] {
-  let told = ''
+  let told = false
   return async (heard) => {
     try {
       const taken = await intake(heard)
-      if (taken !== 'not-for-us') told = ''
+      if (taken !== 'not-for-us') told = false
       return taken
     } catch (error) {
-      const why = String(error)
-      if (why !== told)
-        log?.('error', 'What Slack sends cannot be stored; it is not acknowledged', { error: why })
-      told = why
+      const fields = { error: String(error) }
+      if (!told) log?.('error', 'What Slack sends cannot be stored; it is not acknowledged', fields)
+      told = true
       throw error
     }
   }

@@ -144,16 +144,21 @@ function httpLine(settings: SlackSettings, signingSecret: string): Line {
     },
   })
   let url: string | undefined
+  let cutAll = () => {}
   return {
     receiver,
     start: async () => {
       const server = await receiver.start({ host, port })
+      cutAll = () => server.closeAllConnections()
       const address = server.address()
       const bound = typeof address === 'object' && address ? address.port : port
       url = `http://${host.includes(':') ? `[${host}]` : host}:${bound}/slack/events`
     },
     stop: async () => {
+      // A connection that never asks anything would hold the end of the process for a minute.
+      const late = setTimeout(cutAll, 500)
       if (url) await receiver.stop()
+      clearTimeout(late)
       url = undefined
     },
     listening: () => url !== undefined,

@@ -1,3 +1,4 @@
+import { connect as openConnection } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Heard } from '../../src/core/heard.ts'
 import { inboxKey } from '../../src/core/heard.ts'
@@ -249,3 +250,12 @@ describe('what is wrong is said at the start', () => {
     })
   })
 })
+
+test('a connection that never asks anything does not hold up the end', async () => {
+  await connect('http')
+  const { hostname, port } = new URL(slack.eventsUrl() ?? '')
+  const silent = openConnection(Number(port), hostname)
+  silent.on('error', () => {})
+  await new Promise((resolve) => silent.once('connect', resolve))
+  await slack.close(1000)
+}, 8_000)

@@ -76,12 +76,16 @@ test(
       return found.wrong.length === 0
     }
     await until(look, SETTLE_MS).catch(look)
+    const settledMs = Date.now() - begun - stormMs
     await people.stop()
+    const retiring = Date.now()
     const codes = await fleet.retire()
+    const retiredMs = Date.now() - retiring
     found = await audit(pool, workspace, cases, path.join(home.dir, 'effects'))
     const took = {
       stormMs,
-      settledMs: Date.now() - begun - stormMs,
+      settledMs,
+      retiredMs,
       kills: fleet.kills(),
       pressed: people.pressed(),
     }

@@ -1,12 +1,15 @@
 /** Running a tool: claimed first, called once, recorded whatever came of it. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { CatalogueTool, ToolOutcome } from '../core/catalogue.ts'
 import { Fault } from '../core/fault.ts'
 import type { Policy } from '../core/home.ts'
 import type { StepOf, ToolCall } from '../core/run.ts'
 import { type ApprovalState, moveApproval, readApproval } from '../store/approvals.ts'
 import { bindCall } from './answer.ts'
-import { record, tryRecord, type Work } from './lease.ts'
+import { record, reread, tryRecord, type Work } from './lease.ts'
 
+/** Attempts to write what came of a call. */
+const RECORD_ATTEMPTS = 5
 /** A tool whose server is away is waited for this many attempts before its approval is void. */
 const PATIENCE = 3
 
@@ -91,14 +94,24 @@ export function settleUnknown(work: Work, call: ToolCall, approvalId: string): P
   return recordOutcome(work, call, approvalId, { outcome: 'unknown', text, ms: 0 })
 }
 
-function recordOutcome(
+/** What came of a call must not be lost to a moment's trouble with the store: nobody else knows it. */
+async function recordOutcome(
   work: Work,
   call: ToolCall,
   approvalId: string,
   result: ToolOutcome,
 ): Promise<'recorded' | 'lost'> {
   const returned: StepOf<'returned'> = { kind: 'returned', at: now(), call: call.id, ...result }
-  return record(work, [returned], (tx) => mustMove(tx, approvalId, ['executing'], result.outcome))
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await record(work, [returned], (tx) => mustMove(tx, approvalId, ['executing'], result.outcome))
+    } catch (error) {
+      if (attempt === RECORD_ATTEMPTS) throw error
+      await sleep(attempt * 500)
+      await reread(work).catch(() => undefined)
+      if (work.steps.some((s) => s.kind === 'returned' && s.call === call.id)) return 'recorded'
+    }
+  }
 }
 
 /** Records that nobody decided in time. */

@@ -9,7 +9,17 @@ import type { Agent } from '../core/home.ts'
 import type { Cited, Numbered, StepOf } from '../core/run.ts'
 import { tellFault } from '../core/tell.ts'
 import { voidApprovals } from '../store/approvals.ts'
-import { parkRun, putOffRun, type Run, readRun, readSteps, releaseRun, takeLease } from '../store/runs.ts'
+import {
+  appendSteps,
+  parkRun,
+  putOffRun,
+  type Run,
+  readRun,
+  readSteps,
+  releaseRun,
+  type Taken,
+  takeLease,
+} from '../store/runs.ts'
 import { inTransaction } from '../store/transaction.ts'
 import { type ActContext, expireApproval, runTool, settleUnknown } from './act.ts'
 import { type AnswerContext, askModel } from './answer.ts'
@@ -56,6 +66,7 @@ export async function advance(
   const work: Work = { pool: context.pool, run, lease, steps, failures, signal: watch.signal }
   const thread = openThread(context, run)
   try {
+    if (taken.unreadable) return await giveUpReading(context, taken, thread)
     if (work.failures >= MAX_FAILURES) return await fail(work, thread, 'broken')
     return await walk(context, work, thread)
   } catch (error) {
@@ -168,8 +179,15 @@ async function finish(work: Work, thread: ThreadView, end: End): Promise<Perform
   await thread.sayEnd(`end:${lastRead(work)}`, { markdown: text, cited, ...rest })
   const finished: StepOf<'finished'> = { kind: 'finished', at: new Date().toISOString(), ...end }
   const asked = work.steps.some((s) => s.kind === 'proposed' && s.approval !== undefined)
-  const done = await tryRecord(work, [finished], asked ? (tx) => voidApprovals(tx, work.run.id) : undefined)
-  if (done !== 'recorded') return done
+  for (;;) {
+    const said = lastRead(work)
+    const done = await tryRecord(work, [finished], asked ? (tx) => voidApprovals(tx, work.run.id) : undefined)
+    if (done === 'lost') return 'lost'
+    if (done === 'recorded') break
+    // The end is said; only a word that came with it is worth another answer.
+    const more = work.steps.some((s) => s.kind === 'steered' && s.n > said)
+    if (more && end.outcome === 'answered') return 'moved'
+  }
   await showEnded(thread, work.steps)
   return 'finished'
 }
@@ -185,10 +203,33 @@ function tellEnd(end: End, steps: readonly Numbered[]): { text: string; badge: s
 
 /** Ends a run with a sentence; `code` is a fault's code, or anything else. */
 async function fail(work: Work, thread: ThreadView, code: string): Promise<Advanced> {
-  for (;;) {
-    const done = await finish(work, thread, { outcome: 'failed', text: tellFault(code, work.run.id), code })
-    if (done === 'finished' || done === 'lost') return done
+  const done = await finish(work, thread, { outcome: 'failed', text: tellFault(code, work.run.id), code })
+  return done === 'lost' ? 'lost' : 'finished'
+}
+
+/** The run holds a step that this version cannot read: another one may; in the end the thread is told. */
+async function giveUpReading(context: AdvanceContext, taken: Taken, thread: ThreadView): Promise<Advanced> {
+  const { run, lease, failures, unreadable } = taken
+  context.log('error', 'a run has a step that this version cannot read', {
+    run: run.id,
+    failures,
+    why: unreadable,
+  })
+  if (failures < MAX_FAILURES) {
+    await putOffRun(context.pool, lease, { seconds: 10, failed: true })
+    return 'put-off'
   }
+  const text = tellFault('broken', run.id)
+  await thread.sayEnd('end:unreadable', { markdown: text, cited: [], badge: '' })
+  const finished: StepOf<'finished'> = {
+    kind: 'finished',
+    at: new Date().toISOString(),
+    outcome: 'failed',
+    text,
+    code: 'broken',
+  }
+  const done = await appendSteps(context.pool, lease, run.n, [finished])
+  return done === 'lost' ? 'lost' : 'finished'
 }
 
 /** After `walk` threw: a fault of the model ends the run in words, anything else is tried again later. */

@@ -39,6 +39,9 @@ export type HearContext = {
 /** Times a row of the inbox is tried before the thread is told that it could not be taken up. */
 const ATTEMPTS = 8
 
+const WAITING =
+  'I read this when the approval above is decided. To ask for something else instead, press Deny, or write `@quorum stop`.'
+
 /** What to do after the transaction of a story. */
 type After = {
   begun?: { run: Run; asked: StepOf<'asked'> }
@@ -130,6 +133,7 @@ async function hearMessage(context: HearContext, tx: Tx, heard: HeardOf<'message
   if (word === 'status') return { whisper: await tellStatus(tx, heard) }
   if (word === 'help' || heard.text.trim() === '') return { whisper: HELP }
   const taken = await takeUpMessage(tx, heard, context.agent)
+  if (taken.outcome === 'steered' && taken.waiting) return { whisper: WAITING }
   return taken.outcome === 'created' ? { begun: taken } : {}
 }
 

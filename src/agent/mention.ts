@@ -2,6 +2,7 @@
 import type { HeardOf } from '../core/heard.ts'
 import { inboxKey } from '../core/heard.ts'
 import type { StepOf, Thread } from '../core/run.ts'
+import { isWaiting } from '../store/approvals.ts'
 import { readInbox } from '../store/inbox.ts'
 import {
   appendFromOutside,
@@ -17,7 +18,9 @@ import type { Tx } from '../store/transaction.ts'
 /** `created`: a new run; `steered`: told to the run at work; `known`: this message has its run already. */
 export type Mentioned =
   | { outcome: 'created'; run: Run; asked: StepOf<'asked'> }
-  | { outcome: 'steered' | 'known' }
+  /** `waiting`: the run will read it only when an approval is decided. */
+  | { outcome: 'steered'; waiting: boolean }
+  | { outcome: 'known' }
 
 /** The thread a message belongs to: the one it replies in, or the one it begins. */
 export function threadOf(message: {
@@ -67,7 +70,7 @@ async function steer(tx: Tx, run: Run, heard: HeardOf<'message'>): Promise<Menti
     text: heard.text,
     ts: heard.ts,
   })
-  return { outcome: 'steered' }
+  return { outcome: 'steered', waiting: await isWaiting(tx, run.id) }
 }
 
 /** The question was put in other words: the run at work learns them; a finished one stays as it is. */

@@ -48,7 +48,7 @@ function tellPast(past: readonly Exchange[]): ChatMessage[] {
   }
   return kept.flatMap((e): ChatMessage[] => [
     { role: 'user', content: message(e.user, e.question) },
-    { role: 'assistant', content: e.answer },
+    { role: 'assistant', content: harmless(e.answer) },
   ])
 }
 

@@ -87,3 +87,9 @@ export async function voidApprovals(tx: Db, run: string): Promise<void> {
     [run],
   )
 }
+
+/** Whether a run waits for somebody to decide. */
+export async function isWaiting(db: Db, run: string): Promise<boolean> {
+  const found = await db.query(`select 1 from approvals where run = $1 and state = 'pending' limit 1`, [run])
+  return found.rowCount === 1
+}

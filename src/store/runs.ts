@@ -3,6 +3,7 @@
  * and the number of the last step it read; anybody else appends under the run's row lock.
  */
 import { randomUUID } from 'node:crypto'
+import { z } from 'zod'
 import { type Numbered, Step, type StepOf, type Thread } from '../core/run.ts'
 import { asJson } from './json.ts'
 import type { Db } from './transaction.ts'
@@ -79,7 +80,7 @@ export async function writeWakeup(tx: Db, run: string): Promise<void> {
 /** The active run of a thread, locked until the transaction ends. */
 export async function lockActiveRun(tx: Db, thread: Thread): Promise<Run | undefined> {
   const found = await tx.query<Run>(
-    `select ${RUN} from runs where workspace = $1 and channel = $2 and thread = $3 and active for update`,
+    `select ${RUN} from runs where workspace = $1 and channel = $2 and thread = $3 and active for no key update`,
     [thread.workspace, thread.channel, thread.ts],
   )
   return found.rows[0]
@@ -87,7 +88,7 @@ export async function lockActiveRun(tx: Db, thread: Thread): Promise<Run | undef
 
 /** One run by its id, locked until the transaction ends. */
 export async function lockRun(tx: Db, id: string): Promise<Run | undefined> {
-  const found = await tx.query<Run>(`select ${RUN} from runs where id = $1 for update`, [id])
+  const found = await tx.query<Run>(`select ${RUN} from runs where id = $1 for no key update`, [id])
   return found.rows[0]
 }
 
@@ -182,7 +183,14 @@ export async function appendFromOutside(tx: Db, run: Run, step: Step): Promise<n
 }
 
 /** A run whose lease was taken: all its steps, and how often advancing it broke since the last one. */
-export type Taken = { lease: Lease; run: Run; steps: Numbered[]; failures: number }
+export type Taken = {
+  lease: Lease
+  run: Run
+  steps: Numbered[]
+  failures: number
+  /** Why the steps could not be read, where another version wrote them. */
+  unreadable?: string
+}
 
 /** Takes the lease for `ms` milliseconds. `held`: another worker has it; `over`: nothing is left to do. */
 export async function takeLease(
@@ -206,10 +214,16 @@ export async function takeLease(
   const row = taken.rows[0]
   if (row) {
     const { lease_epoch, failures, steps: raw, ...rest } = row
-    let steps = raw.map(([n, body]) => ({ ...Step.parse(body), n }))
-    // The statement saw the steps of its beginning; where it had to wait for the row, one may have come.
-    if (steps.at(-1)?.n !== rest.n) steps = await readSteps(db, run)
-    return { lease: { run, epoch: lease_epoch }, run: rest, steps, failures }
+    const lease = { run, epoch: lease_epoch }
+    try {
+      let steps = raw.map(([n, body]) => ({ ...Step.parse(body), n }))
+      // The statement saw the steps of its beginning; where it had to wait for the row, one may have come.
+      if (steps.at(-1)?.n !== rest.n) steps = await readSteps(db, run)
+      return { lease, run: rest, steps, failures }
+    } catch (error) {
+      if (!(error instanceof z.ZodError)) throw error
+      return { lease, run: rest, steps: [], failures, unreadable: z.prettifyError(error) }
+    }
   }
   const found = await readRun(db, run)
   return found?.active ? 'held' : 'over'

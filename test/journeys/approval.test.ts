@@ -9,6 +9,8 @@ import { packaged } from '../support/tools.ts'
 /** Proposes the call its question names, then says what the tool said. */
 const script: Script = ({ body }) => {
   const last = body.messages.at(-1)
+  const told = body.messages.findLast((m) => m.role === 'tool')
+  if (told && last?.role === 'user') return { text: 'Short it is.' }
   if (last?.role === 'tool') return { text: `The tool said: ${last.content}` }
   const file = /file (\S+)/.exec(last?.content ?? '')?.[1] ?? 'note.txt'
   const name = /\bmove\b/.test(last?.content ?? '') ? 'filesystem__move_file' : 'filesystem__write_file'
@@ -91,6 +93,20 @@ describe('a request waits for approval', () => {
     await stage.ended(channel, ts)
     expect(stage.said(channel, ts).at(-1)).toContain('a person denied it')
     expect(await readdir(dir)).not.toContain('three.txt')
+  })
+
+  test('a word while an approval waits is acknowledged in private, and read once it is decided', async () => {
+    const { workspace } = stage
+    const { channel, ts, card } = await propose('@quorum write file waiting.txt')
+    await workspace.say(workspace.users.ben, channel, 'make it short', { thread: ts })
+    await workspace.until(() =>
+      workspace
+        .ephemerals(workspace.users.ben)
+        .some((m) => m.text?.includes('when the approval above is decided')),
+    )
+    await workspace.click(workspace.users.ana, channel, card, 'approve')
+    await stage.ended(channel, ts)
+    expect(JSON.stringify(stage.model.requests.at(-1)?.body.messages)).toContain('make it short')
   })
 
   test('what the policy denies is not asked', async () => {

@@ -18,7 +18,7 @@ import {
 import { isPartOfThread, type Run } from '../store/runs.ts'
 import { inTransaction, type Tx } from '../store/transaction.ts'
 import { type Decision, takeDecision, tellDecision } from './decision.ts'
-import { keyOfMessage, takeUpEdit, takeUpMessage, threadOf } from './mention.ts'
+import { keyOfMessage, type Mentioned, takeUpEdit, takeUpMessage, threadOf } from './mention.ts'
 import { sayForSure } from './say.ts'
 import { tellStatus } from './status.ts'
 import { stopDeleted, stopMine, stopThread } from './stop.ts'
@@ -68,7 +68,8 @@ async function isForUs(pool: pg.Pool, heard: Heard): Promise<boolean> {
     }
     case 'edited':
     case 'deleted':
-      return (await readInbox(pool, keyOfMessage(heard))) !== undefined
+      // What is meant for us counts although its message was not heard yet: events arrive in any order.
+      return heard.mention || heard.dm || (await readInbox(pool, keyOfMessage(heard))) !== undefined
     case 'interrupted':
       return isPartOfThread(pool, { workspace, channel, ts: heard.thread })
     default:
@@ -109,8 +110,7 @@ async function tellStory(context: HearContext, tx: Tx, heard: Heard): Promise<Af
     case 'message':
       return hearMessage(context, tx, heard)
     case 'edited':
-      await takeUpEdit(tx, heard)
-      return {}
+      return takeUp(await takeUpEdit(tx, heard, context.agent))
     case 'deleted':
       await stopDeleted(tx, heard)
       return {}
@@ -132,7 +132,10 @@ async function hearMessage(context: HearContext, tx: Tx, heard: HeardOf<'message
   }
   if (word === 'status') return { whisper: await tellStatus(tx, heard) }
   if (word === 'help' || heard.text.trim() === '') return { whisper: HELP }
-  const taken = await takeUpMessage(tx, heard, context.agent)
+  return takeUp(await takeUpMessage(tx, heard, context.agent))
+}
+
+function takeUp(taken: Mentioned): After {
   if (taken.outcome === 'steered' && taken.waiting) return { whisper: WAITING }
   return taken.outcome === 'created' ? { begun: taken } : {}
 }

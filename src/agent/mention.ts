@@ -42,6 +42,7 @@ export function keyOfMessage(of: { workspace: string; channel: string; user: str
 /** Takes up a message meant for the agent. One active run a thread: a message meanwhile steers it. */
 export async function takeUpMessage(tx: Tx, heard: HeardOf<'message'>, agent: string): Promise<Mentioned> {
   const thread = threadOf(heard)
+  if (await readInbox(tx, inboxKey({ ...heard, kind: 'deleted' }))) return { outcome: 'known' }
   const asked: StepOf<'asked'> = {
     kind: 'asked',
     at: now(),
@@ -62,33 +63,30 @@ export async function takeUpMessage(tx: Tx, heard: HeardOf<'message'>, agent: st
   throw new Error('the run of the thread ended while a message for it was taken up')
 }
 
-async function steer(tx: Tx, run: Run, heard: HeardOf<'message'>): Promise<Mentioned> {
-  await appendFromOutside(tx, run, {
-    kind: 'steered',
-    at: now(),
-    user: heard.user,
-    text: heard.text,
-    ts: heard.ts,
-  })
-  return { outcome: 'steered', waiting: await isWaiting(tx, run.id) }
-}
-
-/** The question was put in other words: the run at work learns them; a finished one stays as it is. */
-export async function takeUpEdit(tx: Tx, heard: HeardOf<'edited'>): Promise<void> {
+/**
+ * The question was put in other words: the run at work learns them, a finished one stays as it is. Where there is
+ * no run, the new words are the question: they mention us only now, or came before the message itself.
+ */
+export async function takeUpEdit(tx: Tx, heard: HeardOf<'edited'>, agent: string): Promise<Mentioned> {
   const run = await runOfMessage(tx, heard)
-  if (!run?.active) return
+  if (!run) {
+    if (!heard.mention && !heard.dm) return { outcome: 'known' }
+    return takeUpMessage(tx, { ...heard, kind: 'message', forOther: false }, agent)
+  }
+  if (!run.active) return { outcome: 'known' }
   const known = (await readSteps(tx, run.id)).findLast((s) => s.kind === 'steered' && s.edit === true)
   // Slack may send an older wording after a newer one.
-  if (known?.kind === 'steered' && Number(known.ts) >= Number(heard.editedTs)) return
-  const step = {
-    kind: 'steered',
-    at: now(),
-    user: heard.user,
-    text: heard.text,
-    ts: heard.editedTs,
-    edit: true,
-  } as const
-  await appendFromOutside(tx, run, step)
+  if (known?.kind === 'steered' && Number(known.ts) >= Number(heard.editedTs)) return { outcome: 'known' }
+  return steer(tx, run, { ...heard, ts: heard.editedTs, edit: true })
+}
+
+async function steer(
+  tx: Tx,
+  run: Run,
+  { user, text, ts, edit }: { user: string; text: string; ts: string; edit?: true },
+): Promise<Mentioned> {
+  await appendFromOutside(tx, run, { kind: 'steered', at: now(), user, text, ts, ...(edit ? { edit } : {}) })
+  return { outcome: 'steered', waiting: await isWaiting(tx, run.id) }
 }
 
 /**

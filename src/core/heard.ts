@@ -25,8 +25,17 @@ export const Heard = z.discriminatedUnion('kind', [
     thread: z.string().optional(),
     text: z.string(),
     editedTs: z.string(),
+    mention: z.boolean(),
+    dm: z.boolean(),
   }),
-  z.object({ kind: z.literal('deleted'), ...where, ts: z.string(), thread: z.string().optional() }),
+  z.object({
+    kind: z.literal('deleted'),
+    ...where,
+    ts: z.string(),
+    thread: z.string().optional(),
+    mention: z.boolean(),
+    dm: z.boolean(),
+  }),
   /** Approve or Deny was pressed. */
   z.object({
     kind: z.literal('clicked'),

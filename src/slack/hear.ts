@@ -105,13 +105,18 @@ function hearMessage(event: SlackEvent, place: Place, self: Self): Heard | 'igno
     ts: event.ts,
     ...threadOf(event),
     text: readable(raw, self),
-    mention:
-      event.type === 'app_mention' ||
-      raw.includes(`<@${self.botUser}>`) ||
-      raw.includes(`<@${self.botUser}|`),
+    mention: event.type === 'app_mention' || mentions(raw, self),
     forOther: forOther(raw, self),
-    dm: event.channel_type === 'im' || event.channel.startsWith('D'),
+    dm: isDirect(event),
   }
+}
+
+function mentions(raw: string, self: Self): boolean {
+  return raw.includes(`<@${self.botUser}>`) || raw.includes(`<@${self.botUser}|`)
+}
+
+function isDirect(event: SlackEvent): boolean {
+  return event.channel_type === 'im' || event.channel.startsWith('D')
 }
 
 function hearChange(event: SlackEvent, place: Place, self: Self): Heard | 'ignored' {
@@ -121,7 +126,12 @@ function hearChange(event: SlackEvent, place: Place, self: Self): Heard | 'ignor
   // A deleted message that others replied to stays as a tombstone, and arrives as a change.
   if (now.subtype === 'tombstone') {
     if (before && !byPerson(before, self)) return 'ignored'
-    return { kind: 'deleted', ...place, user: before?.user ?? '', ts: now.ts, ...threadOf(now) }
+    const gone = {
+      user: before?.user ?? '',
+      mention: mentions(before?.text ?? '', self),
+      dm: isDirect(event),
+    }
+    return { kind: 'deleted', ...place, ...gone, ts: now.ts, ...threadOf(now) }
   }
   if (!now.user || !byPerson(now, self)) return 'ignored'
   if (!now.edited || (before && (before.text ?? '') === (now.text ?? ''))) return 'ignored'
@@ -133,6 +143,8 @@ function hearChange(event: SlackEvent, place: Place, self: Self): Heard | 'ignor
     ...threadOf(now),
     text: readable(now.text ?? '', self),
     editedTs: now.edited.ts,
+    mention: mentions(now.text ?? '', self),
+    dm: isDirect(event),
   }
 }
 
@@ -140,7 +152,8 @@ function hearDeletion(event: SlackEvent, place: Place, self: Self): Heard | 'ign
   const before = event.previous_message
   const ts = event.deleted_ts ?? before?.ts
   if (!ts || (before && !byPerson(before, self))) return 'ignored'
-  return { kind: 'deleted', ...place, user: before?.user ?? '', ts, ...(before ? threadOf(before) : {}) }
+  const gone = { user: before?.user ?? '', mention: mentions(before?.text ?? '', self), dm: isDirect(event) }
+  return { kind: 'deleted', ...place, ...gone, ts, ...(before ? threadOf(before) : {}) }
 }
 
 function hearClick(body: z.infer<typeof Click>, self: Self): Heard | 'ignored' {

@@ -28,6 +28,18 @@ const message = (channel: string, ts: string, thread?: string): HeardOf<'message
   dm: false,
 })
 
+const edit = (channel: string, ts: string, text: string, editedTs: string): HeardOf<'edited'> => ({
+  kind: 'edited',
+  workspace: 'T1',
+  channel,
+  user: 'UANA',
+  ts,
+  text,
+  editedTs,
+  mention: true,
+  dm: false,
+})
+
 test('a follow-up that comes before its mention was handled is kept; one to a handled help is not', async () => {
   const begin = message('C1', '1.0')
   expect(await takeIn(store.pool, begin)).toBe('stored')
@@ -43,22 +55,34 @@ test('of two wordings the newer one holds, whichever comes first', async () => {
     return taken
   })
   const edited = (text: string, editedTs: string) =>
-    inTransaction(store.pool, (tx) =>
-      takeUpEdit(tx, {
-        kind: 'edited',
-        workspace: 'T1',
-        channel: 'C2',
-        user: 'UANA',
-        ts: '1.0',
-        text,
-        editedTs,
-      }),
-    )
+    inTransaction(store.pool, (tx) => takeUpEdit(tx, edit('C2', '1.0', text, editedTs), 'quorum'))
   await edited('second', '3.0')
   await edited('first', '2.0')
   await edited('third', '4.0')
   const words = (await readSteps(store.pool, run.id)).flatMap((s) => (s.kind === 'steered' ? [s.text] : []))
   expect(words).toEqual(['second', 'third'])
+})
+
+test('an edit that comes before its message, or mentions us only now, is the question', async () => {
+  const heard = edit('C3', '1.0', 'new words', '2.0')
+  expect(await takeIn(store.pool, heard)).toBe('stored')
+  const first = await inTransaction(store.pool, (tx) => takeUpEdit(tx, heard, 'quorum'))
+  if (first.outcome !== 'created') throw new Error(first.outcome)
+  expect(first.asked.text).toBe('new words')
+  const then = await inTransaction(store.pool, (tx) => takeUpMessage(tx, message('C3', '1.0'), 'quorum'))
+  expect(then.outcome).toBe('known')
+})
+
+test('a message deleted before it was heard is not answered', async () => {
+  const gone: HeardOf<'deleted'> = {
+    ...{ kind: 'deleted', workspace: 'T1', channel: 'C4', user: 'UANA', ts: '1.0' },
+    ...{ mention: true, dm: false },
+  }
+  expect(await takeIn(store.pool, gone)).toBe('stored')
+  const taken = await inTransaction(store.pool, (tx) => takeUpMessage(tx, message('C4', '1.0'), 'quorum'))
+  expect(taken.outcome).toBe('known')
+  const runs = await store.pool.query(`select 1 from runs where channel = 'C4'`)
+  expect(runs.rowCount).toBe(0)
 })
 
 test('a trace opens only in the channel and the workspace of its run', async () => {

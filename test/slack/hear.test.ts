@@ -128,6 +128,8 @@ describe('edits and deletions', () => {
       ts: '10.1',
       text: 'new',
       editedTs: '11.0',
+      mention: true,
+      dm: false,
     })
   })
 
@@ -146,10 +148,13 @@ describe('edits and deletions', () => {
       subtype: 'message_deleted',
       ts: '12.0',
       deleted_ts: '10.1',
-      previous_message: { user: 'UANA', ts: '10.1', text: 'q', thread_ts: '9.9' },
+      previous_message: { user: 'UANA', ts: '10.1', text: '<@UBOT> q', thread_ts: '9.9' },
     })
-    const expected = { kind: 'deleted', workspace: 'T1', channel: 'C1', user: 'UANA', ts: '10.1' }
-    expect(hear(gone, self)).toEqual({ ...expected, thread: '9.9' })
+    const expected = {
+      ...{ kind: 'deleted', workspace: 'T1', channel: 'C1', user: 'UANA', ts: '10.1' },
+      ...{ mention: false, dm: false },
+    }
+    expect(hear(gone, self)).toEqual({ ...expected, mention: true, thread: '9.9' })
     expect(hear(changed({ subtype: 'tombstone', user: 'USLACKBOT' }, {}), self)).toEqual(expected)
     expect(hear(changed({ subtype: 'tombstone', user: 'USLACKBOT' }, { bot_id: 'BBOT' }), self)).toBe(
       'ignored',

@@ -21,7 +21,7 @@ export const Env = z.object({
     .int()
     .min(1)
     .max(500)
-    .default(8)
+    .default(16)
     .describe('Runs one process advances at once.'),
   HOST: z.string().default('127.0.0.1').describe('Address to listen on for health and signed HTTP.'),
   PORT: z.coerce.number().int().min(0).max(65535).default(3000).describe('Port for health and signed HTTP.'),

@@ -6,24 +6,14 @@ import type pg from 'pg'
 import { decide, type Limits, type Next } from '../core/decide.ts'
 import { Fault } from '../core/fault.ts'
 import type { Agent } from '../core/home.ts'
-import type { Cited, Numbered, StepOf } from '../core/run.ts'
-import { tellFault } from '../core/tell.ts'
-import { voidApprovals } from '../store/approvals.ts'
-import {
-  appendSteps,
-  parkRun,
-  putOffRun,
-  type Run,
-  readRun,
-  readSteps,
-  releaseRun,
-  type Taken,
-  takeLease,
-} from '../store/runs.ts'
+import type { StepOf } from '../core/run.ts'
+import { parkRun, putOffRun, releaseRun, type Taken, takeLease } from '../store/leases.ts'
+import { type Run, readRun, readSteps } from '../store/runs.ts'
 import { inTransaction } from '../store/transaction.ts'
 import { type ActContext, expireApproval, runTool, settleUnknown } from './act.ts'
 import { type AnswerContext, askModel } from './answer.ts'
-import { type AbortReason, keepLease, lastRead, record, reread, tryRecord, type Work } from './lease.ts'
+import { fail, failUnread, finish, passagesOf, showEnded } from './ending.ts'
+import { type AbortReason, keepLease, lastRead, record, reread, type Work } from './lease.ts'
 import { openThread, type ThreadContext, type ThreadView } from './thread.ts'
 
 /** Everything advancing a run needs. */
@@ -80,10 +70,6 @@ async function showOver(context: AdvanceContext, runId: string): Promise<void> {
   if (!run) return
   const steps = await readSteps(context.pool, runId)
   await showEnded(openThread(context, run), steps)
-}
-
-async function showEnded(thread: ThreadView, steps: readonly Numbered[]): Promise<void> {
-  await Promise.all([thread.refreshCards(steps), thread.close(steps)])
 }
 
 async function walk(context: AdvanceContext, work: Work, thread: ThreadView): Promise<Advanced> {
@@ -166,47 +152,6 @@ async function waitForPeople(
   return parked
 }
 
-/** Every passage the run has read, in the order of their numbers. */
-function passagesOf(steps: readonly Numbered[]): Cited[] {
-  return steps.flatMap((s) => (s.kind === 'recalled' ? s.passages : []))
-}
-
-type End = { outcome: StepOf<'finished'>['outcome']; text: string; code?: string }
-
-async function finish(work: Work, thread: ThreadView, end: End): Promise<Performed> {
-  const cited = passagesOf(work.steps)
-  const { text, ...rest } = tellEnd(end, work.steps)
-  await thread.sayEnd(`end:${lastRead(work)}`, { markdown: text, cited, ...rest })
-  const finished: StepOf<'finished'> = { kind: 'finished', at: new Date().toISOString(), ...end }
-  const asked = work.steps.some((s) => s.kind === 'proposed' && s.approval !== undefined)
-  for (;;) {
-    const said = lastRead(work)
-    const done = await tryRecord(work, [finished], asked ? (tx) => voidApprovals(tx, work.run.id) : undefined)
-    if (done === 'lost') return 'lost'
-    if (done === 'recorded') break
-    // The end is said; only a word that came with it is worth another answer.
-    const more = work.steps.some((s) => s.kind === 'steered' && s.n > said)
-    if (more && end.outcome === 'answered') return 'moved'
-  }
-  await showEnded(thread, work.steps)
-  return 'finished'
-}
-
-/** The words of an ending and the badge that says what made them. */
-function tellEnd(end: End, steps: readonly Numbered[]): { text: string; badge: string } {
-  const answer = steps.findLast((s) => s.kind === 'answered')
-  if (end.outcome !== 'answered' || answer?.kind !== 'answered') return { text: end.text, badge: '' }
-  const cut = answer.finish === 'length' ? '\n\n_(The answer reached its length limit and ends here.)_' : ''
-  const empty = end.text.trim() === '' ? 'The model had nothing to say.' : end.text
-  return { text: empty + cut, badge: answer.model }
-}
-
-/** Ends a run with a sentence; `code` is a fault's code, or anything else. */
-async function fail(work: Work, thread: ThreadView, code: string): Promise<Advanced> {
-  const done = await finish(work, thread, { outcome: 'failed', text: tellFault(code, work.run.id), code })
-  return done === 'lost' ? 'lost' : 'finished'
-}
-
 /** The run holds a step that this version cannot read: another one may; in the end the thread is told. */
 async function giveUpReading(context: AdvanceContext, taken: Taken, thread: ThreadView): Promise<Advanced> {
   const { run, lease, failures, unreadable } = taken
@@ -219,17 +164,7 @@ async function giveUpReading(context: AdvanceContext, taken: Taken, thread: Thre
     await putOffRun(context.pool, lease, { seconds: 10, failed: true })
     return 'put-off'
   }
-  const text = tellFault('broken', run.id)
-  await thread.sayEnd('end:unreadable', { markdown: text, cited: [], badge: '' })
-  const finished: StepOf<'finished'> = {
-    kind: 'finished',
-    at: new Date().toISOString(),
-    outcome: 'failed',
-    text,
-    code: 'broken',
-  }
-  const done = await appendSteps(context.pool, lease, run.n, [finished])
-  return done === 'lost' ? 'lost' : 'finished'
+  return failUnread(context.pool, taken, thread)
 }
 
 /** After `walk` threw: a fault of the model ends the run in words, anything else is tried again later. */

@@ -3,7 +3,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import type { Numbered, Step } from '../core/run.ts'
-import { appendSteps, hasStopped, type Lease, type Run, readSteps, renewLease } from '../store/runs.ts'
+import { appendSteps, type Lease, renewLease } from '../store/leases.ts'
+import { hasStopped, type Run, readSteps } from '../store/runs.ts'
 import { type Db, inTransaction } from '../store/transaction.ts'
 
 /** Why work in flight is aborted. */

@@ -8,11 +8,12 @@ import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { type AdvanceContext, advance } from '../../src/agent/advance.ts'
 import { takeDecision } from '../../src/agent/decision.ts'
 import type { CatalogueTool } from '../../src/core/catalogue.ts'
-import { AgentFront, PolicyFile } from '../../src/core/home.ts'
+import { PolicyFile } from '../../src/core/home.ts'
 import type { Numbered } from '../../src/core/run.ts'
 import type { Store } from '../../src/store/open.ts'
 import { createRun, readSteps } from '../../src/store/runs.ts'
 import { inTransaction } from '../../src/store/transaction.ts'
+import { advancingWith } from '../support/advancing.ts'
 import { openTestStore } from '../support/store.ts'
 
 let store: Store
@@ -47,36 +48,15 @@ type World = {
 }
 
 function contextOf(world: World): AdvanceContext {
-  const agent = { ...AgentFront.parse({ name: 'quorum' }), instructions: 'Work.' }
-  return {
-    pool: store.pool,
-    owner: randomUUID(),
-    leaseMs: 60_000,
-    beatMs: 20_000,
-    log: () => {},
+  return advancingWith(store.pool, {
     policy: world.policy,
-    agent: () => agent,
     catalogue: async () => [world.tool],
     ask: async ({ messages }) => {
       const again = messages.some((m) => m.role === 'tool')
       const calls = again ? [] : [{ id: 'c1', tool: tool.name, args: { what: 'ropes' } }]
-      return {
-        text: again ? 'So it is.' : '',
-        calls,
-        finish: again ? 'stop' : 'tool_calls',
-        model: 'm',
-        firstTokenMs: 1,
-        ms: 1,
-      }
+      const finish = again ? 'stop' : 'tool_calls'
+      return { text: again ? 'So it is.' : '', calls, finish, model: 'm', firstTokenMs: 1, ms: 1 }
     },
-    recall: async (_, query) => ({
-      kind: 'recalled',
-      at: new Date().toISOString(),
-      query,
-      passages: [],
-      sources: 0,
-      ms: 0,
-    }),
     call: async () => {
       const before = world.call === 'hang-before'
       if (!before) world.effects += 1
@@ -85,13 +65,7 @@ function contextOf(world: World): AdvanceContext {
       if (before) world.effects += 1
       return { outcome: 'succeeded', text: 'ordered', ms: 1 }
     },
-    speak: {
-      post: async () => ({ ts: randomUUID() }),
-      update: async () => 'sent' as const,
-      find: async () => undefined,
-      status: async () => {},
-    },
-  }
+  })
 }
 
 const ops = fc.constantFrom(

@@ -2,11 +2,11 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type AdvanceContext, advance } from '../../src/agent/advance.ts'
-import { AgentFront, PolicyFile } from '../../src/core/home.ts'
 import type { StepOf } from '../../src/core/run.ts'
 import type { Store } from '../../src/store/open.ts'
 import { appendFromOutside, createRun, lockRun, type Run, readSteps } from '../../src/store/runs.ts'
 import { inTransaction } from '../../src/store/transaction.ts'
+import { advancingWith } from '../support/advancing.ts'
 import { openTestStore } from '../support/store.ts'
 
 let store: Store
@@ -30,34 +30,16 @@ async function begin(): Promise<Run> {
 }
 
 function contextOf(said: string[], onSaid: (text: string) => Promise<void> = async () => {}): AdvanceContext {
+  const quiet = advancingWith(store.pool)
   return {
-    pool: store.pool,
-    owner: randomUUID(),
-    leaseMs: 15_000,
-    beatMs: 5_000,
-    log: () => {},
-    policy: PolicyFile.parse({}),
-    agent: () => ({ ...AgentFront.parse({ name: 'quorum' }), instructions: 'Work.' }),
-    catalogue: async () => [],
-    ask: async () => ({ text: 'So.', calls: [], finish: 'stop', model: 'm', firstTokenMs: 1, ms: 1 }),
-    recall: async (_, query) => ({
-      kind: 'recalled',
-      at: new Date().toISOString(),
-      query,
-      passages: [],
-      sources: 0,
-      ms: 0,
-    }),
-    call: async () => ({ outcome: 'succeeded', text: '', ms: 0 }),
+    ...quiet,
     speak: {
+      ...quiet.speak,
       post: async (_, __, message) => {
         said.push(message.text)
         await onSaid(message.text)
         return { ts: randomUUID() }
       },
-      update: async () => 'sent' as const,
-      find: async () => undefined,
-      status: async () => {},
     },
   }
 }

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { keepLease } from '../../src/agent/lease.ts'
-import { appendFromOutside, createRun, takeLease } from '../../src/store/runs.ts'
+import { takeLease } from '../../src/store/leases.ts'
+import { appendFromOutside, createRun } from '../../src/store/runs.ts'
 import { openTestStore } from '../support/store.ts'
 
 test('a stopped run stays with its worker until it has said so', async () => {

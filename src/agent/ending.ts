@@ -1,0 +1,83 @@
+/** How a run ends: said in its thread, recorded as `finished`, and everything it showed closed. */
+
+import type { Cited, Numbered, StepOf } from '../core/run.ts'
+import { tellFault } from '../core/tell.ts'
+import { voidApprovals } from '../store/approvals.ts'
+import { appendSteps, type Taken } from '../store/leases.ts'
+import type { Db } from '../store/transaction.ts'
+import { lastRead, tryRecord, type Work } from './lease.ts'
+import type { ThreadView } from './thread.ts'
+
+/** An ending: `text` is what the thread is told. */
+export type End = { outcome: StepOf<'finished'>['outcome']; text: string; code?: string }
+
+/**
+ * Says the end and records it. `moved`: a word came with the answer, and is worth another one.
+ * Throws where Slack cannot be reached; saying it again later says nothing twice.
+ */
+export async function finish(
+  work: Work,
+  thread: ThreadView,
+  end: End,
+): Promise<'finished' | 'moved' | 'lost'> {
+  const cited = passagesOf(work.steps)
+  const { text, ...rest } = tellEnd(end, work.steps)
+  await thread.sayEnd(`end:${lastRead(work)}`, { markdown: text, cited, ...rest })
+  const finished: StepOf<'finished'> = { kind: 'finished', at: new Date().toISOString(), ...end }
+  const asked = work.steps.some((s) => s.kind === 'proposed' && s.approval !== undefined)
+  for (;;) {
+    const said = lastRead(work)
+    const done = await tryRecord(work, [finished], asked ? (tx) => voidApprovals(tx, work.run.id) : undefined)
+    if (done === 'lost') return 'lost'
+    if (done === 'recorded') break
+    // The end is said; only a word that came with it is worth another answer.
+    const more = work.steps.some((s) => s.kind === 'steered' && s.n > said)
+    if (more && end.outcome === 'answered') return 'moved'
+  }
+  await showEnded(thread, work.steps)
+  return 'finished'
+}
+
+/** The words of an ending and the badge that says what made them. */
+function tellEnd(end: End, steps: readonly Numbered[]): { text: string; badge: string } {
+  const answer = steps.findLast((s) => s.kind === 'answered')
+  if (end.outcome !== 'answered' || answer?.kind !== 'answered') return { text: end.text, badge: '' }
+  const cut = answer.finish === 'length' ? '\n\n_(The answer reached its length limit and ends here.)_' : ''
+  const empty = end.text.trim() === '' ? 'The model had nothing to say.' : end.text
+  return { text: empty + cut, badge: answer.model }
+}
+
+/** Ends a run with a sentence; `code` is a fault's code, or anything else. */
+export async function fail(work: Work, thread: ThreadView, code: string): Promise<'finished' | 'lost'> {
+  const done = await finish(work, thread, { outcome: 'failed', text: tellFault(code, work.run.id), code })
+  return done === 'lost' ? 'lost' : 'finished'
+}
+
+/** Every passage the run has read, in the order of their numbers. */
+export function passagesOf(steps: readonly Numbered[]): Cited[] {
+  return steps.flatMap((s) => (s.kind === 'recalled' ? s.passages : []))
+}
+
+/** Brings plan and cards to their last state. */
+export async function showEnded(thread: ThreadView, steps: readonly Numbered[]): Promise<void> {
+  await Promise.all([thread.refreshCards(steps), thread.close(steps)])
+}
+
+/** Ends a run whose steps this version cannot read. */
+export async function failUnread(
+  db: Db,
+  { run, lease }: Taken,
+  thread: ThreadView,
+): Promise<'finished' | 'lost'> {
+  const text = tellFault('broken', run.id)
+  await thread.sayEnd('end:unreadable', { markdown: text, cited: [], badge: '' })
+  const finished: StepOf<'finished'> = {
+    kind: 'finished',
+    at: new Date().toISOString(),
+    outcome: 'failed',
+    text,
+    code: 'broken',
+  }
+  const done = await appendSteps(db, lease, run.n, [finished])
+  return done === 'lost' ? 'lost' : 'finished'
+}

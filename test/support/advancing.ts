@@ -1,0 +1,36 @@
+/** What `advance` needs, as literals: a model that answers at once, no tools, a Slack that takes everything. */
+import { randomUUID } from 'node:crypto'
+import type pg from 'pg'
+import type { AdvanceContext } from '../../src/agent/advance.ts'
+import { AgentFront, PolicyFile } from '../../src/core/home.ts'
+
+export function advancingWith(pool: pg.Pool, other: Partial<AdvanceContext> = {}): AdvanceContext {
+  const agent = { ...AgentFront.parse({ name: 'quorum' }), instructions: 'Work.' }
+  return {
+    pool,
+    owner: randomUUID(),
+    leaseMs: 60_000,
+    beatMs: 20_000,
+    log: () => {},
+    policy: PolicyFile.parse({}),
+    agent: () => agent,
+    catalogue: async () => [],
+    ask: async () => ({ text: 'So.', calls: [], finish: 'stop', model: 'm', firstTokenMs: 1, ms: 1 }),
+    recall: async (_, query) => ({
+      kind: 'recalled',
+      at: new Date().toISOString(),
+      query,
+      passages: [],
+      sources: 0,
+      ms: 0,
+    }),
+    call: async () => ({ outcome: 'succeeded', text: '', ms: 0 }),
+    speak: {
+      post: async () => ({ ts: randomUUID() }),
+      update: async () => 'sent' as const,
+      find: async () => undefined,
+      status: async () => {},
+    },
+    ...other,
+  }
+}

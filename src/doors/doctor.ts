@@ -10,7 +10,6 @@ import { openQueue } from '../queue/open.ts'
 import { openSpeaker } from '../slack/speak.ts'
 import { pending } from '../store/migrate.ts'
 import { openStore, type Store } from '../store/open.ts'
-import { prepareSearch } from '../store/passages.ts'
 import { openTools } from '../tools/open.ts'
 import { readEnv } from './environment.ts'
 import { print } from './print.ts'
@@ -145,13 +144,19 @@ async function examineVectors(store: Store): Promise<Finding> {
 }
 
 async function examineSearch(store: Store): Promise<Finding> {
-  const strategy = await prepareSearch(store.pool)
-  if (strategy === 'bm25')
-    return { mark: 'ok', about: 'search', said: 'words by BM25 (pg_textsearch), and vectors' }
+  const found = await store.pool.query(
+    `select exists (select from pg_indexes where indexname = 'passages_bm25') as made,
+            exists (select from pg_available_extensions where name = 'pg_textsearch') as there`,
+  )
+  const { made, there } = found.rows[0] ?? {}
+  const plain = 'words by plain PostgreSQL, and vectors'
+  if (made) return { mark: 'ok', about: 'search', said: 'words by BM25 (pg_textsearch), and vectors' }
+  if (!there)
+    return { mark: 'ok', about: 'search', said: `${plain} (the server does not have pg_textsearch)` }
   return {
     mark: 'ok',
     about: 'search',
-    said: 'words by plain PostgreSQL, and vectors (pg_textsearch is not there)',
+    said: `${plain}; BM25 from the next start, if the server preloads pg_textsearch`,
   }
 }
 

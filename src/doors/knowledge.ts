@@ -59,13 +59,16 @@ async function withKnowledge(work: (knowledge: Knowledge) => Promise<number>): P
   }
 }
 
-/** The workspace knowledge belongs to: the token's, else the only one that has any. */
+/** Knowledge that was read before any workspace was connected; `start` reads it again for the workspace. */
+const NOBODYS = 'local'
+
+/** The workspace knowledge belongs to: the token's, else the only one that has any, else nobody's. */
 async function findWorkspace(env: Env, store: Store): Promise<string> {
   if (env.SLACK_BOT_TOKEN) {
     await using speaker = await openSpeaker({ botToken: env.SLACK_BOT_TOKEN, apiUrl: env.SLACK_API_URL })
     return speaker.identity.workspace
   }
-  const [only, ...more] = await listWorkspaces(store.pool)
-  if (only && more.length === 0) return only
+  const [only = NOBODYS, ...more] = await listWorkspaces(store.pool)
+  if (more.length === 0) return only
   throw new Fault('config-invalid', 'Set SLACK_BOT_TOKEN, so that I know whose knowledge this is.')
 }

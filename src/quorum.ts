@@ -84,4 +84,9 @@ function usage(): string {
   return `A teammate for Slack that asks before it acts, on your own models.\n\n${rows.join('\n')}\n`
 }
 
+/** Whoever reads our output may stop reading: `quorum doctor | head`. */
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(0)
+})
 process.exitCode = await main(process.argv.slice(2))

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { expect, test } from 'vitest'
-import { runCommand } from '../support/command.ts'
+import { runCommand, startCommand } from '../support/command.ts'
 import { makeTemporary } from '../support/temporary.ts'
 
 test('a first home, knowledge read and searched, before any workspace is connected', async () => {
@@ -23,4 +23,11 @@ test('a first home, knowledge read and searched, before any workspace is connect
     code: 0,
     out: 'Nothing to do: the database is at this version.\n',
   })
+})
+
+test('a reader that stops reading is no error', async () => {
+  await using place = await makeTemporary()
+  const command = startCommand(['help'], { cwd: place.dir, deaf: true })
+  await command.ended
+  expect(command.err()).toBe('')
 })

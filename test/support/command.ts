@@ -16,10 +16,10 @@ export type Command = {
   ended: Promise<number | null>
 }
 
-/** Starts `quorum …args` in `cwd` with nothing but `env`. */
+/** Starts `quorum …args` in `cwd` with nothing but `env`; `deaf` closes its output at once. */
 export function startCommand(
   args: string[],
-  options: { cwd: string; env?: Record<string, string> },
+  options: { cwd: string; env?: Record<string, string>; deaf?: boolean },
 ): Command {
   const child = spawn(process.execPath, [ENTRY, ...args], {
     cwd: options.cwd,
@@ -28,6 +28,7 @@ export function startCommand(
   })
   let out = ''
   let err = ''
+  if (options.deaf) child.stdout.destroy()
   child.stdout.setEncoding('utf8').on('data', (text) => {
     out += text
   })

@@ -24,7 +24,6 @@ export type WorkContext = {
   /** Advances one run; `owner` is this worker's id. */
   advance: (run: string, owner: string, shutdown: AbortSignal) => Promise<Advanced>
   log: (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void
-  times?: Partial<typeof TIMES>
 }
 
 /** In milliseconds. */
@@ -38,17 +37,14 @@ const TIMES = {
 }
 
 export type Worker = {
-  id: string
   /** A wake-up was written in this process. */
   poke(): void
-  running(): number
   /** Takes no more work, gives what is under way `graceMs` to end, hands the rest back. */
   close(graceMs: number): Promise<void>
 }
 
 /** Starts a worker and says so in the store. */
 export async function openWorker(context: WorkContext): Promise<Worker> {
-  const times = { ...TIMES, ...context.times }
   const self = {
     id: randomUUID(),
     workspace: context.workspace,
@@ -61,13 +57,11 @@ export async function openWorker(context: WorkContext): Promise<Worker> {
   const working = context.queue.work((wakeup) => act(context, self.id, wakeup, shutdown.signal, relay.poke), {
     slots: context.slots,
   })
-  const relay = repeat(times.relay, () => relayOutbox(context), context.log)
-  const sweep = repeat(times.sweep, () => sweepOnce(context, times.stale, relay.poke), context.log)
-  const beating = repeat(times.beat, () => beat(context.pool, self), context.log)
+  const relay = repeat(TIMES.relay, () => relayOutbox(context), context.log)
+  const sweep = repeat(TIMES.sweep, () => sweepOnce(context, TIMES.stale, relay.poke), context.log)
+  const beating = repeat(TIMES.beat, () => beat(context.pool, self), context.log)
   return {
-    id: self.id,
     poke: relay.poke,
-    running: () => working.running(),
     async close(graceMs) {
       const late = setTimeout(() => shutdown.abort(), Math.max(0, graceMs - 2000))
       await Promise.all([relay.close(), sweep.close(), beating.close()])

@@ -32,7 +32,6 @@ export type Wish = {
   env?: Env
   /** The model to use where the home and the environment name none. */
   fallback?: () => Promise<Pool>
-  log?: Log
 }
 
 const NO_MODEL =

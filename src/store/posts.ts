@@ -1,8 +1,8 @@
 /** What was said in Slack: an intent before each post, its ts after, so that a restart repeats nothing. */
 import type { Db } from './transaction.ts'
 
-/** `posting`: somebody began and has not come back; `ageMs` tells since when. */
-export type Post = { state: 'mine' } | { state: 'posted'; ts: string } | { state: 'posting'; ageMs: number }
+/** `posting`: somebody began and has not come back. */
+export type Post = { state: 'mine' } | { state: 'posted'; ts: string } | { state: 'posting' }
 
 /** Announces a post. `mine`: the caller posts it now. `owner` is a run or an inbox key, `part` names the message. */
 export async function beginPost(db: Db, owner: string, part: string, channel: string): Promise<Post> {
@@ -12,14 +12,14 @@ export async function beginPost(db: Db, owner: string, part: string, channel: st
        insert into posts (owner, part, channel) values ($1, $2, $3)
        on conflict (owner, part) do nothing returning true as mine
      )
-     select begun.mine, p.ts, extract(epoch from now() - p.begun_at) * 1000 as age
+     select begun.mine, p.ts
      from (select 1) one left join begun on true left join posts p on p.owner = $1 and p.part = $2`,
     [owner, part, channel],
   )
   const row = begun.rows[0]
   if (row?.mine) return { state: 'mine' }
   if (row?.ts) return { state: 'posted', ts: row.ts }
-  return { state: 'posting', ageMs: Number(row?.age ?? 0) }
+  return { state: 'posting' }
 }
 
 /** Takes over a post whose author did not come back, or renews one's own; false where somebody else was quicker. */

@@ -2,11 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { CatalogueTool, ToolOutcome } from '../core/catalogue.ts'
 import { Fault } from '../core/fault.ts'
-import type { Policy } from '../core/home.ts'
+import type { Policy } from '../core/rules.ts'
 import type { StepOf, ToolCall } from '../core/run.ts'
 import { type ApprovalState, moveApproval, readApproval } from '../store/approvals.ts'
-import { bindCall } from './answer.ts'
 import { record, reread, tryRecord, type Work } from './lease.ts'
+import { bindCall } from './weigh.ts'
 
 /** Attempts to write what came of a call. */
 const RECORD_ATTEMPTS = 5
@@ -104,7 +104,9 @@ async function recordOutcome(
   const returned: StepOf<'returned'> = { kind: 'returned', at: now(), call: call.id, ...result }
   for (let attempt = 1; ; attempt++) {
     try {
-      return await record(work, [returned], (tx) => mustMove(tx, approvalId, ['executing'], result.outcome))
+      // A server that wants to know something has done nothing yet: the call is claimed again when it goes on.
+      const to = result.outcome === 'input' ? 'approved' : result.outcome
+      return await record(work, [returned], (tx) => mustMove(tx, approvalId, ['executing'], to))
     } catch (error) {
       if (attempt === RECORD_ATTEMPTS) throw error
       await sleep(attempt * 500)

@@ -14,6 +14,7 @@ import { type ActContext, expireApproval, runTool, settleUnknown } from './act.t
 import { type AnswerContext, askModel } from './answer.ts'
 import { fail, failUnread, finish, passagesOf, showEnded } from './ending.ts'
 import { type AbortReason, keepLease, lastRead, record, reread, type Work } from './lease.ts'
+import { propose } from './propose.ts'
 import { openThread, type ThreadContext, type ThreadView } from './thread.ts'
 
 /** Everything advancing a run needs. */
@@ -97,6 +98,8 @@ async function perform(context: Performing, work: Work, thread: ThreadView, next
       ])
     case 'ask-model':
       return askUnlessStopped(context, work)
+    case 'propose':
+      return propose(context, work, next.call)
     case 'run-tool':
       return runTool(context, work, next.call, next.approval, () => {
         thread.showPlan(work.steps)

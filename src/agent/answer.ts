@@ -3,20 +3,17 @@ import { createHash, randomUUID } from 'node:crypto'
 import type { CatalogueTool } from '../core/catalogue.ts'
 import type { ChatAnswer, ChatMessage, ChatTool } from '../core/chat.ts'
 import { Fault } from '../core/fault.ts'
-import type { Agent, Policy } from '../core/home.ts'
-import { judge } from '../core/policy.ts'
+import type { Agent } from '../core/home.ts'
 import { buildPrompt } from '../core/prompt.ts'
+import type { Policy } from '../core/rules.ts'
 import type { Step, StepOf, ToolCall } from '../core/run.ts'
-import { fitsCard } from '../slack/blocks/card.ts'
-import { type Approval, createApproval } from '../store/approvals.ts'
+import type { Taint } from '../core/taint.ts'
+import { createApproval } from '../store/approvals.ts'
 import { asJson } from '../store/json.ts'
 import { readPast } from '../store/runs.ts'
-import { callHash, policyHash } from '../tools/bind.ts'
-import { checkArguments } from '../tools/check.ts'
 import { lastRead, record, type Work } from './lease.ts'
+import { weigh, wordsOf } from './weigh.ts'
 
-const TOO_LONG =
-  'The arguments are too long to be shown for approval in full. Split the call into smaller ones.'
 /** Calls one answer may propose. */
 const MAX_CALLS = 16
 /** Attempts to get one answer. */
@@ -49,6 +46,8 @@ export async function askModel(context: AnswerContext, work: Work): Promise<'rec
   const { answer: raw, attempts } = await askTwice(context, work, { messages, tools: offer })
   const answer = { ...raw, calls: makeUnique(raw.calls, work) }
   const at = new Date().toISOString()
+  const taint: Taint[] = []
+  const words = wordsOf(work.steps, work.run.asker)
   const answered: StepOf<'answered'> = {
     kind: 'answered',
     at,
@@ -61,11 +60,15 @@ export async function askModel(context: AnswerContext, work: Work): Promise<'rec
     promptHash: createHash('sha256')
       .update(JSON.stringify([messages, offer]))
       .digest('hex'),
+    taint,
     firstTokenMs: answer.firstTokenMs,
     ms: answer.ms,
     attempts,
   }
-  const weighed = answer.calls.map((call, i) => weigh(context, work, tools, { call, answer, i, at }))
+  const weighed = answer.calls.map((call, i) => {
+    const tool = tools.find((t) => t.name === call.tool)
+    return weigh(context.policy, work.run, { tool, call, at, taint, words, wrong: findCut(answer, i) })
+  })
   const steps: Step[] = [answered, ...weighed.map((w) => w.step)]
   const approvals = weighed.flatMap((w) => w.approval ?? [])
   if (approvals.length === 0) return record(work, steps)
@@ -109,80 +112,9 @@ async function askTwice(
   }
 }
 
-type Weighed = { step: StepOf<'proposed'>; approval?: Omit<Approval, 'decidedBy'> }
-
-function weigh(
-  context: AnswerContext,
-  work: Work,
-  tools: readonly CatalogueTool[],
-  proposal: { call: ToolCall; answer: ChatAnswer; i: number; at: string },
-): Weighed {
-  const { call, at } = proposal
-  const tool = tools.find((t) => t.name === call.tool)
-  const wrong = findWrong(tool, proposal)
-  if (wrong || !tool) return { step: { kind: 'proposed', at, call, verdict: 'invalid', why: wrong ?? '' } }
-
-  const judged = judge(context.policy, tool, work.run.asker)
-  if (judged.verdict === 'ask' && !fitsCard(call.args)) {
-    return { step: { kind: 'proposed', at, call, verdict: 'invalid', why: TOO_LONG } }
-  }
-  const hash = bindCall(context.policy, work.run.id, tool, call)
-  if (judged.verdict === 'deny')
-    return { step: { kind: 'proposed', at, call, verdict: 'deny', why: judged.why, hash } }
-  const id = randomUUID()
-  const expires = new Date(Date.parse(at) + judged.expiresMs).toISOString()
-  return {
-    step: {
-      kind: 'proposed',
-      at,
-      call,
-      verdict: judged.verdict,
-      why: judged.why,
-      approval: id,
-      approvers: judged.approvers,
-      expires,
-      hash,
-    },
-    approval: {
-      id,
-      run: work.run.id,
-      workspace: work.run.workspace,
-      call: call.id,
-      tool: tool.name,
-      server: tool.server,
-      args: call.args,
-      hash,
-      asker: work.run.asker,
-      approvers: judged.approvers,
-      state: judged.verdict === 'allow' ? 'allowed' : 'pending',
-      expires,
-    },
-  }
-}
-
-/** The hash of exactly what a call would execute now. */
-export function bindCall(policy: Policy, run: string, tool: CatalogueTool, call: ToolCall): string {
-  return callHash({
-    run,
-    call: call.id,
-    serverHash: tool.serverHash,
-    definitionHash: tool.definitionHash,
-    tool: tool.name,
-    args: call.args,
-    policyHash: policyHash(policy),
-  })
-}
-
-/** Why a call cannot even be weighed, in words for the model; undefined where it can. */
-function findWrong(
-  tool: CatalogueTool | undefined,
-  { call, answer, i }: { call: ToolCall; answer: ChatAnswer; i: number },
-): string | undefined {
+/** Why a call of an answer cannot even be weighed, in words for the model; undefined where it can. */
+function findCut(answer: ChatAnswer, i: number): string | undefined {
   if (answer.finish === 'length')
     return 'The answer was cut off at the output limit, so the call is incomplete.'
-  if (i >= MAX_CALLS) return `At most ${MAX_CALLS} calls in one answer.`
-  if (!tool) return `There is no tool named ${call.tool.slice(0, 100)}.`
-  if (typeof call.args === 'string') return 'The arguments are not valid JSON.'
-  const checked = checkArguments(tool.inputSchema, call.args)
-  return checked.ok ? undefined : checked.why
+  return i >= MAX_CALLS ? `At most ${MAX_CALLS} calls in one answer.` : undefined
 }

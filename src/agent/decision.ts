@@ -1,6 +1,6 @@
 /** A click on Approve or Deny: the person is checked and the approval moved in one transaction with its step. */
+import { mayDecide } from '../core/approvers.ts'
 import type { HeardOf } from '../core/heard.ts'
-import { mayApprove } from '../core/policy.ts'
 import { type Approval, moveApproval, readApproval } from '../store/approvals.ts'
 import { appendFromOutside, lockRun } from '../store/runs.ts'
 import type { Tx } from '../store/transaction.ts'
@@ -19,15 +19,16 @@ export async function takeDecision(tx: Tx, heard: HeardOf<'clicked'>): Promise<D
   const run = found && (await lockRun(tx, found.run))
   const here = run?.workspace === heard.workspace && run.channel === heard.channel
   if (!found || !run || !here) return { outcome: 'gone' }
-  if (!mayApprove(found.approvers, found.asker, heard.user)) {
+  if (!mayDecide(found, { id: heard.user, groups: [] })) {
     return {
       outcome: 'not-yours',
-      approvers: found.approvers.map((a) => (a === 'requester' ? found.asker : a)),
+      approvers: found.approvers.flat().map((a) => (a === 'requester' ? found.asker : a)),
     }
   }
   if (!run.active) return { outcome: 'late', approval: (await readApproval(tx, found.id)) ?? found }
   if (found.state === 'pending' && Date.parse(found.expires) <= Date.now()) return { outcome: 'expired' }
 
+  if (heard.choice !== 'approve' && heard.choice !== 'deny') return { outcome: 'gone' }
   const to = heard.choice === 'approve' ? 'approved' : 'rejected'
   if (!(await moveApproval(tx, found.id, ['pending'], to, heard.user))) {
     return { outcome: 'late', approval: (await readApproval(tx, found.id)) ?? found }

@@ -119,6 +119,9 @@ async function tellStory(context: HearContext, tx: Tx, heard: Heard): Promise<Af
     case 'interrupted':
       await stopThread(tx, { ...heard, ts: heard.thread }, heard.user, 'the Stop button')
       return {}
+    case 'submitted':
+    case 'pressed':
+      return {}
     case 'commanded':
       return { respond: await obey(tx, heard) }
   }

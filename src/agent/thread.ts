@@ -137,6 +137,11 @@ const CARD: Record<CallState, CardState> = {
   succeeded: 'succeeded',
   failed: 'failed',
   unknown: 'unknown',
+  unresolved: 'unknown',
+  done: 'succeeded',
+  'not-done': 'void',
+  replaced: 'void',
+  input: 'approved-running',
 }
 
 function cardOf(run: Run, steps: readonly Numbered[], proposed: StepOf<'proposed'>) {
@@ -150,7 +155,7 @@ function cardOf(run: Run, steps: readonly Numbered[], proposed: StepOf<'proposed
     server: call.tool.slice(0, call.tool.indexOf('__')),
     args: call.args,
     asker: run.asker,
-    approvers: (proposed.approvers ?? []).map((a) => (a === 'requester' ? run.asker : a)),
+    approvers: (proposed.approvers ?? []).flat().map((a) => (a === 'requester' ? run.asker : a)),
     expires: proposed.expires ?? '',
     state: ended ? 'void' : CARD[callState(steps, proposed)],
     ...(decided?.kind === 'decided' && decided.by ? { by: decided.by } : {}),

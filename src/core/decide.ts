@@ -19,6 +19,8 @@ type Proposed = StepOf<'proposed'>
 export type Next =
   | { do: 'recall'; query: string }
   | { do: 'ask-model' }
+  /** Weigh the call that a person asked for themselves. */
+  | { do: 'propose'; call: ToolCall }
   | { do: 'run-tool'; call: ToolCall; approval: string }
   /** A call was started and nobody who could know how it ended is left. */
   | { do: 'settle-unknown'; call: ToolCall; approval: string }
@@ -38,24 +40,58 @@ export type CallState =
   | 'rejected'
   | 'expired'
   | 'void'
+  /** A person edited it, or had it run again: another proposal took its place. */
+  | 'replaced'
   | 'started'
   | 'succeeded'
   | 'failed'
+  /** It may have run, and a person is asked. */
   | 'unknown'
+  /** A person found out that it ran, or that it did not; or nobody said in time. */
+  | 'done'
+  | 'not-done'
+  | 'unresolved'
+  /** The tool server wants to know something before it goes on. */
+  | 'input'
+
+/** States in which a run waits for a person. */
+const WAITING: ReadonlySet<CallState> = new Set(['pending', 'unknown', 'input'])
+
+/** How long a person has to say what became of a call with an unknown outcome, or to answer a server, in ms. */
+export const ANSWER_MS = 8 * 3_600_000
 
 /** Where the call of a `proposed` step stands after all steps. */
 export function callState(steps: readonly Numbered[], proposed: Proposed): CallState {
   if (proposed.verdict === 'invalid') return 'invalid'
   if (proposed.verdict === 'deny') return 'denied'
-  const returned = steps.find((s) => s.kind === 'returned' && s.call === proposed.call.id)
-  if (returned?.kind === 'returned') return returned.outcome
-  const decided = steps.findLast((s) => s.kind === 'decided' && s.approval === proposed.approval)
-  const outcome = decided?.kind === 'decided' ? decided.outcome : undefined
-  if (outcome !== undefined && outcome !== 'approved') return outcome
-  if (steps.some((s) => s.kind === 'started' && s.call === proposed.call.id)) return 'started'
+  let state: CallState = proposed.verdict === 'allow' ? 'runnable' : 'pending'
+  for (const step of steps) {
+    if (step.kind === 'decided' && step.approval === proposed.approval) state = afterDecision(state, step)
+    else if (step.kind === 'started' && step.call === proposed.call.id) state = 'started'
+    else if (step.kind === 'returned' && step.call === proposed.call.id) state = step.outcome
+  }
   // What a run leaves open when it ends can never be approved any more.
-  if (steps.at(-1)?.kind === 'finished') return 'void'
-  return proposed.verdict === 'allow' || outcome === 'approved' ? 'runnable' : 'pending'
+  const over = steps.at(-1)?.kind === 'finished'
+  return over && (state === 'pending' || state === 'runnable' || state === 'input') ? 'void' : state
+}
+
+function afterDecision(state: CallState, { outcome }: StepOf<'decided'>): CallState {
+  switch (outcome) {
+    case 'approved':
+      return state === 'pending' ? 'runnable' : state
+    case 'counted':
+      return state
+    case 'edited':
+    case 'again':
+      return 'replaced'
+    case 'given':
+    case 'declined':
+      return state === 'input' ? 'runnable' : state
+    case 'expired':
+      return state === 'unknown' ? 'unresolved' : 'expired'
+    default:
+      return outcome
+  }
 }
 
 /** Decides what comes next. `now` is an ISO time; expiry is the only thing that depends on it. */
@@ -65,9 +101,8 @@ export function decide(steps: readonly Numbered[], limits: Limits, now: string):
   if (steps.at(-1)?.kind === 'finished') return { do: 'nothing' }
 
   const answer = steps.findLast((s) => s.kind === 'answered')
-  const proposals = answer ? steps.filter((s) => s.kind === 'proposed' && s.n > answer.n) : []
-  const calls = proposals.flatMap((s) =>
-    s.kind === 'proposed' ? [{ step: s, state: callState(steps, s) }] : [],
+  const calls = steps.flatMap((s) =>
+    s.kind === 'proposed' && s.n > (answer?.n ?? 0) ? [{ step: s, state: callState(steps, s) }] : [],
   )
 
   const orphan = calls.find((c) => c.state === 'started')
@@ -75,28 +110,89 @@ export function decide(steps: readonly Numbered[], limits: Limits, now: string):
   if (steps.some((s) => s.kind === 'stopped')) {
     return { do: 'finish', outcome: 'stopped', text: tellStopped(steps) }
   }
-  const edited = steps.findLast((s) => s.kind === 'steered' && s.edit === true)
-  const wording = edited?.kind === 'steered' ? edited.text : asked.text
-  const searched = steps.findLast((s) => s.kind === 'recalled')
-  if (searched?.kind !== 'recalled' || searched.query !== wording) return { do: 'recall', query: wording }
-  if (answer?.kind !== 'answered') return { do: 'ask-model' }
+  // What a person asked for themselves needs neither knowledge nor a model, until they write more.
+  const direct = asked.call !== undefined && !steps.some((s) => s.kind === 'steered')
+  if (asked.call && calls.length === 0 && !answer) return { do: 'propose', call: asked.call }
+  if (!direct) {
+    const query = wording(steps, asked)
+    const searched = steps.findLast((s) => s.kind === 'recalled')
+    if (searched?.kind !== 'recalled' || searched.query !== query) return { do: 'recall', query }
+    if (answer?.kind !== 'answered' && !asked.call) return { do: 'ask-model' }
+  }
 
   const runnable = calls.find((c) => c.state === 'runnable')
   if (runnable) return { do: 'run-tool', call: runnable.step.call, approval: runnable.step.approval ?? '' }
-  const pending = calls.filter((c) => c.state === 'pending').map((c) => c.step)
-  if (pending.length > 0) return waitFor(steps, pending, now)
+  const waiting = calls.filter((c) => WAITING.has(c.state))
+  if (waiting.length > 0) return waitFor(steps, waiting, now)
 
+  if (direct) return { do: 'finish', outcome: 'answered', text: tellDirect(steps) }
+  if (answer?.kind !== 'answered') return { do: 'ask-model' }
   const steered = steps.some((s) => s.kind === 'steered' && s.n > answer.seen)
   if (answer.calls.length === 0 && !steered) return { do: 'finish', outcome: 'answered', text: answer.text }
   return askAgain(steps, limits)
 }
 
-function waitFor(steps: readonly Numbered[], pending: Proposed[], now: string): Next {
-  const late = pending.find((p) => Date.parse(p.expires ?? now) <= Date.parse(now))
-  if (late) return { do: 'expire', approval: late.approval ?? '' }
+/** The question as it is worded now. */
+function wording(steps: readonly Numbered[], asked: StepOf<'asked'>): string {
+  const edited = steps.findLast((s) => s.kind === 'steered' && s.edit === true)
+  return edited?.kind === 'steered' ? edited.text : asked.text
+}
+
+type Waiting = { step: Proposed; state: CallState }
+
+function waitFor(steps: readonly Numbered[], waiting: readonly Waiting[], now: string): Next {
+  const ends = waiting.map((one) => ({ ...one, end: waitEnds(steps, one) ?? now }))
+  const late = ends.find(({ end }) => Date.parse(end) <= Date.parse(now))
+  if (late) return { do: 'expire', approval: late.step.approval ?? '' }
   const shown = new Set(steps.flatMap((s) => (s.kind === 'shown' ? [s.approval] : [])))
-  const until = pending.map((p) => p.expires ?? now).reduce((a, b) => (Date.parse(a) < Date.parse(b) ? a : b))
-  return { do: 'wait', show: pending.filter((p) => !shown.has(p.approval ?? '')), until }
+  const until = ends.map(({ end }) => end).reduce((a, b) => (Date.parse(a) < Date.parse(b) ? a : b))
+  const show = waiting.map(({ step }) => step).filter((step) => !shown.has(step.approval ?? ''))
+  return { do: 'wait', show, until }
+}
+
+/** When waiting for a person ends, ISO time. */
+function waitEnds(steps: readonly Numbered[], { step, state }: Waiting): string | undefined {
+  if (state === 'pending') return step.expires
+  const returned = steps.findLast((s) => s.kind === 'returned' && s.call === step.call.id)
+  return returned && new Date(Date.parse(returned.at) + ANSWER_MS).toISOString()
+}
+
+/** What the thread is told of a call that a person asked for themselves. */
+function tellDirect(steps: readonly Numbered[]): string {
+  const proposed = steps.findLast((s) => s.kind === 'proposed')
+  if (proposed?.kind !== 'proposed') return 'Nothing was run.'
+  const tool = toolName(proposed.call.tool, true)
+  const returned = steps.findLast((s) => s.kind === 'returned' && s.call === proposed.call.id)
+  const text = returned?.kind === 'returned' ? returned.text : ''
+  switch (callState(steps, proposed)) {
+    case 'succeeded':
+      return `Ran ${tool}:\n\n${fence(text)}`
+    case 'failed':
+      return `${tool} reported an error:\n\n${fence(text)}`
+    case 'invalid':
+    case 'denied':
+      return `Not run: ${proposed.why}`
+    case 'rejected':
+      return 'Not run: it was denied.'
+    case 'expired':
+      return 'Not run: nobody decided in time.'
+    case 'done':
+      return `A person checked: ${tool} ran.`
+    case 'not-done':
+      return `A person checked: ${tool} did not run.`
+    case 'unknown':
+    case 'unresolved':
+      return `The outcome of ${tool} is unknown: it may have run. Please check before you ask again.`
+    default:
+      return 'Not run: it no longer holds.'
+  }
+}
+
+/** A result as a code block that nothing in it can close. */
+function fence(text: string): string {
+  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([ticks]) => ticks.length))
+  const ticks = '`'.repeat(longest + 1)
+  return `${ticks}\n${text}\n${ticks}`
 }
 
 function askAgain(steps: readonly Numbered[], limits: Limits): Next {
@@ -135,8 +231,9 @@ function tellStopped(steps: readonly Numbered[]): string {
     if (step.kind !== 'proposed' || step.verdict === 'invalid') continue
     const state = callState(steps, step)
     const tool = toolName(step.call.tool)
-    if (state === 'succeeded') done.push(tool)
-    else if (state === 'unknown') open.push(`${tool} (may have run; please check)`)
+    if (state === 'replaced') continue
+    if (state === 'succeeded' || state === 'done') done.push(tool)
+    else if (state === 'unknown' || state === 'unresolved') open.push(`${tool} (may have run; please check)`)
     else open.push(tool)
   }
   const parts = ['Stopped.']

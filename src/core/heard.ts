@@ -36,16 +36,37 @@ export const Heard = z.discriminatedUnion('kind', [
     mention: z.boolean(),
     dm: z.boolean(),
   }),
-  /** Approve or Deny was pressed. */
+  /** A button of an approval card was pressed; the last three say what became of a call with an unknown outcome. */
   z.object({
     kind: z.literal('clicked'),
     ...where,
-    choice: z.enum(['approve', 'deny']),
+    choice: z.enum(['approve', 'deny', 'again', 'done', 'not-done']),
+    /** The approval, or the batch of all that stand on the card. */
     approval: z.string(),
+    batch: z.boolean().optional(),
     clickTs: z.string(),
     /** The thread the card stands in. */
     thread: z.string().optional(),
     responseUrl: z.string().optional(),
+  }),
+  /** A modal was sent: other arguments for a call (`edit`), or an answer to what a tool server wanted to know. */
+  z.object({
+    kind: z.literal('submitted'),
+    ...where,
+    form: z.enum(['edit', 'answer']),
+    approval: z.string(),
+    /** What was filled in, by the id of its block. */
+    values: z.record(z.string(), z.unknown()),
+    view: z.string(),
+    thread: z.string().optional(),
+  }),
+  /** A button of App Home was pressed. `channel` is empty: Home is nowhere. */
+  z.object({
+    kind: z.literal('pressed'),
+    ...where,
+    button: z.enum(['disconnect', 'stop']),
+    subject: z.string(),
+    clickTs: z.string(),
   }),
   /** `/quorum word rest`. */
   z.object({
@@ -77,6 +98,10 @@ export function inboxKey(heard: Heard): string {
       return `deleted:${place}:${heard.ts}`
     case 'clicked':
       return `clicked:${place}:${heard.approval}:${heard.choice}:${heard.user}:${heard.clickTs}`
+    case 'submitted':
+      return `submitted:${place}:${heard.form}:${heard.approval}:${heard.view}`
+    case 'pressed':
+      return `pressed:${place}:${heard.button}:${heard.subject}:${heard.user}:${heard.clickTs}`
     case 'commanded':
       return `commanded:${place}:${heard.trigger}`
     case 'interrupted':

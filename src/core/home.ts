@@ -3,14 +3,13 @@
  * Messages of our own are noun phrases in lower case: they are read after the words "must be".
  */
 import { z } from 'zod'
+import type { Lock } from './lock.ts'
+import { type Policy, pattern } from './rules.ts'
+import { shaped } from './shaped.ts'
 
-const shaped = (pattern: RegExp, about: string) => z.string(about).regex(pattern, about)
 const address = z.url({ protocol: /^https?$/, error: 'an address that begins with http:// or https://' })
 
 const name = shaped(/^[a-z0-9][a-z0-9_-]{0,40}$/, 'a short name: lower-case letters, digits, - and _')
-
-/** `server__tool`, where `*` stands for any characters. */
-const pattern = shaped(/^[A-Za-z0-9_.*-]{1,128}$/, 'a tool or a pattern such as filesystem__read*')
 
 /** The NAME of an environment variable: a key itself never stands in a file. */
 const variable = shaped(/^[A-Za-z_][A-Za-z0-9_]*$/, 'the name of an environment variable, not the key itself')
@@ -60,26 +59,6 @@ export const McpFile = z.union([
   z.strictObject({ mcpServers: z.record(name, ToolServer) }),
   z.strictObject({ servers: z.record(name, ToolServer) }).transform((file) => ({ mcpServers: file.servers })),
 ])
-
-/** policy.yaml: for each server and tool pattern, what happens to a call. The most restrictive match wins. */
-export const PolicyFile = z.strictObject({
-  tools: z
-    .record(
-      pattern,
-      z.strictObject({
-        decision: z.enum(['allow', 'ask', 'deny']),
-        /** Slack user ids, or the word `requester`: whoever asked. */
-        approvers: z
-          .array(shaped(/^(requester|[UW][A-Z0-9]+)$/, 'a Slack user id, or requester'))
-          .min(1, 'at least one approver')
-          .optional(),
-        /** How long an approval may wait, as `30m`, `8h`, `2d`. */
-        expires: shaped(/^\d{1,6}[smhd]$/, 'a time such as 30m, 8h or 2d').optional(),
-      }),
-    )
-    .default({}),
-})
-export type Policy = z.infer<typeof PolicyFile>
 
 const duration = shaped(/^\d{1,9}(ms|s|m|h)$/, 'a time such as 500ms, 30s or 10m')
 
@@ -139,6 +118,8 @@ export type Home = {
   agents: Agent[]
   servers: Record<string, ToolServer>
   policy: Policy
+  /** What tools.lock.json accepts; undefined where there is no such file, and then nothing is accepted. */
+  lock: Lock | undefined
   models: Models | undefined
   sources: Sources['sources']
 }

@@ -62,6 +62,8 @@ function callRow(step: StepOf<'proposed'>, steps: readonly Step[]): Omit<PlanRow
   if (returned?.kind === 'returned') {
     if (returned.outcome === 'succeeded') return { title: `Ran ${tool}`, status: 'complete' }
     if (returned.outcome === 'failed') return { title: `${tool} failed`, status: 'error' }
+    if (returned.outcome === 'input')
+      return { title: `Waiting for an answer: ${tool}`, status: 'in_progress' }
     return { title: `Outcome unknown: ${tool}`, status: 'error' }
   }
   const over = steps.at(-1)?.kind === 'finished'
@@ -83,8 +85,14 @@ function callRow(step: StepOf<'proposed'>, steps: readonly Step[]): Omit<PlanRow
 /** The word for a decision that was not a yes. */
 function refusal(step: StepOf<'proposed'>, steps: readonly Step[]): string | undefined {
   const decided = steps.find((s) => s.kind === 'decided' && s.approval === step.approval)
-  if (decided?.kind !== 'decided' || decided.outcome === 'approved') return undefined
-  return { rejected: 'Denied', expired: 'Expired', void: 'No longer valid' }[decided.outcome]
+  if (decided?.kind !== 'decided') return undefined
+  const words: Partial<Record<typeof decided.outcome, string>> = {
+    rejected: 'Denied',
+    expired: 'Expired',
+    void: 'No longer valid',
+    edited: 'Edited',
+  }
+  return words[decided.outcome]
 }
 
 /**

@@ -1,5 +1,7 @@
 /** A run is the work for one question: nothing but its steps, in order. */
 import { z } from 'zod'
+import { Effect } from './rules.ts'
+import { Taint } from './taint.ts'
 
 /** Where a conversation lives. `ts` is the timestamp of the thread's first message. */
 export const Thread = z.object({ workspace: z.string(), channel: z.string(), ts: z.string() })
@@ -31,9 +33,18 @@ export type Usage = z.infer<typeof Usage>
 
 const at = { at: z.iso.datetime() }
 
+const Lists = z.union([z.array(z.array(z.string())), z.array(z.string()).transform((list) => [list])])
+
 export const Step = z.discriminatedUnion('kind', [
-  /** A person asked; always the first step. */
-  z.object({ kind: z.literal('asked'), ...at, user: z.string(), text: z.string(), ts: z.string() }),
+  /** A person asked; always the first step. `call`: they asked for exactly this call, and no model takes part. */
+  z.object({
+    kind: z.literal('asked'),
+    ...at,
+    user: z.string(),
+    text: z.string(),
+    ts: z.string(),
+    call: ToolCall.optional(),
+  }),
   /** A message came in while the run was active. `edit` is true when it is a new wording of the question. */
   z.object({
     kind: z.literal('steered'),
@@ -64,11 +75,13 @@ export const Step = z.discriminatedUnion('kind', [
     model: z.string(),
     usage: Usage.optional(),
     promptHash: z.string(),
+    /** What the prompt held that others wrote. */
+    taint: z.array(Taint).optional(),
     firstTokenMs: z.number().nonnegative(),
     ms: z.number().nonnegative(),
     attempts: z.int().positive(),
   }),
-  /** The runtime weighed one call of the answer before it. */
+  /** The runtime weighed one call: of the answer before it, of a person's edit, or one to be run again. */
   z.object({
     kind: z.literal('proposed'),
     ...at,
@@ -77,31 +90,69 @@ export const Step = z.discriminatedUnion('kind', [
     why: z.string(),
     /** The approval that must be claimed before the call; set where the verdict is `allow` or `ask`. */
     approval: z.string().optional(),
-    approvers: z.array(z.string()).optional(),
+    /** Whoever approves must stand in each of these lists. Earlier versions wrote one list. */
+    approvers: Lists.optional(),
+    need: z.int().positive().optional(),
+    selfApprove: z.boolean().optional(),
     expires: z.iso.datetime().optional(),
     /** Hash of exactly what will be executed. */
     hash: z.string().optional(),
+    effect: Effect.optional(),
+    /** What the call could do and why it is asked about, in words for people. */
+    risk: z.string().optional(),
+    /** Calls with the same batch stand on one card. */
+    batch: z.string().optional(),
+    /** The call id this one takes the place of: edited by a person, or run again after an unknown outcome. */
+    replaces: z.string().optional(),
+    /** Who edited the arguments. */
+    editedBy: z.string().optional(),
+    /** How often this was tried, from 1, and what came of the time before. */
+    attempt: z.int().positive().optional(),
+    previous: z.string().optional(),
+    /** Who approved these exact arguments before, where that still holds. */
+    remembered: z.string().optional(),
   }),
   /** The approval card stands in the thread. */
   z.object({ kind: z.literal('shown'), ...at, approval: z.string(), ts: z.string() }),
-  /** Somebody, or the clock, decided. */
+  /**
+   * Somebody, or the clock, decided. `counted`: one of several needed approvals. `edited`: another proposal took its
+   * place. `done`, `not-done`, `again`: what a person says of a call whose outcome is unknown. `given`, `declined`:
+   * an answer to what a tool server wanted to know.
+   */
   z.object({
     kind: z.literal('decided'),
     ...at,
     approval: z.string(),
-    outcome: z.enum(['approved', 'rejected', 'expired', 'void']),
+    outcome: z.enum([
+      'approved',
+      'rejected',
+      'expired',
+      'void',
+      'counted',
+      'edited',
+      'done',
+      'not-done',
+      'again',
+      'given',
+      'declined',
+    ]),
+    /** What was given, by the keys of the requests. */
+    input: z.record(z.string(), z.unknown()).optional(),
     by: z.string().optional(),
     why: z.string().optional(),
   }),
   /** Written before the first byte of a tool call leaves. */
   z.object({ kind: z.literal('started'), ...at, call: z.string(), tool: z.string() }),
-  /** What came back; `unknown` means the call may have run. */
+  /** What came back; `unknown` means the call may have run, `input` that the server wants to know something first. */
   z.object({
     kind: z.literal('returned'),
     ...at,
     call: z.string(),
-    outcome: z.enum(['succeeded', 'failed', 'unknown']),
+    outcome: z.enum(['succeeded', 'failed', 'unknown', 'input']),
     text: z.string(),
+    input: z.object({ requests: z.record(z.string(), z.unknown()), state: z.string().optional() }).optional(),
+    /** Whether nobody outside can have written into the text. */
+    trusted: z.boolean().optional(),
     ms: z.number().nonnegative(),
   }),
   /** Somebody asked the run to stop. */

@@ -2,9 +2,9 @@
 import type { ServerResponse } from 'node:http'
 import { advance } from '../agent/advance.ts'
 import { forgetHandled, type HearContext, handleHeard, handleWaiting, takeIn } from '../agent/hear.ts'
+import { openModal } from '../agent/modal.ts'
 import { remember } from '../agent/remember.ts'
 import { type Repeating, repeat } from '../agent/repeat.ts'
-import { traceOf } from '../agent/trace.ts'
 import { openWorker, type Worker } from '../agent/work.ts'
 import { inboxKey } from '../core/heard.ts'
 import type { Queue } from '../queue/open.ts'
@@ -116,7 +116,8 @@ async function listen(
     {
       intake: (heard) => takeIn(pool, heard),
       handle: (heard) => handleHeard(context, inboxKey(heard), heard),
-      trace: (run, viewer) => traceOf(pool, run, viewer),
+      open: (button, subject, viewer) => openModal(pool, button, subject, viewer),
+      check: async () => undefined,
       home: async () => homeView(await slack.speak.name(slack.identity.botUser)),
     },
   )

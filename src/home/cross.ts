@@ -1,6 +1,7 @@
 /** What one file of a home says about another. */
 import type { z } from 'zod'
-import type { Agent, McpFile, Models, Policy, Sources } from '../core/home.ts'
+import type { Agent, McpFile, Models, Sources } from '../core/home.ts'
+import type { Policy } from '../core/rules.ts'
 import { hint } from './nearest.ts'
 import type { Path, Placed } from './placed.ts'
 import type { Problem } from './problem.ts'

@@ -9,10 +9,10 @@ import {
   type Home,
   McpFile,
   ModelsFile,
-  PolicyFile,
   SourcesFile,
   type ToolServer,
 } from '../core/home.ts'
+import { PolicyFile } from '../core/rules.ts'
 import { checkFile } from './check.ts'
 import { checkTogether } from './cross.ts'
 import { expandFile } from './expand.ts'
@@ -60,6 +60,7 @@ export async function readHome(dir: string, env: Environment): Promise<Home> {
     agents,
     servers: mapValues(tools?.mcpServers ?? {}, (server) => placeServer(server, home)),
     policy: policy ?? PolicyFile.parse({}),
+    lock: undefined,
     models,
     sources: mapValues(sources?.sources ?? {}, (source) => ({
       ...source,

@@ -1,6 +1,6 @@
 /** From what Slack sends to what the agent heard. Pure, and it never throws. */
 import { z } from 'zod'
-import type { Heard } from '../core/heard.ts'
+import type { Heard, HeardOf } from '../core/heard.ts'
 
 /** Who we are. Without `workspace` the envelope names it. */
 export type Self = { workspace?: string; botUser: string; botId: string }
@@ -41,6 +41,17 @@ const Click = z.object({
   response_url: z.string().optional(),
   actions: z.array(z.object({ action_id: z.string(), value: z.string().optional(), action_ts: id })).min(1),
 })
+const Submission = z.object({
+  type: z.literal('view_submission'),
+  team: z.object({ id }).nullish(),
+  user: z.object({ id }),
+  view: z.object({
+    id,
+    callback_id: z.enum(['edit', 'answer']),
+    private_metadata: z.string(),
+    state: z.object({ values: z.record(z.string(), z.record(z.string(), z.unknown())) }),
+  }),
+})
 const Command = z.object({
   command: z.string(),
   team_id: id.nullish(),
@@ -57,6 +68,8 @@ export function hear(body: unknown, self: Self): Heard | 'ignored' {
   if (envelope.success) return hearEvent(envelope.data, self)
   const click = Click.safeParse(body)
   if (click.success) return hearClick(click.data, self)
+  const submission = Submission.safeParse(body)
+  if (submission.success) return hearSubmission(submission.data, self)
   const command = Command.safeParse(body)
   if (command.success) return hearCommand(command.data, self)
   return 'ignored'
@@ -162,19 +175,80 @@ function hearClick(body: z.infer<typeof Click>, self: Self): Heard | 'ignored' {
   const thread = body.container?.thread_ts ?? body.message?.thread_ts
   // Across a Grid or a shared channel the clicker's team is not the team that installed us.
   const workspace = self.workspace ?? body.team?.id
-  if (!action?.value || !channel || !workspace) return 'ignored'
-  if (action.action_id !== 'approve' && action.action_id !== 'deny') return 'ignored'
+  if (!action?.value || !workspace) return 'ignored'
+  const pressed = { workspace, user: body.user.id, clickTs: action.action_ts }
+  const { action_id: name, value: subject } = action
+  if (name === 'disconnect' || name === 'stop')
+    return { kind: 'pressed', ...pressed, channel: channel ?? '', button: name, subject }
+  const choice = CHOICES[name]
+  if (!choice || !channel) return 'ignored'
   return {
     kind: 'clicked',
-    workspace,
+    ...pressed,
     channel,
-    user: body.user.id,
-    choice: action.action_id,
-    approval: action.value,
-    clickTs: action.action_ts,
+    ...choice,
+    approval: subject,
     ...(thread ? { thread } : {}),
     ...(body.response_url ? { responseUrl: body.response_url } : {}),
   }
+}
+
+/** What the buttons of an approval card say. */
+const CHOICES: Record<string, Pick<HeardOf<'clicked'>, 'choice' | 'batch'>> = {
+  approve: { choice: 'approve' },
+  deny: { choice: 'deny' },
+  'approve-all': { choice: 'approve', batch: true },
+  'deny-all': { choice: 'deny', batch: true },
+  again: { choice: 'again' },
+  done: { choice: 'done' },
+  'not-done': { choice: 'not-done' },
+}
+
+/** What stands in `private_metadata` of our modals: whose they are. */
+const Whose = z.object({ approval: id, channel: id, thread: id.optional() })
+
+function hearSubmission(body: z.infer<typeof Submission>, self: Self): Heard | 'ignored' {
+  const workspace = self.workspace ?? body.team?.id
+  const whose = Whose.safeParse(jsonOf(body.view.private_metadata))
+  if (!workspace || !whose.success) return 'ignored'
+  return {
+    kind: 'submitted',
+    workspace,
+    user: body.user.id,
+    form: body.view.callback_id,
+    view: body.view.id,
+    values: valuesOf(body.view.state.values),
+    ...whose.data,
+  }
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** What was filled in, by the id of its block: text, the value of a choice, or a list of them. */
+function valuesOf(state: Record<string, Record<string, unknown>>): Record<string, unknown> {
+  const one = z.looseObject({
+    type: z.string(),
+    value: z.string().nullish(),
+    selected_option: z.object({ value: z.string() }).nullish(),
+    selected_options: z.array(z.object({ value: z.string() })).nullish(),
+    selected_date: z.string().nullish(),
+  })
+  return Object.fromEntries(
+    Object.entries(state).flatMap(([block, actions]) => {
+      const read = one.safeParse(Object.values(actions)[0])
+      if (!read.success) return []
+      const { value, selected_option, selected_options, selected_date } = read.data
+      const given =
+        selected_options?.map((option) => option.value) ?? selected_option?.value ?? selected_date ?? value
+      return given === undefined || given === null ? [] : [[block, given]]
+    }),
+  )
 }
 
 function hearCommand(body: z.infer<typeof Command>, self: Self): Heard | 'ignored' {

@@ -16,9 +16,25 @@ export const EVENTS = {
   agent_session_stopped: 'assistant:write',
 } as const satisfies Record<string, string | undefined>
 
-/** The slash command, and the buttons of our messages. */
+/** The slash command, and the buttons of our messages and of App Home. */
 export const COMMANDS = ['/quorum'] as const
-export const ACTIONS = ['approve', 'deny', 'trace'] as const
+/** Buttons that open a modal at once: they change nothing, and are pressed again where that is lost. */
+export const OPENERS = ['trace', 'edit', 'answer'] as const
+export type Opener = (typeof OPENERS)[number]
+export const ACTIONS = [
+  'approve',
+  'deny',
+  'approve-all',
+  'deny-all',
+  'again',
+  'done',
+  'not-done',
+  'disconnect',
+  'stop',
+  /** A button that is a link: Slack tells us, and there is nothing to do. */
+  'link',
+  ...OPENERS,
+] as const
 
 /** Without these something small is missing, and a warning says so. */
 const OPTIONAL = new Set(['assistant:write', 'mpim:history', 'mpim:read'])

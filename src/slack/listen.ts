@@ -2,10 +2,18 @@
 import { App, type Receiver, type ReceiverEvent } from '@slack/bolt'
 import type { HomeView, ModalView } from '@slack/types'
 import { answerAtOnce } from '../core/command.ts'
-import type { Heard } from '../core/heard.ts'
+import type { Heard, HeardOf } from '../core/heard.ts'
 import { sayMessage } from './blocks/say.ts'
 import { hear } from './hear.ts'
-import { ACTIONS, COMMANDS, clientOptions, type Identity, slackLogger } from './identify.ts'
+import {
+  ACTIONS,
+  COMMANDS,
+  clientOptions,
+  type Identity,
+  OPENERS,
+  type Opener,
+  slackLogger,
+} from './identify.ts'
 import { lineFor, type SlackSettings } from './line.ts'
 import type { Log } from './message.ts'
 import { openSpeaker, type Speak } from './speak.ts'
@@ -15,13 +23,15 @@ export type SlackHandlers = {
   intake(heard: Heard): Promise<'stored' | 'known' | 'not-for-us'>
   /** After the acknowledgement, once for each thing stored. */
   handle(heard: Heard): Promise<void>
-  /** "How I got here" was pressed: a modal, or a sentence why not. Slack waits 3 s for it. */
-  trace(
-    run: string,
-    viewer: { workspace: string; user: string; channel: string },
-  ): Promise<ModalView | string>
+  /** A button that opens a modal was pressed: the modal, or a sentence why not. Slack waits 3 s for it. */
+  open(button: Opener, subject: string, viewer: Viewer): Promise<ModalView | string>
+  /** What is wrong with a modal that was sent, by block; undefined where it can be taken. Slack waits 3 s for it. */
+  check(heard: HeardOf<'submitted'>): Promise<Record<string, string> | undefined>
   home(user: string): Promise<HomeView>
 }
+
+/** Who pressed a button, and where. */
+export type Viewer = { workspace: string; user: string; channel: string; thread?: string | undefined }
 
 export type Slack = {
   identity: Identity
@@ -98,6 +108,10 @@ async function take(event: ReceiverEvent, { app, identity, on, log, track }: Tak
   if (heard === 'ignored') return acknowledge(app, event)
   const reply = heard.kind === 'commanded' ? answerAtOnce(heard) : undefined
   if (reply) return event.ack({ response_type: 'ephemeral', text: reply })
+  if (heard.kind === 'submitted') {
+    const errors = await on.check(heard)
+    if (errors) return event.ack({ response_action: 'errors', errors })
+  }
   let taken: 'stored' | 'known' | 'not-for-us'
   try {
     taken = await on.intake(heard)
@@ -183,32 +197,33 @@ type ListenerParts = { speak: Speak; identity: Identity; on: SlackHandlers; log:
 
 /** What needs no inbox row: it changes nothing, and is asked for again where it is lost. */
 function addListeners(app: App, { speak, identity, on, log }: ListenerParts): void {
-  for (const action of ACTIONS.filter((name) => name !== 'trace'))
+  const openers: readonly string[] = OPENERS
+  for (const action of ACTIONS.filter((name) => !openers.includes(name)))
     app.action(action, async ({ ack }) => ack())
   for (const command of COMMANDS) app.command(command, async ({ ack }) => ack())
-  app.action(
-    { type: 'block_actions', action_id: 'trace' satisfies (typeof ACTIONS)[number] },
-    async ({ ack, body, action }) => {
+  for (const button of OPENERS) {
+    app.action({ type: 'block_actions', action_id: button }, async ({ ack, body, action }) => {
       await ack()
       const channel = body.channel?.id
-      const run = 'value' in action && typeof action.value === 'string' ? action.value : ''
-      if (!channel || !run) return
+      const subject = 'value' in action && typeof action.value === 'string' ? action.value : ''
+      if (!channel || !subject) return
       const thread = body.message?.thread_ts ?? body.message?.ts
+      const viewer = { workspace: identity.workspace, user: body.user.id, channel, thread }
       try {
-        const shown = await on.trace(run, { workspace: identity.workspace, user: body.user.id, channel })
+        const shown = await on.open(button, subject, viewer)
         if (typeof shown !== 'string') await speak.openView(body.trigger_id, shown)
         else await speak.whisper(channel, body.user.id, thread, sayMessage(shown))
       } catch (error) {
-        log?.('warn', 'A trace could not be shown', { run, error: String(error) })
-        const sentence = `I could not open how I got here (run ${run}). Press the button again.`
-        await speak.whisper(channel, body.user.id, thread, sayMessage(sentence))
+        log?.('warn', 'A modal could not be shown', { button, subject, error: String(error) })
+        await speak.whisper(channel, body.user.id, thread, sayMessage(NOT_OPENED))
       }
-    },
-  )
+    })
+  }
   app.event('app_home_opened', async ({ event }) => {
     if (event.tab === 'home') await speak.publishHome(event.user, await on.home(event.user))
   })
 }
 
+const NOT_OPENED = 'I could not open that. Press the button again.'
 const NOT_STORED =
   'I could not take that down just now, so nothing was started. Please try again in a minute.'

@@ -27,20 +27,36 @@ export type Approval = {
   args: unknown
   hash: string
   asker: string
-  approvers: string[]
+  /** Whoever approves must stand in each list. */
+  approvers: string[][]
+  /** How many different people must approve, whether whoever asked may be one, and who has. */
+  need: number
+  selfApprove: boolean
+  votes: string[]
+  /** Approvals on one card. */
+  batch: string | null
+  /** For how long, and for whom, the approval also holds for the same call again. */
+  remember: { scope: 'thread' | 'user'; ttlMs: number } | null
+  /** What a person said of an unknown outcome. */
+  resolved: 'done' | 'not-done' | 'again' | null
   state: ApprovalState
   /** ISO time. */
   expires: string
   decidedBy: string | null
 }
 
-const COLUMNS = `id, run, workspace, call, tool, server, args, hash, asker, approvers, state,
+/** An approval as it begins. */
+export type NewApproval = Omit<Approval, 'decidedBy' | 'votes' | 'resolved'>
+
+const COLUMNS = `id, run, workspace, call, tool, server, args, hash, asker, approvers,
+  need, self_approve as "selfApprove", votes, batch, remember, resolved, state,
   to_char(expires_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as expires, decided_by as "decidedBy"`
 
-export async function createApproval(tx: Db, approval: Omit<Approval, 'decidedBy'>): Promise<void> {
+export async function createApproval(tx: Db, approval: NewApproval): Promise<void> {
   await tx.query(
-    `insert into approvals (id, run, workspace, call, tool, server, args, hash, asker, approvers, state, expires_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+    `insert into approvals (id, run, workspace, call, tool, server, args, hash, asker, approvers,
+       need, self_approve, batch, remember, state, expires_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
     [
       approval.id,
       approval.run,
@@ -51,7 +67,11 @@ export async function createApproval(tx: Db, approval: Omit<Approval, 'decidedBy
       asJson(approval.args),
       approval.hash,
       approval.asker,
-      approval.approvers,
+      asJson(approval.approvers),
+      approval.need,
+      approval.selfApprove,
+      approval.batch,
+      approval.remember && asJson(approval.remember),
       approval.state,
       approval.expires,
     ],

@@ -1,6 +1,6 @@
 /** Which of the tools a server lists are accepted, and under which names. */
 import type { Tool } from '@modelcontextprotocol/client'
-import type { CatalogueTool } from '../core/catalogue.ts'
+import type { CatalogueTool, Hints } from '../core/catalogue.ts'
 import { definitionHash, sha256 } from './bind.ts'
 
 const MAX_TOOLS = 128
@@ -74,10 +74,21 @@ function accept(server: string, serverHash: string, definition: Tool): Accepted 
     title: clean(title ?? annotations?.title ?? name).slice(0, 200),
     description: cut(clean(description ?? '')),
     inputSchema: inputSchema as Record<string, unknown>,
+    hints: hintsOf(annotations),
+    effect: 'write',
+    sensitive: [],
     definitionHash: definitionHash(definition),
     serverHash,
     definition,
   }
+}
+
+/** What the server claims of the tool; anything but a yes or no is no claim. */
+function hintsOf(annotations: Tool['annotations']): Hints {
+  const names = ['readOnlyHint', 'destructiveHint', 'idempotentHint', 'openWorldHint'] as const
+  return Object.fromEntries(
+    names.flatMap((name) => (typeof annotations?.[name] === 'boolean' ? [[name, annotations[name]]] : [])),
+  )
 }
 
 function cut(text: string): string {

@@ -1,7 +1,8 @@
 /** Hashes that bind an approval to exactly what will be executed. */
 import { createHash } from 'node:crypto'
 import { canonical } from '../core/canonical.ts'
-import type { Policy, ToolServer } from '../core/home.ts'
+import type { ToolServer } from '../core/home.ts'
+import type { Policy } from '../core/rules.ts'
 
 /** Everything an approval stands for. Change one of them and the approval is for something else. */
 export type Bound = {

@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { type AdvanceContext, advance } from '../../src/agent/advance.ts'
 import { takeDecision } from '../../src/agent/decision.ts'
 import type { CatalogueTool } from '../../src/core/catalogue.ts'
-import { PolicyFile } from '../../src/core/home.ts'
+import { PolicyFile } from '../../src/core/rules.ts'
 import type { Numbered } from '../../src/core/run.ts'
 import type { Store } from '../../src/store/open.ts'
 import { createRun, readSteps } from '../../src/store/runs.ts'
@@ -30,6 +30,9 @@ const tool: CatalogueTool = {
   title: 'Order',
   description: 'Orders.',
   inputSchema: { type: 'object' },
+  hints: {},
+  effect: 'write',
+  sensitive: [],
   definitionHash: 'd1',
   serverHash: 's1',
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type Policy, PolicyFile } from '../../src/core/home.ts'
 import { DEFAULT_EXPIRES_MS, judge, matches, mayApprove } from '../../src/core/policy.ts'
+import { type Policy, PolicyFile } from '../../src/core/rules.ts'
 
 const tool = { name: 'files__write_file', server: 'files', tool: 'write_file' }
 const policy = (tools: object): Policy => PolicyFile.parse({ tools })

@@ -41,7 +41,7 @@ describe('a good home', () => {
       'policy.yaml': '\uFEFFtools:\r\n  "*": { decision: deny }\r\n',
     })
     expect(home.agents.map(({ instructions }) => instructions)).toEqual(['One\ntwo', 'Hello'])
-    expect(home.policy.tools['*']?.decision).toBe('deny')
+    expect(home.policy.tools['*']?.[0]?.decision).toBe('deny')
   })
 
   test('resolves directories against the home, and leaves arguments alone', async () => {

@@ -30,7 +30,8 @@ const handlers: SlackHandlers = {
     order.push(`handle ${heard.kind}`)
     handled.push(heard)
   },
-  trace: async (run) => (run === 'run-1' ? traceView(run, []) : `There is no run ${run}.`),
+  open: async (_, run) => (run === 'run-1' ? traceView(run, []) : `There is no run ${run}.`),
+  check: async () => undefined,
   home: async () => homeView('quorum'),
 }
 

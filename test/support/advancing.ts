@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto'
 import type pg from 'pg'
 import type { AdvanceContext } from '../../src/agent/advance.ts'
-import { AgentFront, PolicyFile } from '../../src/core/home.ts'
+import { AgentFront } from '../../src/core/home.ts'
+import { PolicyFile } from '../../src/core/rules.ts'
 
 export function advancingWith(pool: pg.Pool, other: Partial<AdvanceContext> = {}): AdvanceContext {
   const agent = { ...AgentFront.parse({ name: 'quorum' }), instructions: 'Work.' }

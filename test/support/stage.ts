@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { Env } from '../../src/core/env.ts'
-import { AgentFront, type Home, PolicyFile, type ToolServer } from '../../src/core/home.ts'
+import { AgentFront, type Home, type ToolServer } from '../../src/core/home.ts'
+import { PolicyFile } from '../../src/core/rules.ts'
 import { openWorkspace, type Workspace } from '../../src/demo/workspace/open.ts'
 import type { Engines } from '../../src/doors/engines.ts'
 import { type Serving, serve } from '../../src/doors/serve.ts'
@@ -151,6 +152,7 @@ function homeOf(options: StageOptions): Home {
     agents: [{ ...agent, instructions: 'You are a teammate.' }],
     servers: options.servers ?? {},
     policy: PolicyFile.parse({ tools: options.policy ?? {} }),
+    lock: undefined,
     models: undefined,
     sources: {},
   }

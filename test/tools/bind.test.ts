@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { PolicyFile, ToolServer } from '../../src/core/home.ts'
+import { ToolServer } from '../../src/core/home.ts'
+import { PolicyFile } from '../../src/core/rules.ts'
 import { catalogueName } from '../../src/tools/accept.ts'
 import { callHash, definitionHash, policyHash, serverHash } from '../../src/tools/bind.ts'
 

@@ -62,18 +62,37 @@ function titleOf(step: Step): string {
     case 'shown':
       return 'The approval card was shown'
     case 'decided':
-      return { approved: 'Approved', rejected: 'Denied', expired: 'Expired', void: 'No longer valid' }[
-        step.outcome
-      ]
+      return DECIDED[step.outcome]
     case 'started':
       return `Started ${toolName(step.tool, true)}`
     case 'returned':
-      return { succeeded: 'It succeeded', failed: 'It failed', unknown: 'Outcome unknown' }[step.outcome]
+      return RETURNED[step.outcome]
     case 'stopped':
       return 'Stopped'
     case 'finished':
       return `Finished: ${step.outcome}`
   }
+}
+
+const DECIDED: Record<StepOf<'decided'>['outcome'], string> = {
+  approved: 'Approved',
+  rejected: 'Denied',
+  expired: 'Expired',
+  void: 'No longer valid',
+  counted: 'Approved by one of several',
+  edited: 'The arguments were edited',
+  done: 'Checked by a person: it ran',
+  'not-done': 'Checked by a person: it did not run',
+  again: 'To be run again',
+  given: 'The question of the tool server was answered',
+  declined: 'The question of the tool server was declined',
+}
+
+const RETURNED: Record<StepOf<'returned'>['outcome'], string> = {
+  succeeded: 'It succeeded',
+  failed: 'It failed',
+  unknown: 'Outcome unknown',
+  input: 'The tool server wants to know something',
 }
 
 function detailsOf(step: Step): RichTextElement[] {

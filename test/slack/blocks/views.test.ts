@@ -37,7 +37,7 @@ const run: Step[] = [
     verdict: 'ask',
     why: 'policy asks',
     approval: 'ap',
-    approvers: ['U0BEN'],
+    approvers: [['U0BEN']],
     expires: later,
   },
   { kind: 'shown', at, approval: 'ap', ts: '1.2' },

@@ -31,6 +31,16 @@ const DOORS: Record<string, Door> = {
     open: async (args) =>
       (await import('./doors/init.ts')).initDoor(args, { print: (await import('./doors/print.ts')).print }),
   },
+  tools: {
+    usage: 'list | accept [SERVER…] [--all]',
+    about: 'which tools are accepted; look at new and changed ones and accept them',
+    open: async (args) => (await import('./doors/rules.ts')).openToolsDoor(args),
+  },
+  policy: {
+    usage: "explain SERVER__TOOL ['{…}'] | check",
+    about: 'what the policy says of a call and why; whether it is right',
+    open: async (args) => (await import('./doors/rules.ts')).openPolicy(args),
+  },
   migrate: {
     usage: '',
     about: 'bring the database to this version',

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { CatalogueTool, ToolOutcome } from '../core/catalogue.ts'
 import { Fault } from '../core/fault.ts'
+import { outputFor } from '../core/policy.ts'
 import type { Policy } from '../core/rules.ts'
 import type { StepOf, ToolCall } from '../core/run.ts'
 import { type ApprovalState, moveApproval, readApproval } from '../store/approvals.ts'
@@ -66,7 +67,8 @@ export async function runTool(
   if (claimed !== 'recorded') return claimed
   onStart()
   const outcome = await callOnce(context, work, tool, approval.args)
-  return recordOutcome(work, call, approvalId, outcome)
+  const trusted = outputFor(context.policy, tool, work.run) === 'trusted'
+  return recordOutcome(work, call, approvalId, { ...outcome, ...(trusted ? { trusted } : {}) })
 }
 
 async function callOnce(
@@ -99,7 +101,7 @@ async function recordOutcome(
   work: Work,
   call: ToolCall,
   approvalId: string,
-  result: ToolOutcome,
+  result: ToolOutcome & { trusted?: boolean },
 ): Promise<'recorded' | 'lost'> {
   const returned: StepOf<'returned'> = { kind: 'returned', at: now(), call: call.id, ...result }
   for (let attempt = 1; ; attempt++) {

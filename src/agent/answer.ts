@@ -7,7 +7,7 @@ import type { Agent } from '../core/home.ts'
 import { buildPrompt } from '../core/prompt.ts'
 import type { Policy } from '../core/rules.ts'
 import type { Step, StepOf, ToolCall } from '../core/run.ts'
-import type { Taint } from '../core/taint.ts'
+import { taintOf, taintOfPast } from '../core/taint.ts'
 import { createApproval } from '../store/approvals.ts'
 import { asJson } from '../store/json.ts'
 import { readPast } from '../store/runs.ts'
@@ -37,16 +37,17 @@ export type AnswerContext = {
 export async function askModel(context: AnswerContext, work: Work): Promise<'recorded' | 'lost'> {
   const seen = lastRead(work)
   const tools = offered(context.agent, await context.catalogue())
+  const past = await readPast(work.pool, work.run)
   const messages = buildPrompt({
     instructions: context.agent.instructions,
-    past: await readPast(work.pool, work.run),
+    past,
     steps: work.steps,
   })
   const offer = tools.map((t) => ({ name: t.name, description: t.description, parameters: t.inputSchema }))
   const { answer: raw, attempts } = await askTwice(context, work, { messages, tools: offer })
   const answer = { ...raw, calls: makeUnique(raw.calls, work) }
   const at = new Date().toISOString()
-  const taint: Taint[] = []
+  const taint = taintOf(work.steps, taintOfPast(past, work.run.asker))
   const words = wordsOf(work.steps, work.run.asker)
   const answered: StepOf<'answered'> = {
     kind: 'answered',
@@ -67,7 +68,8 @@ export async function askModel(context: AnswerContext, work: Work): Promise<'rec
   }
   const weighed = answer.calls.map((call, i) => {
     const tool = tools.find((t) => t.name === call.tool)
-    return weigh(context.policy, work.run, { tool, call, at, taint, words, wrong: findCut(answer, i) })
+    const wrong = findCut(answer, i)
+    return weigh(context.policy, work.run, { tool, call, at, taint, words, steps: work.steps, wrong })
   })
   const steps: Step[] = [answered, ...weighed.map((w) => w.step)]
   const approvals = weighed.flatMap((w) => w.approval ?? [])

@@ -15,6 +15,13 @@ export async function propose(
   const tool = (await context.catalogue()).find((t) => t.name === call.tool)
   const words = wordsOf(work.steps, work.run.asker)
   const at = new Date().toISOString()
-  const { step, approval } = weigh(context.policy, work.run, { tool, call, at, taint: [], words })
+  const { step, approval } = weigh(context.policy, work.run, {
+    tool,
+    call,
+    at,
+    taint: [],
+    words,
+    steps: work.steps,
+  })
   return record(work, [step], approval && ((tx) => createApproval(tx, approval)))
 }

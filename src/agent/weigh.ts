@@ -22,6 +22,8 @@ export type Proposal = {
   at: string
   taint: readonly Taint[]
   words: readonly string[]
+  /** The run so far, which the policy may limit. */
+  steps: readonly Step[]
   /** Why it cannot be weighed at all. */
   wrong?: string | undefined
 }
@@ -37,7 +39,12 @@ export function weigh(policy: Policy, run: Run, proposal: Proposal): Weighed {
   const { asker, channel, agent } = run
   const { taint, words } = proposal
   const judged = judge(policy, { tool, args: call.args, asker, channel, agent, taint, words })
-  const { verdict, why, approvers, need, selfApprove, effect } = judged
+  const { verdict, why, approvers, need, selfApprove, effect, risk } = judged
+  const most = judged.limits.calls ?? Number.POSITIVE_INFINITY
+  if (started(proposal.steps, tool) >= most) {
+    const reached = `The policy lets one run call ${tool.name} ${most} times at most.`
+    return { step: { kind: 'proposed', at, call, verdict: 'deny', why: reached, effect } }
+  }
   if (verdict === 'ask' && !fitsCard(call.args)) {
     return { step: { kind: 'proposed', at, call, verdict: 'invalid', why: TOO_LONG } }
   }
@@ -47,7 +54,7 @@ export function weigh(policy: Policy, run: Run, proposal: Proposal): Weighed {
   const expires = new Date(Date.parse(at) + judged.expiresMs).toISOString()
   const terms = { approvers, need, selfApprove, expires, hash }
   return {
-    step: { kind: 'proposed', at, call, verdict, why, effect, approval: id, ...terms },
+    step: { kind: 'proposed', at, call, verdict, why, effect, risk, approval: id, ...terms },
     approval: {
       id,
       run: run.id,
@@ -63,6 +70,14 @@ export function weigh(policy: Policy, run: Run, proposal: Proposal): Weighed {
       state: verdict === 'allow' ? 'allowed' : 'pending',
     },
   }
+}
+
+/** How many calls of a tool the run has begun, or may still begin. */
+function started(steps: readonly Step[], tool: CatalogueTool): number {
+  return steps.filter(
+    (s) =>
+      s.kind === 'proposed' && s.call.tool === tool.name && (s.verdict === 'allow' || s.verdict === 'ask'),
+  ).length
 }
 
 /** The hash of exactly what a call would execute now. */

@@ -117,6 +117,8 @@ export type Home = {
   dir: string
   agents: Agent[]
   servers: Record<string, ToolServer>
+  /** The same entries as mcp.json writes them, `${NAME}` not replaced: what is accepted must not depend on a machine. */
+  written: Record<string, unknown>
   policy: Policy
   /** What tools.lock.json accepts; undefined where there is no such file, and then nothing is accepted. */
   lock: Lock | undefined

@@ -1,7 +1,9 @@
 /** What one file of a home says about another. */
 import type { z } from 'zod'
 import type { Agent, McpFile, Models, Sources } from '../core/home.ts'
+import type { Lock } from '../core/lock.ts'
 import type { Policy } from '../core/rules.ts'
+import { checkRules } from './cross-policy.ts'
 import { hint } from './nearest.ts'
 import type { Path, Placed } from './placed.ts'
 import type { Problem } from './problem.ts'
@@ -11,6 +13,7 @@ export type Files = {
   agents: Agent[]
   tools: z.infer<typeof McpFile> | undefined
   policy: Policy | undefined
+  lock?: Lock | undefined
   models: Models | undefined
   sources: Sources | undefined
   env: Record<string, string | undefined>
@@ -51,9 +54,7 @@ export function checkTogether(
       report(file, ['knowledge', index], missing('sources.yaml', 'source', source))
     }
   }
-  for (const pattern of Object.keys(files.policy?.tools ?? {})) {
-    report('policy.yaml', ['tools', pattern], unmatched(pattern))
-  }
+  for (const { path, what } of checkRules(files, unmatched)) report('policy.yaml', path, what)
   for (const [path, key] of keysOf(files.models)) {
     if (!files.env[key]) report('models.yaml', path, `${key} is not set in the environment`)
   }

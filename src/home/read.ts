@@ -12,6 +12,7 @@ import {
   SourcesFile,
   type ToolServer,
 } from '../core/home.ts'
+import { type Lock, LockFile } from '../core/lock.ts'
 import { PolicyFile } from '../core/rules.ts'
 import { checkFile } from './check.ts'
 import { checkTogether } from './cross.ts'
@@ -24,18 +25,25 @@ import { formatProblems, type Problem } from './problem.ts'
 import { readYaml } from './yaml.ts'
 
 type Environment = Record<string, string | undefined>
-type Known = { problems: Problem[]; placed: Map<string, Placed> }
+type Known = { problems: Problem[]; placed: Map<string, Placed>; written: Map<string, unknown> }
 
 const FILES = ['mcp.json', 'policy.yaml', 'models.yaml', 'sources.yaml']
-const LARGEST = 1024 * 1024
+const LOCK = 'tools.lock.json'
+/** Largest file that is read, in MiB. */
+const LARGEST = 1
+const LARGEST_LOCK = 4
 
 /**
  * Reads and checks the directory that is a deployment. Only `agents/` must be there; relative directories are
- * resolved against the home. Keys and tokens stay names: `${NAME}` in `env` and `headers` is not replaced here.
+ * resolved against the home. `accepting`: rules need not match an accepted tool yet. Keys and tokens stay names: `${NAME}` in `env` and `headers` is not replaced here.
  *
  * @throws Fault `config-invalid`: all problems of all files, one a line, as `policy.yaml:7: unknown key "decison"`
  */
-export async function readHome(dir: string, env: Environment): Promise<Home> {
+export async function readHome(
+  dir: string,
+  env: Environment,
+  options: { accepting?: boolean } = {},
+): Promise<Home> {
   const home = resolve(dir)
   if (!(await stat(home).catch(() => undefined))?.isDirectory()) {
     throw new Fault(
@@ -43,13 +51,16 @@ export async function readHome(dir: string, env: Environment): Promise<Home> {
       `There is no home at ${home}. \`quorum init ${dir}\` writes a first one.`,
     )
   }
-  const known: Known = { problems: await lookAround(home), placed: new Map() }
+  const known: Known = { problems: await lookAround(home), placed: new Map(), written: new Map() }
   const agents = await readAgents(home, known)
   const tools = await readOne(home, 'mcp.json', McpFile, env, known)
+  const lock = await readLock(home, known)
   const policy = await readOne(home, 'policy.yaml', PolicyFile, env, known)
   const models = await readOne(home, 'models.yaml', ModelsFile, env, known)
   const sources = await readOne(home, 'sources.yaml', SourcesFile, env, known)
-  checkTogether({ agents, tools, policy, models, sources, env }, known)
+  // Whoever is about to accept tools may have written the rules for them already.
+  const held = options.accepting ? undefined : lock
+  checkTogether({ agents, tools, policy, lock: held, models, sources, env }, known)
   if (known.problems.length > 0) {
     const lines = formatProblems(known.problems)
     const count = lines.length === 1 ? 'a problem' : `${lines.length} problems`
@@ -59,8 +70,9 @@ export async function readHome(dir: string, env: Environment): Promise<Home> {
     dir: home,
     agents,
     servers: mapValues(tools?.mcpServers ?? {}, (server) => placeServer(server, home)),
+    written: writtenServers(known.written.get('mcp.json')),
     policy: policy ?? PolicyFile.parse({}),
-    lock: undefined,
+    lock,
     models,
     sources: mapValues(sources?.sources ?? {}, (source) => ({
       ...source,
@@ -73,7 +85,7 @@ export async function readHome(dir: string, env: Environment): Promise<Home> {
 async function lookAround(home: string): Promise<Problem[]> {
   const names = await readdir(home)
   return names
-    .filter((name) => /\.(ya?ml|jsonc?)$/i.test(name) && !FILES.includes(name) && name !== 'tools.lock.json')
+    .filter((name) => /\.(ya?ml|jsonc?)$/i.test(name) && !FILES.includes(name) && name !== LOCK)
     .flatMap((file) => {
       const meant = nearest(file, FILES)
       if (meant === undefined || names.includes(meant)) return []
@@ -132,6 +144,7 @@ async function readOne<S extends z.ZodType>(
   report(read.errors)
   if (read.errors.length > 0) return undefined
   if (read.value === undefined) return undefined
+  known.written.set(file, read.value)
   const { placed, problems } = expandFile(read, env)
   report(problems)
   known.placed.set(file, placed)
@@ -141,6 +154,34 @@ async function readOne<S extends z.ZodType>(
   return undefined
 }
 
+/** tools.lock.json holds what servers sent: nothing in it is replaced from the environment. */
+async function readLock(home: string, known: Known): Promise<Lock | undefined> {
+  const text = await readText(home, LOCK, known)
+  if (text === undefined) return undefined
+  const read = readJson(text)
+  const report = (problems: { line: number; what: string }[]) => {
+    known.problems.push(...problems.map((problem) => ({ file: LOCK, ...problem })))
+    return undefined
+  }
+  if (read.errors.length > 0) return report(read.errors)
+  known.placed.set(LOCK, read)
+  const checked = checkFile(LockFile, read)
+  return checked.ok ? checked.value : report(checked.problems)
+}
+
+/** The lock of a home alone, for whoever notices that it changed. @throws Fault `config-invalid` */
+export async function readLockOf(dir: string): Promise<Lock | undefined> {
+  const known: Known = { problems: [], placed: new Map(), written: new Map() }
+  const lock = await readLock(resolve(dir), known)
+  if (known.problems.length > 0) throw new Fault('config-invalid', formatProblems(known.problems).join('\n'))
+  return lock
+}
+
+function writtenServers(file: unknown): Record<string, unknown> {
+  const { mcpServers, servers } = Object(file) as { mcpServers?: unknown; servers?: unknown }
+  return Object(mcpServers ?? servers ?? {}) as Record<string, unknown>
+}
+
 async function readText(home: string, file: string, known: Known): Promise<string | undefined> {
   const report = (what: string) => {
     known.problems.push({ file, what })
@@ -148,7 +189,8 @@ async function readText(home: string, file: string, known: Known): Promise<strin
   }
   try {
     const bytes = await readFile(join(home, file))
-    if (bytes.length > LARGEST) return report('the file is larger than 1 MiB')
+    const most = file === LOCK ? LARGEST_LOCK : LARGEST
+    if (bytes.length > most * 1024 * 1024) return report(`the file is larger than ${most} MiB`)
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (error) {
     if (error instanceof TypeError) return report('the file is not UTF-8 text')

@@ -147,19 +147,26 @@ export async function readPast(
   db: Db,
   run: Run,
   limit = 20,
-): Promise<{ user: string; question: string; answer: string }[]> {
+): Promise<{ user: string; question: string; answer: string; tainted: boolean }[]> {
   if (run.message === run.thread) return [] // The question that began the thread.
   const found = await db.query(
-    `select a.body as asked, f.body as finished from runs r
+    `select a.body as asked, f.body as finished,
+            exists (select from steps t where t.run = r.id and (
+              (t.kind = 'answered' and coalesce(jsonb_array_length(t.body -> 'taint'), 0) > 0)
+              or (t.kind = 'returned' and not coalesce((t.body ->> 'trusted')::boolean, false)))) as tainted
+     from runs r
        join steps a on a.run = r.id and a.n = 1
        join steps f on f.run = r.id and f.n = r.n and f.kind = 'finished'
      where r.workspace = $1 and r.channel = $2 and r.thread = $3 and r.id <> $4 and not r.active
      order by r.created_at desc limit $5`,
     [run.workspace, run.channel, run.thread, run.id, limit],
   )
-  return found.rows
-    .reverse()
-    .map((row) => ({ user: row.asked.user, question: row.asked.text, answer: row.finished.text }))
+  return found.rows.reverse().map((row) => ({
+    user: row.asked.user,
+    question: row.asked.text,
+    answer: row.finished.text,
+    tainted: row.tainted,
+  }))
 }
 
 /**

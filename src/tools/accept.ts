@@ -1,6 +1,7 @@
 /** Which of the tools a server lists are accepted, and under which names. */
 import type { Tool } from '@modelcontextprotocol/client'
 import type { CatalogueTool, Hints } from '../core/catalogue.ts'
+import { suggestEffect } from '../core/effect.ts'
 import { definitionHash, sha256 } from './bind.ts'
 
 const MAX_TOOLS = 128
@@ -66,25 +67,39 @@ function refusal(definition: Tool): string | undefined {
 }
 
 function accept(server: string, serverHash: string, definition: Tool): Accepted {
-  const { name, title, annotations, description, inputSchema } = definition
+  const { name, annotations } = definition
   return {
     name: catalogueName(server, name),
     server,
     tool: name,
-    title: clean(title ?? annotations?.title ?? name).slice(0, 200),
-    description: cut(clean(description ?? '')),
-    inputSchema: inputSchema as Record<string, unknown>,
+    ...readDefinition(definition),
     hints: hintsOf(annotations),
-    effect: 'write',
-    sensitive: [],
+    ...suggestEffect({ ...definition, inputSchema: definition.inputSchema as Record<string, unknown> }),
     definitionHash: definitionHash(definition),
     serverHash,
     definition,
   }
 }
 
+/** What people and models are shown of a definition. */
+export function readDefinition(definition: {
+  name: string
+  title?: string | undefined
+  description?: string | undefined
+  inputSchema: object
+  annotations?: { title?: unknown } | undefined
+}): Pick<CatalogueTool, 'title' | 'description' | 'inputSchema'> {
+  const { name, title, description, inputSchema, annotations } = definition
+  const hinted = typeof annotations?.title === 'string' ? annotations.title : undefined
+  return {
+    title: clean(title ?? hinted ?? name).slice(0, 200),
+    description: cut(clean(description ?? '')),
+    inputSchema: inputSchema as Record<string, unknown>,
+  }
+}
+
 /** What the server claims of the tool; anything but a yes or no is no claim. */
-function hintsOf(annotations: Tool['annotations']): Hints {
+export function hintsOf(annotations: Record<string, unknown> | undefined): Hints {
   const names = ['readOnlyHint', 'destructiveHint', 'idempotentHint', 'openWorldHint'] as const
   return Object.fromEntries(
     names.flatMap((name) => (typeof annotations?.[name] === 'boolean' ? [[name, annotations[name]]] : [])),

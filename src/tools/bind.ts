@@ -1,7 +1,6 @@
 /** Hashes that bind an approval to exactly what will be executed. */
 import { createHash } from 'node:crypto'
 import { canonical } from '../core/canonical.ts'
-import type { ToolServer } from '../core/home.ts'
 import type { Policy } from '../core/rules.ts'
 
 /** Everything an approval stands for. Change one of them and the approval is for something else. */
@@ -28,11 +27,8 @@ export function policyHash(policy: Policy): string {
   return sha256(canonical(['policy', policy]))
 }
 
-/**
- * SHA-256, hex, of a server's configuration as the file has it: names of the environment stay names,
- * so what `${NAME}` stands for takes no part.
- */
-export function serverHash(name: string, server: ToolServer): string {
+/** SHA-256, hex, of a server's entry: as it is run, for approvals; as mcp.json writes it, for tools.lock.json. */
+export function serverHash(name: string, server: unknown): string {
   return sha256(canonical(['server', name, server]))
 }
 

@@ -27,7 +27,7 @@ export type Health = {
 export type Connection = {
   readonly name: string
   readonly config: ToolServer
-  readonly options: { env: Environment; cwd: string; onChange: () => void; log: Log }
+  readonly options: { env: Environment; cwd: string; log: Log }
   line?: Line | undefined
   opening?: Promise<Line> | undefined
   /** Ends what is being started or runs, at once. */
@@ -37,6 +37,8 @@ export type Connection = {
   era?: PriorDiscovery | undefined
   /** What was last listed, sorted; kept while the server is away. */
   tools: Accepted[]
+  /** Whether it was ever listed. */
+  asked: boolean
   failures: number
   retryAt: number
   openedAt: number
@@ -54,6 +56,7 @@ export function openConnection(name: string, config: ToolServer, options: Connec
     kill: () => {},
     mask: (text) => text,
     tools: [],
+    asked: false,
     failures: 0,
     retryAt: 0,
     openedAt: 0,
@@ -188,13 +191,12 @@ async function relist(connection: Connection): Promise<void> {
   }
 }
 
-/** Takes over a list of tools, and tells about it where it differs from the one before. */
+/** Takes over a list of tools. */
 function take(connection: Connection, definitions: Parameters<typeof acceptTools>[2]): void {
-  const { name, config, options, tools: before } = connection
+  const { name, config, options } = connection
   const { tools, refused } = acceptTools(name, serverHash(name, config), definitions)
   for (const why of refused)
     options.log('warn', 'a tool is refused', { server: name, why: connection.mask(why) })
   connection.tools = tools
-  const print = (list: Accepted[]) => list.map((tool) => tool.name + tool.definitionHash).join()
-  if (print(tools) !== print(before)) options.onChange()
+  connection.asked = true
 }

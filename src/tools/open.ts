@@ -1,7 +1,9 @@
 /** The tools of a home: every server of mcp.json behind one catalogue. */
 import type { CatalogueTool, ToolOutcome } from '../core/catalogue.ts'
 import type { ToolServer } from '../core/home.ts'
+import type { Lock } from '../core/lock.ts'
 import type { Accepted } from './accept.ts'
+import { serverHash } from './bind.ts'
 import { type CallOptions, callTool, STOPPED_EARLY, unlessAborted } from './call.ts'
 import {
   type Connection,
@@ -13,6 +15,8 @@ import {
 } from './connection.ts'
 import type { Log } from './dial.ts'
 import type { Environment } from './expand.ts'
+import { lookAlikes } from './names.ts'
+import { holdAgainst, isAcceptedServer, type Withdrawn } from './pins.ts'
 
 /** How long a catalogue waits for a server that is slow to start, in milliseconds. */
 const PATIENCE_MS = 10_000
@@ -26,26 +30,41 @@ export type Tools = {
   /** Calls a tool by its catalogue name, at most once; never throws for what a server does. */
   call(name: string, args: unknown, options: CallOptions): Promise<ToolOutcome>
   health(): Health[]
+  /** What servers have listed and nobody accepted, as far as they were asked. */
+  withdrawn(): Withdrawn[]
+  /** Everything that servers list, accepted or not, with the hash of each server's entry; asks every server. */
+  listed(): Promise<{ server: string; config: string; tools: Accepted[]; why?: string }[]>
   /** Ends every connection and every process, theirs included. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/**
- * Opens the tools of a home. Nothing is started before the first use.
- *
- * @param options.env what `${NAME}` stands for; child processes get PATH, HOME, LANG, TZ, TMPDIR and their own `env`
- * @param options.cwd where relative directories and arguments of servers begin
- * @param options.onChange the tools of a server are no longer what they were
- */
-export function openTools(
-  servers: Record<string, ToolServer>,
-  options: { env: Environment; cwd: string; onChange?: () => void; log?: Log },
-): Tools {
-  const { env, cwd, onChange = () => {}, log = () => {} } = options
+export type ToolsOptions = {
+  /** What `${NAME}` stands for; child processes get PATH, HOME, LANG, TZ, TMPDIR and their own `env`. */
+  env: Environment
+  /** Where relative directories and arguments of servers begin. */
+  cwd: string
+  /**
+   * What tools.lock.json accepts just now: nothing else is offered or called, and no server is started or addressed
+   * whose entry was not accepted. Left out only by whoever accepts: then everything that is listed is taken.
+   */
+  lock?: () => Lock | undefined
+  /** The entries of mcp.json as written, which the lock is about. */
+  written?: Record<string, unknown>
+  log?: Log
+}
+
+/** Opens the tools of a home. Nothing is started before the first use. */
+export function openTools(servers: Record<string, ToolServer>, options: ToolsOptions): Tools {
+  const { env, cwd, lock, written = servers, log = () => {} } = options
   const connections = Object.entries(servers)
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, server]) => openConnection(name, server, { env, cwd, onChange, log }))
+    .map(([name, server]) => openConnection(name, server, { env, cwd, log }))
+  const configOf = (name: string) => serverHash(name, written[name])
+  const held = (one: Connection) =>
+    lock ? holdAgainst(lock(), one.name, configOf(one.name), one.tools) : { tools: one.tools, withdrawn: [] }
+  const isOpen = (one: Connection) => !lock || isAcceptedServer(lock(), one.name, configOf(one.name))
+  const offered = (some: Connection[]) => unique(some.filter(isOpen).flatMap((one) => held(one).tools))
 
   const killAll = () => {
     for (const connection of connections) connection.kill()
@@ -59,14 +78,17 @@ export function openTools(
 
   return {
     async catalogue() {
-      const ready = await Promise.all(connections.map(reachable))
-      const tools = unique(connections.filter((_, i) => ready[i]))
+      const open = connections.filter(isOpen)
+      const ready = await Promise.all(open.map(reachable))
+      const tools = offered(open.filter((_, i) => ready[i]))
       return tools.map(({ definition: _, ...tool }) => tool)
     },
 
     async call(name, args, callOptions) {
       const { signal } = callOptions
-      const connection = await unlessAborted(find(connections, name), signal).catch((error: unknown) => {
+      const open = connections.filter(isOpen)
+      const found = find(open, name, () => offered(open))
+      const connection = await unlessAborted(found, signal).catch((error: unknown) => {
         if (signal.aborted) return STOPPED_EARLY
         throw error
       })
@@ -75,6 +97,14 @@ export function openTools(
     },
 
     health: () => connections.map(health),
+    withdrawn: () => connections.flatMap((one) => (one.asked || !isOpen(one) ? held(one).withdrawn : [])),
+    async listed() {
+      const ready = await Promise.all(connections.map(reachable))
+      return connections.map((one, i) => {
+        const why = ready[i] ? undefined : (one.why ?? 'it did not answer in time')
+        return { server: one.name, config: configOf(one.name), tools: one.tools, ...(why ? { why } : {}) }
+      })
+    },
     close,
     [Symbol.asyncDispose]: close,
   }
@@ -95,18 +125,22 @@ async function reachable(connection: Connection): Promise<boolean> {
   }
 }
 
-/** The tools of these servers; a name that two servers produce belongs to neither. */
-function unique(connections: Connection[]): Accepted[] {
-  const all = connections.flatMap((connection) => connection.tools)
+/** The tools without those whose name two servers produce, or that could be taken for one another. */
+function unique(all: Accepted[]): Accepted[] {
   const times = new Map<string, number>()
   for (const { name } of all) times.set(name, (times.get(name) ?? 0) + 1)
-  return all.filter(({ name }) => times.get(name) === 1)
+  const alike = new Set(lookAlikes(all.map(({ name }) => name)).flat())
+  return all.filter(({ name }) => times.get(name) === 1 && !alike.has(name))
 }
 
 /** The one server with a tool of that name, or a sentence why there is none. Connects to those that could. */
-async function find(connections: Connection[], name: string): Promise<Connection | string> {
+async function find(
+  connections: Connection[],
+  name: string,
+  offered: () => Accepted[],
+): Promise<Connection | string> {
   const known = () => {
-    const server = unique(connections).find((tool) => tool.name === name)?.server
+    const server = offered().find((tool) => tool.name === name)?.server
     return connections.find((connection) => connection.name === server)
   }
   const found = known()

@@ -152,6 +152,7 @@ function homeOf(options: StageOptions): Home {
     agents: [{ ...agent, instructions: 'You are a teammate.' }],
     servers: options.servers ?? {},
     policy: PolicyFile.parse({ tools: options.policy ?? {} }),
+    written: options.servers ?? {},
     lock: undefined,
     models: undefined,
     sources: {},

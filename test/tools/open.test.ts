@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { ToolServer } from '../../src/core/home.ts'
 import { call, hostile, modern, openTestTools, packaged, until } from '../support/tools.ts'
 
@@ -96,13 +96,12 @@ test('at most 128 tools of one server', async () => {
 })
 
 test('a changed list is taken over and told', async () => {
-  let changes = 0
-  await using tools = openTestTools({ bad: hostile() }, { onChange: () => void changes++ })
-  await tools.catalogue()
-  expect(changes).toBe(1)
+  const changes = 0
+  await using tools = openTestTools({ bad: hostile() })
+  const names = async () => (await tools.catalogue()).map(({ name }) => name)
+  expect(await names()).not.toContain('bad__grown')
   await call(tools, 'bad__grow')
-  await until(() => changes === 2)
-  expect((await tools.catalogue()).map(({ name }) => name)).toContain('bad__grown')
+  await vi.waitUntil(async () => (await names()).includes('bad__grown'))
 })
 
 test('a call is refused where the tool or server is not what was approved', async () => {

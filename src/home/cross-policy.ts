@@ -1,0 +1,91 @@
+/** What policy.yaml says of tools, held against the tools that were accepted: a rule that does nothing is an error. */
+import type { Agent } from '../core/home.ts'
+import type { Lock, Pin } from '../core/lock.ts'
+import { matches } from '../core/pattern.ts'
+import type { Policy, Rule, Rules } from '../core/rules.ts'
+import { hint } from './nearest.ts'
+import type { Path } from './placed.ts'
+
+type Finding = { path: Path; what: string | undefined }
+
+/**
+ * Every rule that can never do what it says. `unmatched` tells of a pattern that names no server of mcp.json; with a
+ * lock, a rule must also match a tool that was accepted, and speak only of arguments that one of these has.
+ */
+export function* checkRules(
+  files: { policy: Policy | undefined; lock?: Lock | undefined; agents: Agent[] },
+  unmatched: (pattern: string) => string | undefined,
+): Generator<Finding> {
+  const { policy, lock, agents } = files
+  if (!policy) return
+  const tools = lock && acceptedOf(lock)
+  for (const { path, rules } of layersOf(policy)) {
+    for (const [pattern, list] of Object.entries(rules)) {
+      const at = [...path, pattern]
+      const nowhere = unmatched(pattern)
+      yield { path: at, what: nowhere }
+      if (nowhere !== undefined) continue
+      const matched = tools?.filter((tool) => speaksOf(pattern, tool))
+      if (tools && matched?.length === 0) yield { path: at, what: unaccepted(pattern, tools) }
+      for (const rule of list) yield* checkRule(rule, at, matched)
+    }
+  }
+  const names = agents.map(({ name }) => name)
+  for (const name of Object.keys(policy.agents)) {
+    if (!names.includes(name))
+      yield { path: ['agents', name], what: `there is no agent "${name}"${hint(name, names)}` }
+  }
+}
+
+function layersOf(policy: Policy): { path: Path; rules: Rules }[] {
+  const below = (key: 'channels' | 'agents') =>
+    Object.entries(policy[key]).map(([name, layer]) => ({ path: [key, name, 'tools'], rules: layer.tools }))
+  return [{ path: ['tools'], rules: policy.tools }, ...below('channels'), ...below('agents')]
+}
+
+/** `name` is `server__tool`, whole. */
+type AcceptedTool = { name: string; pin: Pin }
+
+function acceptedOf(lock: Lock): AcceptedTool[] {
+  return Object.entries(lock.servers).flatMap(([server, { tools }]) =>
+    Object.entries(tools).map(([tool, pin]) => ({
+      name: `${server}__${tool}`,
+      pin,
+    })),
+  )
+}
+
+/** A pattern may give the whole name or the one that is shown: no dots, and the tail of a long one is a hash. */
+function speaksOf(pattern: string, { name }: AcceptedTool): boolean {
+  const shown = name.replaceAll('.', '_')
+  const long = name.length > 64 && pattern.startsWith(shown.slice(0, 55))
+  return long || matches(pattern, name) || matches(pattern, shown)
+}
+
+function unaccepted(pattern: string, tools: readonly AcceptedTool[]): string {
+  const names = tools.map(({ name }) => name)
+  return `"${pattern}" matches no tool that was accepted${hint(pattern, names)}; \`quorum tools list\` shows them`
+}
+
+function* checkRule(rule: Rule, at: Path, matched: readonly AcceptedTool[] | undefined): Generator<Finding> {
+  const people = rule.approvers?.filter((who) => !who.startsWith('S'))
+  const need = rule.need ?? 1
+  if (rule.approvers && people && people.length === rule.approvers.length && new Set(people).size < need) {
+    yield { path: at, what: `it needs ${need} approvals and names ${new Set(people).size} who may approve` }
+  }
+  if (rule.self_approve === false && rule.approvers?.every((who) => who === 'requester')) {
+    yield { path: at, what: 'only the requester may approve, and "self_approve" says they may not' }
+  }
+  if (!matched || matched.length === 0) return
+  const known = [
+    ...new Set(matched.flatMap(({ pin }) => Object.keys(Object(pin.definition.inputSchema.properties)))),
+  ]
+  const named = [
+    ...Object.keys(rule.when ?? {}).map((path) => path.split('.')[0] ?? path),
+    ...(Array.isArray(rule.excuse) ? rule.excuse : []),
+  ]
+  for (const name of new Set(named)) {
+    if (known.includes(name)) continue
+    yield { path: at, what: `no tool it matches has an argument "${name}"${hint(name, known)}` }
+  }
+}

@@ -23,9 +23,14 @@ export type Terms = {
 
 /** The lists in each of which an approver must stand, with people in the place of `requester`. */
 export function listsOf(terms: Pick<Terms, 'approvers' | 'asker'>): string[][] {
-  // What was allowed without asking is the requester's to speak about.
-  const lists = terms.approvers.length > 0 ? terms.approvers : [['requester']]
-  return lists.map((list) => [...new Set(list.map((who) => (who === 'requester' ? terms.asker : who)))])
+  return termed(terms.approvers).map((list) => [
+    ...new Set(list.map((who) => (who === 'requester' ? terms.asker : who))),
+  ])
+}
+
+/** What was allowed without asking is the requester's to speak about. */
+function termed(approvers: Terms['approvers']): Terms['approvers'] {
+  return approvers.length > 0 ? approvers : [['requester']]
 }
 
 /** The user groups that the terms name. */
@@ -36,7 +41,7 @@ export function groupsOf(terms: Pick<Terms, 'approvers'>): string[] {
 /** Whether a person may approve or deny a call. */
 export function mayDecide(terms: Terms, person: Decider): boolean {
   if (person.barred) return false
-  if (!terms.selfApprove && person.id === terms.asker) return false
+  if (terms.approvers.length > 0 && !terms.selfApprove && person.id === terms.asker) return false
   return listsOf(terms).every((list) => list.some((who) => who === person.id || person.groups.includes(who)))
 }
 

@@ -11,13 +11,16 @@ alter table approvals
   add column batch uuid,
   -- For how long, and for whom, an approval also holds for the same call again: {"scope", "ttlMs"}.
   add column remember jsonb,
-  -- What a person said of an outcome that is unknown.
-  add column resolved text check (resolved in ('done', 'not-done', 'again')),
+  -- What else is hashed of a call that may be remembered: everything but its run and its id, and the terms.
+  add column bound text,
+  -- What a person said of an outcome that is unknown, or that nobody said anything in time.
+  add column resolved text check (resolved in ('done', 'not-done', 'again', 'expired')),
   add column reminded_at timestamptz;
 create index approvals_pending on approvals (workspace, expires_at) where state = 'pending';
 create index approvals_of_a_batch on approvals (batch) where batch is not null;
 
--- An approval that also holds for the same call again. `bound` is the hash of server, definition, policy and arguments.
+-- An approval that also holds for the same call again. `bound` is the hash of server, definition,
+-- policy, arguments and terms.
 create table grants (
   id uuid primary key,
   workspace text not null,

@@ -5,7 +5,7 @@ import { Fault } from '../core/fault.ts'
 import { outputFor } from '../core/policy.ts'
 import type { Policy } from '../core/rules.ts'
 import type { StepOf, ToolCall } from '../core/run.ts'
-import { type ApprovalState, moveApproval, readApproval } from '../store/approvals.ts'
+import { type ApprovalState, moveApproval, readApproval, resolveApproval } from '../store/approvals.ts'
 import { record, reread, tryRecord, type Work } from './lease.ts'
 import { bindCall } from './weigh.ts'
 
@@ -118,10 +118,13 @@ async function recordOutcome(
   }
 }
 
-/** Records that nobody decided in time. */
+/** Records that nobody decided in time, or said in time what became of a call with an unknown outcome. */
 export function expireApproval(work: Work, approvalId: string): Promise<Acted> {
   const decided: StepOf<'decided'> = { kind: 'decided', at: now(), approval: approvalId, outcome: 'expired' }
-  return tryRecord(work, [decided], (tx) => mustMove(tx, approvalId, ['pending'], 'expired'))
+  return tryRecord(work, [decided], async (tx) => {
+    const resolved = await resolveApproval(tx, approvalId, 'expired')
+    if (!resolved) await mustMove(tx, approvalId, ['pending'], 'expired')
+  })
 }
 
 /** The steps and the approval move together; where they disagree the transaction must not happen. */

@@ -1,5 +1,6 @@
 /** Asking the model, and weighing what it proposes. */
 import { createHash, randomUUID } from 'node:crypto'
+import { canonical } from '../core/canonical.ts'
 import type { CatalogueTool } from '../core/catalogue.ts'
 import type { ChatAnswer, ChatMessage, ChatTool } from '../core/chat.ts'
 import { Fault } from '../core/fault.ts'
@@ -11,8 +12,9 @@ import { taintOf, taintOfPast } from '../core/taint.ts'
 import { createApproval } from '../store/approvals.ts'
 import { asJson } from '../store/json.ts'
 import { readPast } from '../store/runs.ts'
+import { applyGrant } from './grant.ts'
 import { lastRead, record, type Work } from './lease.ts'
-import { weigh, wordsOf } from './weigh.ts'
+import { type Weighed, weigh, wordsOf } from './weigh.ts'
 
 /** Calls one answer may propose. */
 const MAX_CALLS = 16
@@ -66,16 +68,39 @@ export async function askModel(context: AnswerContext, work: Work): Promise<'rec
     ms: answer.ms,
     attempts,
   }
-  const weighed = answer.calls.map((call, i) => {
+  const alone: Weighed[] = []
+  for (const [i, call] of answer.calls.entries()) {
     const tool = tools.find((t) => t.name === call.tool)
-    const wrong = findCut(answer, i)
-    return weigh(context.policy, work.run, { tool, call, at, taint, words, steps: work.steps, wrong })
-  })
+    const steps = [...work.steps, ...alone.map((one) => one.step)]
+    const proposal = { tool, call, at, taint, words, steps, wrong: findCut(answer, i) }
+    alone.push(await applyGrant(work.pool, work.run, weigh(context.policy, work.run, proposal)))
+  }
+  const weighed = putInBatches(alone)
   const steps: Step[] = [answered, ...weighed.map((w) => w.step)]
   const approvals = weighed.flatMap((w) => w.approval ?? [])
   if (approvals.length === 0) return record(work, steps)
   return record(work, steps, async (tx) => {
     for (const approval of approvals) await createApproval(tx, approval)
+  })
+}
+
+/** Calls that the same people are asked about on the same terms are decided on together. */
+export function putInBatches(weighed: readonly Weighed[]): Weighed[] {
+  const termsOf = ({ step, approval }: Weighed) => {
+    if (step.verdict !== 'ask' || !approval) return undefined
+    const { approvers, need, selfApprove, expires, remember } = approval
+    return canonical([approvers, need, selfApprove, expires, remember])
+  }
+  const batches = new Map<string, Weighed[]>()
+  for (const one of weighed) {
+    const terms = termsOf(one)
+    if (terms) batches.set(terms, [...(batches.get(terms) ?? []), one])
+  }
+  const ids = new Map([...batches].flatMap(([terms, all]) => (all.length > 1 ? [[terms, randomUUID()]] : [])))
+  return weighed.map((one) => {
+    const batch = ids.get(termsOf(one) ?? '')
+    if (!batch || !one.approval) return one
+    return { step: { ...one.step, batch }, approval: { ...one.approval, batch } }
   })
 }
 

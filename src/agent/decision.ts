@@ -1,77 +1,134 @@
-/** A click on Approve or Deny: the person is checked and the approval moved in one transaction with its step. */
-import { mayDecide } from '../core/approvers.ts'
+/** A click on a card: the person is checked, and what it decides is written in one transaction with its step. */
+import { type Barred, tellApprovers } from '../core/approvers.ts'
 import type { HeardOf } from '../core/heard.ts'
-import { type Approval, moveApproval, readApproval } from '../store/approvals.ts'
-import { appendFromOutside, lockRun } from '../store/runs.ts'
+import type { StepOf } from '../core/run.ts'
+import { type Approval, castVote, moveApproval } from '../store/approvals.ts'
+import { appendFromOutside, type Run } from '../store/runs.ts'
 import type { Tx } from '../store/transaction.ts'
+import { type Decision, type Known, type Opened, openApprovals, tooLate } from './deciding.ts'
+import { giveGrant } from './grant.ts'
+import { runAgain, settleByPerson } from './resolve.ts'
 
-/** What became of a click; all but `taken` are told to the person who clicked, and to nobody else. */
-export type Decision =
-  | { outcome: 'taken' }
-  | { outcome: 'not-yours'; approvers: string[] }
-  | { outcome: 'late'; approval: Approval }
-  | { outcome: 'expired' }
-  | { outcome: 'gone' }
-
-/** Decides on an approval. Only the first click of somebody who may decide counts. */
-export async function takeDecision(tx: Tx, heard: HeardOf<'clicked'>): Promise<Decision> {
-  const found = await readApproval(tx, heard.approval)
-  const run = found && (await lockRun(tx, found.run))
-  const here = run?.workspace === heard.workspace && run.channel === heard.channel
-  if (!found || !run || !here) return { outcome: 'gone' }
-  if (!mayDecide(found, { id: heard.user, groups: [] })) {
-    return {
-      outcome: 'not-yours',
-      approvers: found.approvers.flat().map((a) => (a === 'requester' ? found.asker : a)),
-    }
+/** Decides on one approval, or on all of a batch that still wait: on every one of them or, where one is not theirs, on none. */
+export async function takeDecision(tx: Tx, heard: HeardOf<'clicked'>, known: Known): Promise<Decision> {
+  const opened = await openApprovals(tx, heard, known.person)
+  if ('outcome' in opened) return opened
+  switch (heard.choice) {
+    case 'approve':
+    case 'deny':
+      return decideAll(tx, opened, heard.choice, heard.user)
+    case 'again':
+      return runAgain(tx, opened, heard.user, known)
+    case 'done':
+    case 'not-done':
+      return settleByPerson(tx, opened, heard.user, heard.choice)
   }
-  if (!run.active) return { outcome: 'late', approval: (await readApproval(tx, found.id)) ?? found }
-  if (found.state === 'pending' && Date.parse(found.expires) <= Date.now()) return { outcome: 'expired' }
+}
 
-  if (heard.choice !== 'approve' && heard.choice !== 'deny') return { outcome: 'gone' }
-  const to = heard.choice === 'approve' ? 'approved' : 'rejected'
-  if (!(await moveApproval(tx, found.id, ['pending'], to, heard.user))) {
-    return { outcome: 'late', approval: (await readApproval(tx, found.id)) ?? found }
+async function decideAll(tx: Tx, opened: Opened, choice: 'approve' | 'deny', by: string): Promise<Decision> {
+  const { run, first, approvals } = opened
+  const now = Date.now()
+  const pending = approvals.filter((approval) => approval.state === 'pending')
+  if (!run.active || pending.length === 0) return tooLate(tx, first)
+  const waiting = pending.filter((approval) => Date.parse(approval.expires) > now)
+  const [one] = waiting
+  if (!one) return { outcome: 'expired' }
+  const steps: StepOf<'decided'>[] = []
+  for (const approval of waiting) {
+    const at = new Date(now).toISOString()
+    const outcome =
+      choice === 'approve' ? await approve(tx, run, approval, { by, at }) : await reject(tx, approval, by)
+    if (outcome) steps.push({ kind: 'decided', at, approval: approval.id, outcome, by })
   }
-  const at = new Date().toISOString()
-  await appendFromOutside(tx, run, { kind: 'decided', at, approval: found.id, outcome: to, by: heard.user })
+  if (steps.length === 0) return { outcome: 'voted', approval: one }
+  await appendFromOutside(tx, run, ...steps)
   return { outcome: 'taken' }
 }
 
-/** The private sentence for a click that did not count; undefined where it did. `name` gives a person's name. */
+/** One more yes, or undefined where they have said yes already. The last one that is needed is remembered where the policy says so. */
+async function approve(
+  tx: Tx,
+  run: Run,
+  approval: Approval,
+  { by, at }: { by: string; at: string },
+): Promise<'approved' | 'counted' | undefined> {
+  const cast = await castVote(tx, approval.id, by)
+  if (!cast?.approved) return cast && 'counted'
+  await giveGrant(tx, run, approval, { by: cast.votes, at })
+  return 'approved'
+}
+
+async function reject(tx: Tx, approval: Approval, by: string): Promise<'rejected' | undefined> {
+  return (await moveApproval(tx, approval.id, ['pending'], 'rejected', by)) ? 'rejected' : undefined
+}
+
+/** The private sentence for a decision that did not count; undefined where it did. `name` gives a person's name. */
 export async function tellDecision(
   decision: Decision,
-  name: (user: string) => Promise<string>,
+  name: (id: string) => Promise<string>,
 ): Promise<string | undefined> {
   switch (decision.outcome) {
     case 'taken':
       return undefined
-    case 'not-yours': {
-      const names = await Promise.all(decision.approvers.map(name))
-      return `This is not yours to decide. It waits for ${names.join(' or ')}.`
-    }
+    case 'not-yours':
+      return `This is not yours to decide. It waits for ${await tellApprovers(decision.approval, name)}.`
+    case 'barred':
+      return BARRED[decision.barred]
+    case 'untold':
+      return BARRED.unknown
+    case 'voted':
+      return tellVoted(decision.approval)
     case 'expired':
       return EXPIRED
+    case 'over':
+      return 'This run is over, so your click changed nothing. Ask again if it is still wanted.'
     case 'gone':
       return 'I do not know this approval any more, so nothing was run. Ask again if it is still wanted.'
+    case 'refused':
+      return decision.why
     case 'late':
-      return tellLate(decision.approval, name)
+      return tellLate(decision, name)
   }
+}
+
+const BARRED: Record<Barred, string> = {
+  bot: 'An app cannot decide this; a person has to.',
+  guest: 'Guests cannot decide here, so your click changed nothing. A full member of the workspace has to.',
+  deactivated: 'This account is deactivated, so the click changed nothing.',
+  outsider: 'Only members of this workspace can decide here, so your click changed nothing.',
+  unknown:
+    'Slack did not tell me just now whether you may decide this, so your click changed nothing. Please try again.',
 }
 
 const EXPIRED = 'This approval has expired, so nothing was run. Ask again if it is still wanted.'
 
-async function tellLate(approval: Approval, name: (user: string) => Promise<string>): Promise<string> {
-  const who = approval.decidedBy ? ` by ${await name(approval.decidedBy)}` : ''
-  switch (approval.state) {
+function tellVoted({ need, votes }: Approval): string {
+  const missing = need - votes.length
+  return `You have said yes already; ${missing === 1 ? 'one other person has' : `${missing} other people have`} to say yes as well.`
+}
+
+async function tellLate(
+  { approval, last }: Extract<Decision, { outcome: 'late' }>,
+  name: (id: string) => Promise<string>,
+): Promise<string> {
+  const by = last?.by ?? approval.decidedBy
+  const who = by ? ` by ${await name(by)}` : ''
+  switch (last?.outcome) {
     case 'rejected':
       return `This was denied already${who}; your click changed nothing.`
+    case 'edited':
+      return `This was edited already${who}; your click changed nothing. What would be called now stands on a newer card.`
+    case 'done':
+    case 'not-done':
+      return `That it ${last.outcome === 'done' ? 'ran' : 'did not run'} was said already${who}; your click changed nothing.`
+    case 'again':
+      return `This was proposed again already${who}; your click changed nothing. It waits on a newer card.`
     case 'expired':
+      if (approval.state === 'unknown') return 'Nobody said in time what became of this; I went on without.'
       return EXPIRED
-    case 'pending':
-    case 'void':
-      return 'This no longer holds: the run is over or what it would call has changed. Your click ran nothing.'
-    default:
+    case 'approved':
       return `This was approved already${who}; your click changed nothing.`
+    default:
+      return 'This no longer holds: the run is over or what it would call has changed. Your click ran nothing.'
   }
 }

@@ -17,18 +17,20 @@ import {
 } from '../store/inbox.ts'
 import { isPartOfThread, type Run } from '../store/runs.ts'
 import { inTransaction, type Tx } from '../store/transaction.ts'
-import { type Decision, takeDecision, tellDecision } from './decision.ts'
+import { type Decision, type DecisionContext, type Known, prepareDecision } from './deciding.ts'
+import { takeDecision, tellDecision } from './decision.ts'
+import { takeEdit } from './edit.ts'
 import { keyOfMessage, type Mentioned, takeUpEdit, takeUpMessage, threadOf } from './mention.ts'
 import { sayForSure } from './say.ts'
 import { tellStatus } from './status.ts'
 import { stopDeleted, stopMine, stopThread } from './stop.ts'
 import { showBegun } from './thread.ts'
 
-export type HearContext = {
+export type HearContext = Pick<DecisionContext, 'policy' | 'catalogue'> & {
   pool: pg.Pool
   /** The workspace this process hears. */
   workspace: string
-  speak: Pick<Speak, 'post' | 'update' | 'find' | 'status' | 'whisper' | 'respond' | 'name'>
+  speak: Pick<Speak, 'post' | 'update' | 'find' | 'status' | 'whisper' | 'respond' | 'name' | 'decider'>
   /** The agent that takes up messages. */
   agent: string
   /** A wake-up was written: somebody may look. */
@@ -89,8 +91,9 @@ export async function handleHeard(context: HearContext, key: string, fresh?: Hea
     const asked =
       heard.kind === 'commanded' && heard.word === 'ask' ? await postQuestion(context, key, heard) : heard
     if (!asked) return await markHandled(context.pool, key)
+    const known = await prepare(context, asked)
     const after = await inTransaction(context.pool, async (tx) => {
-      return (await claimInbox(tx, key)) ? tellStory(context, tx, asked) : {}
+      return (await claimInbox(tx, key)) ? tellStory(context, tx, asked, known) : {}
     })
     const acting = actAfter(context, asked, after) // First, so that its first word to the store is the first.
     context.poke()
@@ -105,7 +108,19 @@ async function readUnhandled(pool: pg.Pool, key: string): Promise<Heard | undefi
   return row && !row.handled ? row.heard : undefined
 }
 
-async function tellStory(context: HearContext, tx: Tx, heard: Heard): Promise<After> {
+/** Who decides, where something is decided: it must be known before the transaction. */
+async function prepare(context: HearContext, heard: Heard): Promise<Known | undefined> {
+  if (heard.kind === 'clicked') return prepareDecision(context, heard, heard.choice === 'again')
+  if (heard.kind === 'submitted' && heard.form === 'edit') return prepareDecision(context, heard, true)
+  return undefined
+}
+
+async function tellStory(
+  context: HearContext,
+  tx: Tx,
+  heard: Heard,
+  known: Known | undefined,
+): Promise<After> {
   switch (heard.kind) {
     case 'message':
       return hearMessage(context, tx, heard)
@@ -115,11 +130,12 @@ async function tellStory(context: HearContext, tx: Tx, heard: Heard): Promise<Af
       await stopDeleted(tx, heard)
       return {}
     case 'clicked':
-      return { decision: await takeDecision(tx, heard) }
+      return known ? { decision: await takeDecision(tx, heard, known) } : {}
     case 'interrupted':
       await stopThread(tx, { ...heard, ts: heard.thread }, heard.user, 'the Stop button')
       return {}
     case 'submitted':
+      return known ? { decision: await takeEdit(tx, heard, known) } : {}
     case 'pressed':
       return {}
     case 'commanded':
@@ -162,7 +178,8 @@ async function actAfter(context: HearContext, heard: Heard, after: After): Promi
 
 function whisper(context: HearContext, heard: Heard, text: string): Promise<unknown> {
   const inMessage = heard.kind === 'message' ? (heard.thread ?? heard.ts) : undefined
-  const thread = heard.kind === 'clicked' ? heard.thread : inMessage
+  const onCard = heard.kind === 'clicked' || heard.kind === 'submitted'
+  const thread = onCard ? heard.thread : inMessage
   return context.speak.whisper(heard.channel, heard.user, thread, sayMessage(text))
 }
 

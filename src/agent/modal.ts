@@ -1,21 +1,36 @@
 /** Modals that a button opens: they only show; what is sent with them is heard like everything else. */
 import type { ModalView } from '@slack/types'
+import type { HeardOf } from '../core/heard.ts'
 import type { Opener } from '../slack/identify.ts'
 import type { Viewer } from '../slack/listen.ts'
-import type { Db } from '../store/transaction.ts'
+import type { Speak } from '../slack/speak.ts'
+import type { DecisionContext } from './deciding.ts'
+import { checkEdit, openEdit } from './edit.ts'
 import { traceOf } from './trace.ts'
+
+export type ModalContext = DecisionContext & { speak: Pick<Speak, 'decider' | 'name'> }
 
 /** The modal a button opens, or a sentence why there is none. */
 export async function openModal(
-  db: Db,
+  context: ModalContext,
   button: Opener,
   subject: string,
   viewer: Viewer,
 ): Promise<ModalView | string> {
   switch (button) {
     case 'trace':
-      return traceOf(db, subject, viewer)
+      return traceOf(context.pool, subject, viewer)
+    case 'edit':
+      return openEdit({ ...context, name: context.speak.name }, subject, viewer)
     default:
       return 'This cannot be opened here.'
   }
+}
+
+/** What is wrong with a modal that was sent, by block; undefined where it can be taken. */
+export async function checkModal(
+  context: ModalContext,
+  heard: HeardOf<'submitted'>,
+): Promise<Record<string, string> | undefined> {
+  return heard.form === 'edit' ? checkEdit(context, heard) : undefined
 }

@@ -3,6 +3,7 @@ import type { CatalogueTool } from '../core/catalogue.ts'
 import type { Policy } from '../core/rules.ts'
 import type { ToolCall } from '../core/run.ts'
 import { createApproval } from '../store/approvals.ts'
+import { applyGrant } from './grant.ts'
 import { record, type Work } from './lease.ts'
 import { weigh, wordsOf } from './weigh.ts'
 
@@ -15,13 +16,8 @@ export async function propose(
   const tool = (await context.catalogue()).find((t) => t.name === call.tool)
   const words = wordsOf(work.steps, work.run.asker)
   const at = new Date().toISOString()
-  const { step, approval } = weigh(context.policy, work.run, {
-    tool,
-    call,
-    at,
-    taint: [],
-    words,
-    steps: work.steps,
-  })
+  const proposal = { tool, call, at, taint: [], words, steps: work.steps }
+  const weighed = weigh(context.policy, work.run, proposal)
+  const { step, approval } = await applyGrant(work.pool, work.run, weighed)
   return record(work, [step], approval && ((tx) => createApproval(tx, approval)))
 }

@@ -1,14 +1,15 @@
 /** Weighing a call: the policy's verdict on it, bound to the hash of exactly what would be executed. */
 import { randomUUID } from 'node:crypto'
+import { listsOf } from '../core/approvers.ts'
 import type { CatalogueTool } from '../core/catalogue.ts'
-import { judge } from '../core/policy.ts'
+import { type Judgement, judge } from '../core/policy.ts'
 import type { Policy } from '../core/rules.ts'
 import type { Step, StepOf, ToolCall } from '../core/run.ts'
 import type { Taint } from '../core/taint.ts'
 import { fitsCard } from '../slack/blocks/card.ts'
 import type { NewApproval } from '../store/approvals.ts'
 import type { Run } from '../store/runs.ts'
-import { callHash, policyHash } from '../tools/bind.ts'
+import { callHash, grantHash, policyHash } from '../tools/bind.ts'
 import { checkArguments } from '../tools/check.ts'
 
 const TOO_LONG =
@@ -26,6 +27,14 @@ export type Proposal = {
   steps: readonly Step[]
   /** Why it cannot be weighed at all. */
   wrong?: string | undefined
+  /** It takes the place of another call: it is asked about also where the policy alone would allow it. */
+  instead?: Instead | undefined
+}
+
+/** What a call takes the place of, and what the card and the trace say of that. */
+export type Instead = Pick<StepOf<'proposed'>, 'replaces' | 'editedBy' | 'attempt' | 'previous'> & {
+  /** The terms that hold where the policy alone would allow the call. */
+  terms: Pick<Judgement, 'approvers' | 'need' | 'selfApprove'>
 }
 
 /** The step to append, with the approval that is created beside it where the call may run, now or after a yes. */
@@ -38,7 +47,8 @@ export function weigh(policy: Policy, run: Run, proposal: Proposal): Weighed {
 
   const { asker, channel, agent } = run
   const { taint, words } = proposal
-  const judged = judge(policy, { tool, args: call.args, asker, channel, agent, taint, words })
+  const policyOnly = judge(policy, { tool, args: call.args, asker, channel, agent, taint, words })
+  const judged = proposal.instead ? askAnyway(policyOnly, proposal.instead) : policyOnly
   const { verdict, why, approvers, need, selfApprove, effect, risk } = judged
   const most = judged.limits.calls ?? Number.POSITIVE_INFINITY
   if (started(proposal.steps, tool) >= most) {
@@ -53,8 +63,9 @@ export function weigh(policy: Policy, run: Run, proposal: Proposal): Weighed {
   const id = randomUUID()
   const expires = new Date(Date.parse(at) + judged.expiresMs).toISOString()
   const terms = { approvers, need, selfApprove, expires, hash }
+  const { terms: _, ...instead } = proposal.instead ?? {}
   return {
-    step: { kind: 'proposed', at, call, verdict, why, effect, risk, approval: id, ...terms },
+    step: { kind: 'proposed', at, call, verdict, why, effect, risk, approval: id, ...terms, ...instead },
     approval: {
       id,
       run: run.id,
@@ -67,6 +78,7 @@ export function weigh(policy: Policy, run: Run, proposal: Proposal): Weighed {
       ...terms,
       batch: null,
       remember: judged.remember ?? null,
+      bound: judged.remember ? bindGrant(policy, tool, call, { ...judged, asker }) : null,
       state: verdict === 'allow' ? 'allowed' : 'pending',
     },
   }
@@ -80,17 +92,33 @@ function started(steps: readonly Step[], tool: CatalogueTool): number {
   ).length
 }
 
+/** A person had it changed or run again: that alone is no approval. */
+function askAnyway(judged: Judgement, { terms, editedBy }: Instead): Judgement {
+  if (judged.verdict !== 'allow') return judged
+  const why = `A person ${editedBy ? 'changed the arguments' : 'wants it run again'}, so it asks first.`
+  return { ...judged, ...terms, verdict: 'ask', why }
+}
+
 /** The hash of exactly what a call would execute now. */
 export function bindCall(policy: Policy, run: string, tool: CatalogueTool, call: ToolCall): string {
-  return callHash({
-    run,
-    call: call.id,
-    serverHash: tool.serverHash,
-    definitionHash: tool.definitionHash,
-    tool: tool.name,
-    args: call.args,
-    policyHash: policyHash(policy),
-  })
+  return callHash({ run, call: call.id, ...boundOf(policy, tool, call) })
+}
+
+/** The hash of what an approval also holds for: the same call again, where the same people would be asked. */
+function bindGrant(
+  policy: Policy,
+  tool: CatalogueTool,
+  call: ToolCall,
+  terms: Pick<Judgement, 'approvers' | 'need' | 'selfApprove' | 'remember'> & { asker: string },
+): string {
+  const barred = terms.selfApprove ? null : terms.asker
+  const asked = [listsOf(terms), terms.need, barred, terms.remember?.scope ?? null]
+  return grantHash(boundOf(policy, tool, call), asked)
+}
+
+function boundOf(policy: Policy, tool: CatalogueTool, call: ToolCall) {
+  const { serverHash, definitionHash, name } = tool
+  return { serverHash, definitionHash, tool: name, args: call.args, policyHash: policyHash(policy) }
 }
 
 /** The requester's own messages to a run, oldest first. */

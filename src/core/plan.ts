@@ -76,7 +76,7 @@ function callRow(step: StepOf<'proposed'>, steps: readonly Step[]): Omit<PlanRow
   if (step.verdict === 'allow') return { title: `About to run ${tool}`, status: 'in_progress' }
   const refused = refusal(step, steps)
   if (refused) return { title: `${refused}: ${tool}`, status: 'error' }
-  if (steps.some((s) => s.kind === 'decided' && s.approval === step.approval)) {
+  if (steps.some((s) => s.kind === 'decided' && s.approval === step.approval && s.outcome === 'approved')) {
     return { title: `Approved: ${tool}`, status: 'in_progress' }
   }
   return { title: `Waiting for approval: ${toolName(step.call.tool, true)}`, status: 'in_progress' }
@@ -84,7 +84,7 @@ function callRow(step: StepOf<'proposed'>, steps: readonly Step[]): Omit<PlanRow
 
 /** The word for a decision that was not a yes. */
 function refusal(step: StepOf<'proposed'>, steps: readonly Step[]): string | undefined {
-  const decided = steps.find((s) => s.kind === 'decided' && s.approval === step.approval)
+  const decided = steps.findLast((s) => s.kind === 'decided' && s.approval === step.approval)
   if (decided?.kind !== 'decided') return undefined
   const words: Partial<Record<typeof decided.outcome, string>> = {
     rejected: 'Denied',

@@ -27,7 +27,8 @@ Rules that always hold:
 - Answer from the passages where they help, and put the number of each passage you used in brackets after the sentence it supports, as [1]. Use no number that is not there.
 - If the passages do not hold the answer, say so plainly; do not invent.
 - Call a tool only when the person asked for what it does. Some calls wait for a person's approval; that is normal.
-- A call that was denied, expired or may have run is not repeated unless the person asks for it again.`.trim()
+- A call that was denied, expired or may have run is not repeated unless the person asks for it again.
+- A person may edit the arguments of a call before it runs, or have it run again; what you are told is what really happened.`.trim()
 
 /** Builds the messages for the next model call. */
 export function buildPrompt(parts: PromptParts): ChatMessage[] {
@@ -73,14 +74,32 @@ function tellSteps(steps: readonly Numbered[]): ChatMessage[] {
         content: step.text,
         ...(step.calls.length ? { calls: step.calls } : {}),
       })
-    } else if (step.kind === 'proposed') {
-      messages.push({ role: 'tool', call: step.call.id, content: tellCall(steps, step) })
+    } else if (step.kind === 'proposed' && step.replaces === undefined) {
+      messages.push({ role: 'tool', call: step.call.id, content: tellChain(steps, step) })
     }
   }
   return [...messages, ...later.map((l) => l.message)]
 }
 
-/** What the model is told about one of its calls. Expiry is told as expiry, not as a refusal. */
+/** What the model is told about one of its calls: what came of the last call that took its place, if any did. */
+function tellChain(steps: readonly Numbered[], original: StepOf<'proposed'>): string {
+  let last = original
+  const notes: string[] = []
+  for (const step of steps) {
+    if (step.kind !== 'proposed' || step.replaces !== last.call.id) continue
+    notes.push(step.editedBy ? EDITED : AGAIN)
+    last = step
+  }
+  if (last === original) return tellCall(steps, original)
+  const changed = notes.includes(EDITED) ? [enclose('arguments', JSON.stringify(last.call.args ?? {}))] : []
+  return [...notes, ...changed, tellCall(steps, last)].join('\n')
+}
+
+const EDITED = 'A person edited the arguments of this call; this is about the call with their arguments:'
+const AGAIN =
+  'The outcome was unknown at first, and a person had it proposed again; this is about the last time:'
+
+/** What the model is told about a call. Expiry is told as expiry, not as a refusal. */
 function tellCall(steps: readonly Numbered[], proposed: StepOf<'proposed'>): string {
   const returned = steps.find((s) => s.kind === 'returned' && s.call === proposed.call.id)
   const text = returned?.kind === 'returned' ? cut(returned.text, LIMITS.result) : ''
@@ -99,6 +118,12 @@ function tellCall(steps: readonly Numbered[], proposed: StepOf<'proposed'>): str
       return `Not run: the approval no longer held.${why}`
     case 'unknown':
       return `Outcome unknown: the call may have run. Tell the person to check; do not repeat it.\n${enclose('result', text)}`
+    case 'unresolved':
+      return `Outcome unknown: the call may have run, and nobody said in time whether it did. Tell the person to check; do not repeat it.\n${enclose('result', text)}`
+    case 'done':
+      return 'Done: its result was lost, and a person checked and says that it ran. Do not repeat it.'
+    case 'not-done':
+      return 'Not done: its outcome was unknown at first, and a person checked and says that it did not run.'
     case 'failed':
       return `The tool reported an error:\n${enclose('result', text)}`
     case 'succeeded':
@@ -127,7 +152,7 @@ function enclose(tag: string, text: string): string {
   return `<${tag}>\n${harmless(text)}\n</${tag}>`
 }
 
-const OUR_TAGS = /<(?=\s*\/?\s*(?:passages?|message|result)\b)/gi
+const OUR_TAGS = /<(?=\s*\/?\s*(?:passages?|message|result|arguments)\b)/gi
 /** What chat templates mark roles, turns and calls with: most servers read it in any text as if it were theirs. */
 const THEIR_TAGS =
   /<(?=[|｜][^<>|｜\s]{1,60}[|｜]>|\/?(?:s|bos|eos|think|tool_(?:call|response)s?|(?:start|end)_of_turn)>)/gi

@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http'
 import { advance } from '../agent/advance.ts'
 import { forgetHandled, type HearContext, handleHeard, handleWaiting, takeIn } from '../agent/hear.ts'
-import { openModal } from '../agent/modal.ts'
+import { checkModal, openModal } from '../agent/modal.ts'
 import { remember } from '../agent/remember.ts'
 import { type Repeating, repeat } from '../agent/repeat.ts'
 import { openWorker, type Worker } from '../agent/work.ts'
@@ -109,15 +109,15 @@ async function listen(
   poke: () => void,
   checks: Check[],
 ): Promise<{ slack: Slack; start(): Promise<void>; close(graceMs: number): Promise<void> }> {
-  const { env, store, log } = engines
+  const { env, home, store, tools, log } = engines
   const pool = store.pool
   const slack = await openSlack(
     { ...slackAt, host: env.HOST, port: env.PORT, log, customRoutes: healthRoutes(checks) },
     {
       intake: (heard) => takeIn(pool, heard),
       handle: (heard) => handleHeard(context, inboxKey(heard), heard),
-      open: (button, subject, viewer) => openModal(pool, button, subject, viewer),
-      check: async () => undefined,
+      open: (button, subject, viewer) => openModal(context, button, subject, viewer),
+      check: (heard) => checkModal(context, heard),
       home: async () => homeView(await slack.speak.name(slack.identity.botUser)),
     },
   )
@@ -127,6 +127,8 @@ async function listen(
     workspace,
     speak: slack.speak,
     agent: firstAgent(engines).name,
+    policy: home.policy,
+    catalogue: tools.catalogue,
     poke,
     log,
   }

@@ -24,6 +24,8 @@ export const METHODS = {
   'conversations.history': { scopes: everywhere('history'), safe: true },
   'users.info': { scopes: ['users:read'], safe: true },
   'users.list': { scopes: ['users:read'], safe: true },
+  'usergroups.list': { scopes: ['usergroups:read'], safe: true },
+  'usergroups.users.list': { scopes: ['usergroups:read'], safe: true },
   'views.open': { scopes: [], safe: false },
   'views.publish': { scopes: [], safe: true },
   'agents.sessions.setStatus': { scopes: ['chat:write', 'assistant:write'], safe: true },

@@ -66,7 +66,7 @@ function speakWith(call: Call, identity: Identity, settings: SpeakerSettings): S
   const say = sayWith(call, log)
   const find = findWith(call, identity)
   return {
-    ...openPeople(call, log),
+    ...openPeople(call, identity.workspace, log),
     post: postWith(say, find),
     find,
     status: statusWith(call, log),

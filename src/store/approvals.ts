@@ -16,6 +16,8 @@ export type ApprovalState =
   | 'failed'
   | 'unknown'
 
+export type Resolution = 'done' | 'not-done' | 'again' | 'expired'
+
 /** A proposed call bound to `hash`, the hash of exactly what will be executed. */
 export type Approval = {
   id: string
@@ -37,8 +39,10 @@ export type Approval = {
   batch: string | null
   /** For how long, and for whom, the approval also holds for the same call again. */
   remember: { scope: 'thread' | 'user'; ttlMs: number } | null
-  /** What a person said of an unknown outcome. */
-  resolved: 'done' | 'not-done' | 'again' | null
+  /** What that is bound to: the hash of all that `hash` covers but the run and the call's id, and of the terms. */
+  bound?: string | null | undefined
+  /** What a person said of an unknown outcome; `expired` where nobody did in time. */
+  resolved: Resolution | null
   state: ApprovalState
   /** ISO time. */
   expires: string
@@ -49,14 +53,14 @@ export type Approval = {
 export type NewApproval = Omit<Approval, 'decidedBy' | 'votes' | 'resolved'>
 
 const COLUMNS = `id, run, workspace, call, tool, server, args, hash, asker, approvers,
-  need, self_approve as "selfApprove", votes, batch, remember, resolved, state,
+  need, self_approve as "selfApprove", votes, batch, remember, bound, resolved, state,
   to_char(expires_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as expires, decided_by as "decidedBy"`
 
 export async function createApproval(tx: Db, approval: NewApproval): Promise<void> {
   await tx.query(
     `insert into approvals (id, run, workspace, call, tool, server, args, hash, asker, approvers,
-       need, self_approve, batch, remember, state, expires_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+       need, self_approve, batch, remember, bound, state, expires_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
     [
       approval.id,
       approval.run,
@@ -72,6 +76,7 @@ export async function createApproval(tx: Db, approval: NewApproval): Promise<voi
       approval.selfApprove,
       approval.batch,
       approval.remember && asJson(approval.remember),
+      approval.bound ?? null,
       approval.state,
       approval.expires,
     ],
@@ -81,6 +86,56 @@ export async function createApproval(tx: Db, approval: NewApproval): Promise<voi
 export async function readApproval(db: Db, id: string): Promise<Approval | undefined> {
   const found = await db.query<Approval>(`select ${COLUMNS} from approvals where id = $1`, [id])
   return found.rows[0]
+}
+
+/** All approvals of a batch, in the order in which they were proposed. */
+export async function readBatch(db: Db, batch: string): Promise<Approval[]> {
+  const found = await db.query<Approval>(
+    `select ${COLUMNS} from approvals where batch = $1 order by (select min(n) from steps s
+       where s.run = approvals.run and s.body ->> 'approval' = approvals.id::text)`,
+    [batch],
+  )
+  return found.rows
+}
+
+/** Approvals of these tools (catalogue names) that wait for people, ordered by their runs. */
+export async function findPending(db: Db, workspace: string, tools: readonly string[]): Promise<Approval[]> {
+  const found = await db.query<Approval>(
+    `select ${COLUMNS} from approvals where workspace = $1 and tool = any($2) and state = 'pending'
+     order by run, created_at, id`,
+    [workspace, tools],
+  )
+  return found.rows
+}
+
+/**
+ * Counts the yes of one more person; the last one that is needed approves. Says who has said yes, or undefined where
+ * it counts for nothing: they have, or the approval does not wait any more.
+ */
+export async function castVote(
+  tx: Db,
+  id: string,
+  by: string,
+): Promise<{ votes: string[]; approved: boolean } | undefined> {
+  const cast = await tx.query<{ votes: string[]; approved: boolean }>(
+    `update approvals set votes = votes || $2::text, changed_at = now(),
+            state = case when cardinality(votes) + 1 >= need then 'approved' else state end,
+            decided_by = case when cardinality(votes) + 1 >= need then $2 else decided_by end
+     where id = $1 and state = 'pending' and not $2 = any(votes)
+     returning votes, state = 'approved' as approved`,
+    [id, by],
+  )
+  return cast.rows[0]
+}
+
+/** Notes what became of a call whose outcome is unknown; false where that is not asked, or was answered. */
+export async function resolveApproval(tx: Db, id: string, resolution: Resolution): Promise<boolean> {
+  const resolved = await tx.query(
+    `update approvals set resolved = $2, changed_at = now()
+     where id = $1 and state = 'unknown' and resolved is null`,
+    [id, resolution],
+  )
+  return resolved.rowCount === 1
 }
 
 /** Moves an approval from one of `from` to `to`; false where it stood elsewhere, and then nothing changed. */
@@ -110,6 +165,10 @@ export async function voidApprovals(tx: Db, run: string): Promise<void> {
 
 /** Whether a run waits for somebody to decide. */
 export async function isWaiting(db: Db, run: string): Promise<boolean> {
-  const found = await db.query(`select 1 from approvals where run = $1 and state = 'pending' limit 1`, [run])
+  const found = await db.query(
+    `select 1 from approvals where run = $1
+       and (state = 'pending' or (state = 'unknown' and resolved is null)) limit 1`,
+    [run],
+  )
   return found.rowCount === 1
 }

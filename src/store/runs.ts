@@ -170,17 +170,17 @@ export async function readPast(
 }
 
 /**
- * Appends one step from outside the lease (a person's move) and wakes the run.
+ * Appends steps from outside the lease (a person's move) and wakes the run.
  * The caller holds the run's row lock and has seen that the run is active.
  */
-export async function appendFromOutside(tx: Db, run: Run, step: Step): Promise<number> {
-  const n = run.n + 1
-  await tx.query('insert into steps (run, n, kind, body) values ($1, $2, $3, $4)', [
-    run.id,
-    n,
-    step.kind,
-    asJson(step),
-  ])
+export async function appendFromOutside(tx: Db, run: Run, ...steps: Step[]): Promise<number> {
+  const n = run.n + steps.length
+  await tx.query(
+    `insert into steps (run, n, kind, body)
+     select $1, $2 + e.ordinality::int, e.value ->> 'kind', e.value
+     from jsonb_array_elements($3::jsonb) with ordinality e`,
+    [run.id, run.n, asJson(steps)],
+  )
   await tx.query('update runs set n = $2, due_at = now() where id = $1', [run.id, n])
   await writeWakeup(tx, run.id)
   return n

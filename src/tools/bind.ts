@@ -22,6 +22,15 @@ export function callHash(bound: Bound): string {
   return sha256(canonical(['call', run, call, serverHash, definitionHash, tool, args ?? {}, policyHash]))
 }
 
+/**
+ * What a remembered approval is bound to: all of {@link Bound} but the run and the call, and `terms`, so that it
+ * never stands in for somebody else's yes.
+ */
+export function grantHash(bound: Omit<Bound, 'run' | 'call'>, terms: unknown): string {
+  const { serverHash, definitionHash, tool, args, policyHash } = bound
+  return sha256(canonical(['grant', serverHash, definitionHash, tool, args ?? {}, policyHash, terms]))
+}
+
 /** SHA-256, hex, of the policy. */
 export function policyHash(policy: Policy): string {
   return sha256(canonical(['policy', policy]))

@@ -237,6 +237,25 @@ describe('reading', () => {
       is_member: true,
     })
   })
+
+  test('user groups and who is in them', async () => {
+    const web = client()
+    const { oncall } = slack.groups
+    const { ben, chloe, gil } = slack.users
+    const listed = await web.usergroups.list({ include_users: true, include_count: true })
+    expect(listed.usergroups).toMatchObject([
+      { id: oncall, handle: 'oncall', users: [ben, chloe], user_count: '2', date_delete: 0 },
+    ])
+    expect((await web.usergroups.list({})).usergroups?.[0]).not.toHaveProperty('users')
+    expect((await web.usergroups.users.list({ usergroup: oncall })).users).toEqual([ben, chloe])
+    await slack.regroup(oncall, [gil])
+    expect((await web.usergroups.users.list({ usergroup: oncall })).users).toEqual([gil])
+    await expect(web.usergroups.users.list({ usergroup: 'S0NONE' })).rejects.toThrow('no_such_subteam')
+    await slack.deactivate(ben)
+    expect((await web.users.info({ user: ben })).user).toMatchObject({ deleted: true })
+    slack.scopes.splice(slack.scopes.indexOf('usergroups:read'), 1)
+    await expect(web.usergroups.list({})).rejects.toThrow('missing_scope')
+  })
 })
 
 describe('streams and sessions', () => {

@@ -56,7 +56,9 @@ test('two workspaces with the same ids of people and channels, on one store, nev
       approval: button,
       clickTs: '1.1',
     } as const
-    const decision = await inTransaction(stage.engines.store.pool, (tx) => takeDecision(tx, click))
+    const decision = await inTransaction(stage.engines.store.pool, (tx) =>
+      takeDecision(tx, click, { person: { id: click.user, groups: [] }, policy: stage.engines.home.policy }),
+    )
     expect(decision).toEqual({ outcome: 'gone' })
     await here.click(ana, channel, card, 'deny')
     await stage.ended(channel, ts)

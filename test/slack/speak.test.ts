@@ -1,7 +1,8 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { openWorkspace, type Workspace } from '../../src/demo/workspace/open.ts'
 import { sayMessage } from '../../src/slack/blocks/say.ts'
 import { slackWord } from '../../src/slack/faults.ts'
+import { openPeople } from '../../src/slack/people.ts'
 import { openSpeaker, type Speak, type Speaker } from '../../src/slack/speak.ts'
 
 let workspace: Workspace
@@ -206,5 +207,82 @@ describe('who reads a channel', () => {
   test('names', async () => {
     expect(await speak.name(workspace.users.ana)).toMatch(/ana/i)
     expect(await speak.name('U0NOBODY')).toBe('U0NOBODY')
+    expect(await speak.name(workspace.groups.oncall)).toBe('@oncall')
+    expect(await speak.name('S0NONE')).toBe('S0NONE')
+  })
+})
+
+describe('who decides', () => {
+  test('a full member, with the groups they are in of those asked for', async () => {
+    const { users, groups } = workspace
+    expect(await speak.decider(users.ben, [])).toEqual({ id: users.ben, groups: [] })
+    expect(await speak.decider(users.ben, [groups.oncall, 'S0NONE'])).toEqual({
+      id: users.ben,
+      groups: [groups.oncall],
+    })
+    expect(await speak.decider(users.ana, [groups.oncall])).toEqual({ id: users.ana, groups: [] })
+  })
+
+  test('guests, bots, the deactivated and people of nowhere are barred', async () => {
+    const { users, botUser } = workspace
+    expect(await speak.decider(users.gil, [])).toMatchObject({ barred: 'guest' })
+    expect(await speak.decider(botUser, [])).toMatchObject({ barred: 'bot' })
+    expect(await speak.decider('U0NOBODY', [])).toMatchObject({ barred: 'outsider' })
+    await workspace.deactivate(users.ben)
+    expect(await speak.decider(users.ben, [])).toMatchObject({ barred: 'deactivated' })
+  })
+
+  test('where Slack does not tell, nobody is allowed, and it is asked again', async () => {
+    const { users, groups, misbehave } = workspace
+    misbehave.refuse('users.info', 'missing_scope')
+    misbehave.refuse('usergroups.users.list', 'plan_upgrade_required')
+    expect(await speak.decider(users.ben, [groups.oncall])).toEqual({
+      id: users.ben,
+      groups: [],
+      barred: 'unknown',
+      untold: [groups.oncall],
+    })
+    expect(await speak.decider(users.ben, [groups.oncall])).toEqual({
+      id: users.ben,
+      groups: [groups.oncall],
+    })
+  })
+
+  test('kept for a minute, but not longer', async () => {
+    const { users, groups } = workspace
+    vi.useFakeTimers({ toFake: ['Date'] })
+    try {
+      await speak.decider(users.ben, [groups.oncall])
+      await workspace.regroup(groups.oncall, [users.ana])
+      await workspace.deactivate(users.ben)
+      const calls = workspace.calls.length
+      expect(await speak.decider(users.ben, [groups.oncall])).toMatchObject({ groups: [groups.oncall] })
+      expect(workspace.calls.length).toBe(calls)
+      vi.setSystemTime(Date.now() + 61_000)
+      expect(await speak.decider(users.ben, [groups.oncall])).toEqual({
+        id: users.ben,
+        groups: [],
+        barred: 'deactivated',
+      })
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  test('members of other workspaces are outsiders, of a Grid only those who are not in ours', async () => {
+    const known: Record<string, object> = {
+      stranger: { team_id: 'T1', is_stranger: true },
+      other: { team_id: 'T2' },
+      here: { team_id: 'T2', enterprise_user: { teams: ['T2', 'T1'] } },
+      elsewhere: { team_id: 'T1', enterprise_user: { teams: ['T2'] } },
+      workflow: { team_id: 'T1', is_workflow_bot: true },
+    }
+    const call = async (_: string, { user }: Record<string, unknown>) => ({
+      ok: true,
+      user: { id: user, ...known[String(user)] },
+    })
+    const people = openPeople(call, 'T1')
+    const bars = Object.keys(known).map(async (id) => (await people.decider(id, [])).barred)
+    expect(await Promise.all(bars)).toEqual(['outsider', 'outsider', undefined, 'outsider', 'bot'])
   })
 })

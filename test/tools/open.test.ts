@@ -95,8 +95,7 @@ test('at most 128 tools of one server', async () => {
   expect(await tools.catalogue()).toHaveLength(128)
 })
 
-test('a changed list is taken over and told', async () => {
-  const changes = 0
+test('a changed list is taken over', async () => {
   await using tools = openTestTools({ bad: hostile() })
   const names = async () => (await tools.catalogue()).map(({ name }) => name)
   expect(await names()).not.toContain('bad__grown')

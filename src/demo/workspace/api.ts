@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { CHAT_METHODS } from './chat-methods.ts'
 import { CONVERSATION_METHODS } from './conversation-methods.ts'
 import { FILE_METHODS } from './file-methods.ts'
+import { GROUP_METHODS } from './group-methods.ts'
 import type { Hub } from './hub.ts'
 import { type Method, Refusal } from './method.ts'
 import type { Breakage, createTiers, Faults } from './misbehave.ts'
@@ -30,6 +31,7 @@ const METHODS: Record<string, Method> = {
   ...STREAM_METHODS,
   ...CONVERSATION_METHODS,
   ...TEAM_METHODS,
+  ...GROUP_METHODS,
   ...VIEW_METHODS,
   ...FILE_METHODS,
   ...SESSION_METHODS,

@@ -8,7 +8,18 @@ import { click, command, submit } from './interact.ts'
 import { openLive } from './live.ts'
 import { type Breakage, createFaults, createTiers, type Faults } from './misbehave.ts'
 import { type Delivery, type Outbox, openOutbox } from './outbox.ts'
-import { edit, expectReader, interrupt, invite, openHome, remove, say, unfurl } from './people.ts'
+import {
+  deactivate,
+  edit,
+  expectReader,
+  interrupt,
+  invite,
+  openHome,
+  regroup,
+  remove,
+  say,
+  unfurl,
+} from './people.ts'
 import { keepIn } from './persist.ts'
 import { createWorkspaceServer, listen } from './serve.ts'
 import { openSocketTransport } from './socket.ts'
@@ -69,6 +80,8 @@ export type Workspace = {
   users: Record<PersonName, string>
   /** The app is not in #random; #partners is shared with another organisation. */
   channels: Record<ChannelName, string>
+  /** @oncall is ben and chloe. */
+  groups: { oncall: string }
   /** The bot token's scopes: take some out to see `missing_scope`. */
   scopes: string[]
   /** Writes as a person; `@quorum`, `@ana`, `#ops` are resolved. Gives the message's ts. */
@@ -80,6 +93,10 @@ export type Workspace = {
   unfurl(channel: string, ts: string): Promise<void>
   /** Makes a person (or the app) a member of a channel. */
   invite(user: string, channel: string): Promise<void>
+  /** Puts these people, and nobody else, into a user group. */
+  regroup(group: string, users: readonly string[]): Promise<void>
+  /** Ends the account of a person. */
+  deactivate(user: string): Promise<void>
   /** Presses a button; resolves when acknowledged, rejects after `ackMs` or where there is no such button. */
   click(user: string, channel: string, ts: string, actionId: string, value?: string): Promise<void>
   /** Presses a button of an open modal or of the Home tab. */
@@ -146,6 +163,7 @@ const SCOPES = [
   'mpim:read',
   'reactions:write',
   'team:read',
+  'usergroups:read',
   'users:read',
 ]
 
@@ -259,6 +277,7 @@ function identity(hub: Hub, signingSecret: string) {
     appId: bot.app,
     users: { ana: 'U0ANA', ben: 'U0BEN', chloe: 'U0CHLOE', gil: 'U0GIL' },
     channels: { general: 'C0GENERAL', ops: 'C0OPS', random: 'C0RANDOM', partners: 'C0PARTNERS' },
+    groups: { oncall: 'S0ONCALL' },
     scopes: hub.scopes,
   }
 }
@@ -271,6 +290,8 @@ function acting(hub: Hub) {
       edit(hub, user, channel, ts, text),
     remove: async (user: string, channel: string, ts: string) => remove(hub, user, channel, ts),
     unfurl: async (channel: string, ts: string) => unfurl(hub, channel, ts),
+    regroup: async (group: string, users: readonly string[]) => regroup(hub, group, users),
+    deactivate: async (user: string) => deactivate(hub, user),
     invite: async (user: string, channel: string) => invite(hub, user, channel),
     click: (user: string, channel: string, ts: string, action: string, value?: string) =>
       click(hub, user, { channel, ts }, action, value),

@@ -68,6 +68,21 @@ export function invite(hub: Hub, user: string, channel: string): void {
   if (joinChannel(hub.world, found, user)) announceJoined(hub, user, found)
 }
 
+/** Puts these people, and nobody else, into a user group. */
+export function regroup(hub: Hub, group: string, users: readonly string[]): void {
+  const found = hub.world.groups.get(group)
+  if (!found) throw new Error('There is no such group.')
+  for (const user of users) expectPerson(hub.world, user)
+  hub.world.groups.set(group, { ...found, users: [...users] })
+}
+
+/** Ends the account of a person. What they pressed before may still arrive. */
+export function deactivate(hub: Hub, user: string): void {
+  expectPerson(hub.world, user)
+  const person = hub.world.users.get(user)
+  if (person) hub.world.users.set(user, { ...person, deleted: true })
+}
+
 export function openHome(hub: Hub, user: string, tab: 'home' | 'messages' = 'home'): void {
   expectPerson(hub.world, user)
   announceHomeOpened(hub, user, tab)

@@ -51,7 +51,7 @@ function describe(hub: Hub, person: Person): Json {
     team_id: team.id,
     name: person.name,
     real_name: person.real_name,
-    deleted: false,
+    deleted: person.deleted === true,
     color: person.color.slice(1),
     tz: 'Europe/London',
     tz_label: 'Greenwich Mean Time',

@@ -15,7 +15,12 @@ export type Person = {
   is_bot: boolean
   is_guest: boolean
   is_admin: boolean
+  /** Deactivated: they can do nothing any more. */
+  deleted?: true
 }
+
+/** A user group, `@handle`. */
+export type Group = { id: string; name: string; handle: string; users: string[]; disabled?: true }
 
 /** A channel, or the direct conversation of one person with the app (`dm` is that person). */
 export type Channel = { id: string; name: string; members: string[]; is_ext_shared: boolean; dm?: string }
@@ -79,6 +84,7 @@ export type World = {
   team: { id: string; name: string }
   bot: { user: string; id: string; app: string; name: string }
   users: Map<string, Person>
+  groups: Map<string, Group>
   channels: Map<string, Channel>
   /** channel → ts → message, in the order of ts. */
   messages: Map<string, Map<string, Message>>
@@ -123,6 +129,8 @@ const PEOPLE: Omit<Person, 'is_bot'>[] = [
   },
 ]
 
+const GROUPS: Group[] = [{ id: 'S0ONCALL', name: 'On call', handle: 'oncall', users: ['U0BEN', 'U0CHLOE'] }]
+
 /** A workspace as it is before anybody has said anything. */
 export function createWorld(team: { id: string; name: string }): World {
   const bot = { user: 'U0QUORUM', id: 'B0QUORUM', app: 'A0QUORUM', name: 'quorum' }
@@ -156,6 +164,7 @@ export function createWorld(team: { id: string; name: string }): World {
     team,
     bot,
     users: new Map(people.map((person) => [person.id, person])),
+    groups: new Map(GROUPS.map((group) => [group.id, { ...group }])),
     channels: new Map(channels.map((channel) => [channel.id, channel])),
     messages: new Map(channels.map((channel) => [channel.id, new Map()])),
     replies: new Map(),

@@ -21,6 +21,8 @@ export type WorkContext = {
   workspace: string
   queue: Pick<Queue, 'add' | 'work'>
   slots: number
+  /** Looks for tools that are withdrawn, now and then. */
+  look?: () => Promise<void>
   /** Advances one run; `owner` is this worker's id. */
   advance: (run: string, owner: string, shutdown: AbortSignal) => Promise<Advanced>
   log: (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void
@@ -32,6 +34,7 @@ const TIMES = {
   relay: 250,
   sweep: 1000,
   beat: 5000,
+  look: 2000,
   /** A wake-up handed to the queue this long ago, whose run nobody holds, was lost. */
   stale: 15_000,
 }
@@ -60,11 +63,12 @@ export async function openWorker(context: WorkContext): Promise<Worker> {
   const relay = repeat(TIMES.relay, () => relayOutbox(context), context.log)
   const sweep = repeat(TIMES.sweep, () => sweepOnce(context, TIMES.stale, relay.poke), context.log)
   const beating = repeat(TIMES.beat, () => beat(context.pool, self), context.log)
+  const looking = context.look && repeat(TIMES.look, context.look, context.log)
   return {
     poke: relay.poke,
     async close(graceMs) {
       const late = setTimeout(() => shutdown.abort(), Math.max(0, graceMs - 2000))
-      await Promise.all([relay.close(), sweep.close(), beating.close()])
+      await Promise.all([relay.close(), sweep.close(), beating.close(), looking?.close()])
       await working.close(graceMs)
       clearTimeout(late)
       shutdown.abort()

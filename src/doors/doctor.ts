@@ -211,12 +211,23 @@ async function examineEmbeddings(home: Home | undefined): Promise<Finding> {
 }
 
 async function* examineTools(home: Home): AsyncGenerator<Finding> {
-  await using tools = openTools(home.servers, { env: process.env, cwd: home.dir })
-  await tools.catalogue()
-  for (const { server, state, tools: count, why } of tools.health()) {
+  const { lock, written } = home
+  await using tools = openTools(home.servers, { env: process.env, cwd: home.dir, lock: () => lock, written })
+  const catalogue = await tools.catalogue()
+  const withdrawn = tools.withdrawn()
+  for (const { server, state, why } of tools.health()) {
     const about = `tool ${server}`
-    if (state === 'ready') yield { mark: 'ok', about, said: `${count} tools` }
-    else yield { mark: 'bad', about, said: why ?? state, help: 'Look at this server in mcp.json.' }
+    const count = catalogue.filter((tool) => tool.server === server).length
+    const waiting = withdrawn.filter((one) => one.server === server)
+    const help = `To look at what waits and accept it: quorum tools accept ${server}`
+    if (waiting.some((one) => one.kind === 'server-changed'))
+      yield { mark: 'warn', about, said: 'its command or address changed since it was accepted', help }
+    else if (state === 'idle') yield { mark: 'warn', about, said: 'not accepted, so it is not used', help }
+    else if (state !== 'ready')
+      yield { mark: 'bad', about, said: why ?? state, help: 'Look at this server in mcp.json.' }
+    else if (waiting.length > 0)
+      yield { mark: 'warn', about, said: `${count} tools; ${waiting.length} new, changed or gone`, help }
+    else yield { mark: 'ok', about, said: `${count} tools` }
   }
 }
 

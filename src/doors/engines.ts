@@ -3,6 +3,7 @@
 import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
 import type { Home, Pool } from '../core/home.ts'
+import type { Lock } from '../core/lock.ts'
 import { readHome } from '../home/read.ts'
 import { type Chat, openChat } from '../models/chat.ts'
 import { type Embedder, openEmbedder } from '../models/embed.ts'
@@ -14,6 +15,7 @@ import { prepareSearch, type WordStrategy } from '../store/passages.ts'
 import { type Log, openLog } from '../telemetry/log.ts'
 import { openTools, type Tools } from '../tools/open.ts'
 import { readEnv } from './environment.ts'
+import { watchLock } from './lock.ts'
 
 export type Engines = AsyncDisposable & {
   env: Env
@@ -23,6 +25,8 @@ export type Engines = AsyncDisposable & {
   openQueue: (workspace: string) => Promise<Queue>
   chat: Chat
   tools: Tools
+  /** What tools.lock.json accepts just now. */
+  lock: () => Lock | undefined
   embedder: Embedder
   strategy: WordStrategy
   log: Log
@@ -54,7 +58,11 @@ export async function openEngines(wish: Wish): Promise<Engines> {
   const applied = await migrate(store.pool)
   if (applied.length > 0) log('info', 'the database was migrated', { applied })
   const strategy = await prepareSearch(store.pool)
-  const tools = opened.use(openTools(home.servers, { env: process.env, cwd: home.dir, log }))
+  const watch = opened.use(watchLock(home, log))
+  const { written } = home
+  const tools = opened.use(
+    openTools(home.servers, { env: process.env, cwd: home.dir, lock: watch.lock, written, log }),
+  )
   const embedder = openEmbedder(home.models?.embeddings, process.env)
   opened.defer(() => embedder.close())
   log('info', 'engines are open', {
@@ -72,6 +80,7 @@ export async function openEngines(wish: Wish): Promise<Engines> {
       openQueue({ redisUrl: env.REDIS_URL, name: `quorum-${workspace}`, log: logger }),
     chat,
     tools,
+    lock: watch.lock,
     embedder,
     strategy,
     log,

@@ -18,5 +18,5 @@ export async function openToolsDoor(args: string[]): Promise<number> {
   const home = await readHome(env.QUORUM_HOME, process.env, { accepting: true })
   await using tools = openTools(home.servers, { env: process.env, cwd: home.dir, written: home.written, log })
   const ask = askTerminal()
-  return toolsDoor(args, { home, tools, print, ...(ask ? { ask } : {}) })
+  return await toolsDoor(args, { home, tools, print, ...(ask ? { ask } : {}) })
 }

@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http'
 import { advance } from '../agent/advance.ts'
 import { forgetHandled, type HearContext, handleHeard, handleWaiting, takeIn } from '../agent/hear.ts'
 import { checkModal, openModal } from '../agent/modal.ts'
+import { openNotices } from '../agent/notice.ts'
 import { remember } from '../agent/remember.ts'
 import { type Repeating, repeat } from '../agent/repeat.ts'
 import { openWorker, type Worker } from '../agent/work.ts'
@@ -11,6 +12,7 @@ import type { Queue } from '../queue/open.ts'
 import { homeView } from '../slack/blocks/say.ts'
 import { openSlack, type Slack } from '../slack/listen.ts'
 import { openSpeaker, type Speak } from '../slack/speak.ts'
+import { namesOf } from '../tools/pins.ts'
 import { askHealth, type Check, openHealth } from '../web/health.ts'
 import type { Engines } from './engines.ts'
 
@@ -80,7 +82,16 @@ export async function serve(engines: Engines, slackAt: SlackAddress, part: Part)
 }
 
 async function startWorker(engines: Engines, workspace: string, speak: Speak, queue: Queue): Promise<Worker> {
-  const { env, home, store, chat, tools, embedder, strategy, log } = engines
+  const { env, home, store, chat, tools, lock, embedder, strategy, log } = engines
+  const notices = openNotices({
+    pool: store.pool,
+    workspace,
+    policy: home.policy,
+    speak,
+    withdrawn: tools.withdrawn,
+    namesOf: ({ server, tool }) => namesOf(lock(), server, tool),
+    log,
+  })
   const context = {
     pool: store.pool,
     speak,
@@ -94,6 +105,7 @@ async function startWorker(engines: Engines, workspace: string, speak: Speak, qu
     ...LEASE,
   }
   return openWorker({
+    look: notices.look,
     pool: store.pool,
     workspace,
     queue,

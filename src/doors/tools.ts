@@ -10,7 +10,7 @@ import type { Accepted } from '../tools/accept.ts'
 import { differences } from '../tools/difference.ts'
 import { lookAlikes, suspicions } from '../tools/names.ts'
 import type { Tools } from '../tools/open.ts'
-import { acceptInto, definitionOf, holdAgainst, isAcceptedServer, type Withdrawn } from '../tools/pins.ts'
+import { acceptInto, definitionOf, holdAgainst, type Withdrawn } from '../tools/pins.ts'
 
 type Context = {
   home: Home
@@ -119,8 +119,7 @@ function changesOf(lock: Lock | undefined, server: ListedServer, { effects }: Wi
         found: definitionOf(tool),
       }),
     )
-  const fresh = !isAcceptedServer(lock, server.server, server.config) && withdrawn.length === 0
-  return fresh ? [{ server: server.server, tool: '*', kind: 'new' }] : [...withdrawn, ...wished]
+  return [...withdrawn, ...wished]
 }
 
 function* tellChanges(

@@ -19,6 +19,7 @@ export const METHODS = {
   'chat.update': { scopes: ['chat:write'], safe: true },
   'chat.postEphemeral': { scopes: ['chat:write'], safe: false },
   'conversations.info': { scopes: everywhere('read'), safe: true },
+  'conversations.open': { scopes: ['im:write'], safe: true },
   'conversations.members': { scopes: everywhere('read'), safe: true },
   'conversations.replies': { scopes: everywhere('history'), safe: true },
   'conversations.history': { scopes: everywhere('history'), safe: true },

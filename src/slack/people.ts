@@ -52,6 +52,10 @@ export type People = {
    * what Slack does not tell is said to be unknown.
    */
   decider(user: string, groups: readonly string[]): Promise<Decider>
+  /** The members of a user group; nobody where Slack does not tell. Kept for a minute. */
+  members(group: string): Promise<string[]>
+  /** The channel of direct messages with a person. @throws Fault */
+  direct(user: string): Promise<string>
   /**
    * Whether anybody who is not a full member of the workspace reads the channel: guests, members of other
    * workspaces. Kept for a minute. Where it cannot be found out: true.
@@ -87,6 +91,14 @@ export function openPeople(call: Call, workspace: string, log?: Log): People {
         ...(barred ? { barred } : {}),
         ...(untold.length > 0 ? { untold } : {}),
       }
+    },
+    members: async (group) => {
+      const members = await groups.members(group)
+      return members === 'untold' ? [] : [...members].sort()
+    },
+    direct: async (user) => {
+      const answer = await call('conversations.open', { users: user })
+      return z.object({ channel: z.object({ id: z.string() }) }).parse(answer).channel.id
     },
     external: async (channel) => {
       const known = channels.get(channel)

@@ -37,6 +37,7 @@ export function holdAgainst(
   if (known && known.config !== config) {
     return { tools: [], withdrawn: [{ server, tool: '*', kind: 'server-changed' }] }
   }
+  if (!known && listed.length === 0) return { tools: [], withdrawn: [{ server, tool: '*', kind: 'new' }] }
   const tools: Accepted[] = []
   const withdrawn: Withdrawn[] = []
   for (const tool of listed) {
@@ -73,6 +74,12 @@ export function catalogueOf(lock: Lock | undefined): CatalogueTool[] {
         serverHash: config,
       })),
   )
+}
+
+/** The catalogue names of a server's accepted tools: of one, or of all where `tool` is `*`. */
+export function namesOf(lock: Lock | undefined, server: string, tool: string): string[] {
+  const tools = Object.keys(ownOf(lock?.servers, server)?.tools ?? {})
+  return tools.filter((one) => tool === '*' || one === tool).map((one) => catalogueName(server, one))
 }
 
 /** The lock with these tools of a server accepted, and nothing else of that server. */

@@ -22,23 +22,37 @@ const CASES: [file: string, content: string, line: string][] = [
   [
     'policy.yaml',
     'tools:\n  "*":\n    decision: ask\n    approvers:\n      - requester\n      - bob\n',
-    ':6: "tools.*.approvers[2]" must be a Slack user id, or requester, not "bob"',
+    ':6: "tools.*.approvers[2]" must be a Slack user id, a user group id (S…), or requester, not "bob"',
   ],
   [
     'policy.yaml',
     'tools:\n  "*": { decision: ask, approvers: [] }\n',
     ':2: "tools.*.approvers" must be at least one approver',
   ],
-  ['policy.yaml', 'tools:\n  "*": { approvers: [requester] }\n', ':2: missing key "tools.*.decision"'],
+  [
+    'policy.yaml',
+    'tools:\n  "*": { aprovers: [requester] }\n',
+    ':2: unknown key "aprovers"; did you mean "approvers"?',
+  ],
+  [
+    'policy.yaml',
+    'tools:\n  "*":\n    - { decision: ask }\n    - { decision: deny, wehn: { a: 1 } }\n',
+    ':4: unknown key "wehn"; did you mean "when"?',
+  ],
+  ['policy.yaml', 'channels:\n  C1: { tols: {} }\n', ':2: unknown key "tols"; did you mean "tools"?'],
   [
     'policy.yaml',
     'tools:\n  "a b__c": { decision: ask }\n',
     ':2: the key "a b__c" must be a tool or a pattern such as filesystem__read*',
   ],
-  ['policy.yaml', 'tools:\n  "*": ask\n', ':2: "tools.*" must be keys with values, not text'],
+  ['policy.yaml', 'tools:\n  "*": ask\n', ':2: "tools.*" must be keys with values or a list, not text'],
   ['policy.yaml', 'tools:\n', ':1: "tools" must be keys with values, not empty'],
   ['policy.yaml', '- tools\n', ':1: the file must be keys with values, not a list'],
-  ['policy.yaml', 'rules: {}\n', ':1: unknown key "rules"; known is "tools"'],
+  [
+    'policy.yaml',
+    'rules: {}\n',
+    ':1: unknown key "rules"; known are "admins", "tools", "channels", "agents"',
+  ],
   ['policy.yaml', 'Tools: {}\n', ':1: unknown key "Tools"; did you mean "tools"?'],
   [
     'policy.yaml',
@@ -160,7 +174,7 @@ describe('every slip becomes one line with its place', () => {
 
 test('a file that loops back into itself is refused, not followed', async () => {
   const result = await tryHome({ 'policy.yaml': 'tools: &t\n  "*": *t\n' })
-  expect('lines' in result && result.lines[0]).toBe('policy.yaml:2: missing key "tools.*.decision"')
+  expect('lines' in result && result.lines[0]).toContain('policy.yaml:2: unknown key "*"')
 })
 
 test('a file that swells when its aliases are followed is refused', async () => {

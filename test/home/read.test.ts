@@ -23,7 +23,9 @@ describe('a good home', () => {
       dir: made.dir,
       agents: [{ name: 'quorum', maxTurns: 12, instructions: 'Answer.' }],
       servers: {},
-      policy: { tools: {} },
+      written: {},
+      lock: undefined,
+      policy: { admins: [], tools: {}, channels: {}, agents: {} },
       models: undefined,
       sources: {},
     })
@@ -65,7 +67,11 @@ describe('a good home', () => {
 
   test('takes a file of nothing but comments for a missing one', async () => {
     const home = await homeOf({ 'models.yaml': '# later\n', 'policy.yaml': '\n', 'sources.yaml': '---\n' })
-    expect([home.models, home.policy, home.sources]).toEqual([undefined, { tools: {} }, {}])
+    expect([home.models, home.policy, home.sources]).toEqual([
+      undefined,
+      { admins: [], tools: {}, channels: {}, agents: {} },
+      {},
+    ])
   })
 
   test('puts the environment in, but leaves what may be secret by its name', async () => {
@@ -92,7 +98,7 @@ describe('a good home', () => {
       'mcp.json': TOOLS,
       'policy.yaml': 'tools:\n  files__a: &ask { decision: ask }\n  files__b: *ask\n',
     })
-    expect(home.policy.tools.files__b).toEqual({ decision: 'ask' })
+    expect(home.policy.tools.files__b).toEqual([{ decision: 'ask' }])
   })
 })
 
@@ -157,9 +163,7 @@ describe('a bad home', () => {
       'policy.yml: this file is not read; did you mean "policy.yaml"?',
       'source.yaml: this file is not read; did you mean "sources.yaml"?',
     ])
-    expect(
-      await linesOf({ 'policy.yaml': 'tools: {}', 'policy.old.yaml': '', 'tools.lock.json': '{}' }),
-    ).toEqual([])
+    expect(await linesOf({ 'policy.yaml': 'tools: {}', 'policy.old.yaml': '' })).toEqual([])
   })
 
   test('with names that lead nowhere', async () => {

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { Env } from '../../src/core/env.ts'
 import { AgentFront, type Home, type ToolServer } from '../../src/core/home.ts'
+import type { Lock } from '../../src/core/lock.ts'
 import { PolicyFile } from '../../src/core/rules.ts'
 import { openWorkspace, type Workspace } from '../../src/demo/workspace/open.ts'
 import type { Engines } from '../../src/doors/engines.ts'
@@ -15,12 +16,15 @@ import { prepareSearch } from '../../src/store/passages.ts'
 import { openTools } from '../../src/tools/open.ts'
 import { type ModelServer, openModelServer, type Reply, type Script } from './model-server.ts'
 import { openTestStore } from './store.ts'
+import { acceptAll } from './tools.ts'
 
 export type StageOptions = {
   /** What the model does; a fixed reply answers every request. */
   model?: Script | Reply
   policy?: Record<string, unknown>
   servers?: Record<string, ToolServer>
+  /** What is accepted; everything the servers list where it is left out. */
+  lock?: Lock
   maxTurns?: number
   /** Timers of the pool, as models.yaml writes them. */
   timers?: { firstToken?: string; idle?: string; total?: string }
@@ -59,6 +63,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const workspace = opened.use(await openWorkspace(options.http ? { eventsUrl: 'http://127.0.0.1:9/' } : {}))
   const store = opened.use(await openTestStore())
   const lines: string[] = []
+  const lock = options.lock ?? (await acceptAll(options.servers ?? {}))
   const own = `test-${randomUUID()}`
   const engines: Engines = {
     env: Env.parse({
@@ -74,7 +79,10 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
       { model: 'test', replicas: [model.url], ...(options.timers ? { timers: options.timers } : {}) },
       {},
     ),
-    tools: opened.use(openTools(options.servers ?? {}, { env: process.env, cwd: process.cwd() })),
+    tools: opened.use(
+      openTools(options.servers ?? {}, { env: process.env, cwd: process.cwd(), lock: () => lock }),
+    ),
+    lock: () => lock,
     embedder: openEmbedder({ url: model.url, model: 'test-embed', dimensions: 8 }, {}),
     strategy: await prepareSearch(store.pool),
     log: (level, message, fields) => {

@@ -1,7 +1,9 @@
 /** Tool servers for tests. */
 import { fileURLToPath } from 'node:url'
 import { ToolServer } from '../../src/core/home.ts'
+import type { Lock } from '../../src/core/lock.ts'
 import { openTools, type Tools } from '../../src/tools/open.ts'
+import { acceptInto } from '../../src/tools/pins.ts'
 
 /** The configuration of the misbehaving server; its options are explained in servers/hostile.ts. */
 export function hostile(...args: string[]): ToolServer {
@@ -34,6 +36,26 @@ export function openTestTools(
   return Object.assign(openTools(servers, { env: process.env, cwd: process.cwd(), log, ...options }), {
     lines,
   })
+}
+
+const accepted = new Map<string, Promise<Lock>>()
+
+/** Everything these servers list, accepted as `quorum tools accept --all` does it; listed once a process. */
+export function acceptAll(servers: Record<string, ToolServer>): Promise<Lock> {
+  const key = JSON.stringify(servers)
+  const known = accepted.get(key) ?? acceptOnce(servers)
+  accepted.set(key, known)
+  return known
+}
+
+async function acceptOnce(servers: Record<string, ToolServer>): Promise<Lock> {
+  await using tools = openTools(servers, { env: process.env, cwd: process.cwd() })
+  let lock: Lock = { version: 1, servers: {} }
+  for (const { server, config, tools: listed, why } of await tools.listed()) {
+    if (why) throw new Error(`${server}: ${why}`)
+    lock = acceptInto(lock, server, config, listed)
+  }
+  return lock
 }
 
 /** Calls a tool and gives the outcome. */

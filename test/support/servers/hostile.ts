@@ -6,7 +6,7 @@
  *   --ignores-goodbye    stays when its input ends and when it is told to terminate
  *   --mute               never answers anything
  *   --count=N            lists N further tools
- *   --describes=FILE     describes its tools with the words in FILE
+ *   --describes=FILE     describes `echo` with the words in FILE, read anew for each listing
  *   --log=FILE           appends the name of every tool that is called to FILE
  */
 import { spawn } from 'node:child_process'
@@ -33,8 +33,9 @@ if (flag('ignores-goodbye')) {
 }
 
 const schema = { type: 'object' }
-const words = option('describes') ? readFileSync(option('describes'), 'utf8') : 'does what it says'
-const define = (name: string) => ({ name, description: words, inputSchema: schema })
+const words = (name: string) =>
+  name === 'echo' && option('describes') ? readFileSync(option('describes'), 'utf8') : 'does what it says'
+const define = (name: string) => ({ name, description: words(name), inputSchema: schema })
 let extra: string[] = option('names').split(',').filter(Boolean)
 for (let i = 0; i < Number(option('count')); i++) extra.push(`extra_${i}`)
 

@@ -75,6 +75,7 @@ export function judge(policy: Policy, question: Question): Judgement {
     need: Math.max(1, ...asks.map((rule) => rule.need ?? 1)),
     selfApprove: asks.every((rule) => rule.self_approve !== false),
     expiresMs: asks.some((rule) => rule.expires) ? expiresMs : DEFAULT_EXPIRES_MS,
+    ...rememberedBy(asks),
     limits: {},
     parts: [],
   })
@@ -112,6 +113,15 @@ function lifetime(expires: string | undefined): number {
   if (expires === undefined) return LONGEST_MS
   const unit = UNIT_MS[expires.slice(-1) as keyof typeof UNIT_MS]
   return Math.min(Number.parseInt(expires, 10) * unit, LONGEST_MS)
+}
+
+/** An approval is remembered only where every rule that asks says so, for the shortest time. */
+function rememberedBy(asks: Matched[]): Pick<Judgement, 'remember'> {
+  const all = asks.map((rule) => rule.remember)
+  const [first] = all
+  if (!first || all.some((one) => one?.scope !== first.scope)) return {}
+  const ttlMs = Math.min(...all.map((one) => lifetime(one?.ttl)))
+  return { remember: { scope: first.scope, ttlMs } }
 }
 
 function quoted(rules: Matched[]): string {

@@ -161,6 +161,23 @@ function waitEnds(steps: readonly Numbered[], { step, state }: Waiting): string 
 function tellDirect(steps: readonly Numbered[]): string {
   const proposed = steps.findLast((s) => s.kind === 'proposed')
   if (proposed?.kind !== 'proposed') return 'Nothing was run.'
+  const told = tellOutcome(steps, proposed)
+  return /not run/i.test(told) && triedBefore(steps, proposed) ? `${told} ${EARLIER}` : told
+}
+
+const EARLIER = 'An earlier try may have run; please check.'
+
+/** Whether a call takes the place of one whose outcome is unknown. */
+function triedBefore(steps: readonly Numbered[], proposed: Proposed): boolean {
+  const before = steps.find((s) => s.kind === 'proposed' && s.call.id === proposed.replaces)
+  if (before?.kind !== 'proposed') return false
+  const unknown = steps.some(
+    (s) => s.kind === 'decided' && s.approval === before.approval && s.outcome === 'again',
+  )
+  return unknown || triedBefore(steps, before)
+}
+
+function tellOutcome(steps: readonly Numbered[], proposed: Proposed): string {
   const tool = toolName(proposed.call.tool, true)
   const returned = steps.findLast((s) => s.kind === 'returned' && s.call === proposed.call.id)
   const text = returned?.kind === 'returned' ? returned.text : ''
@@ -234,7 +251,7 @@ function tellStopped(steps: readonly Numbered[]): string {
     if (state === 'replaced') continue
     if (state === 'succeeded' || state === 'done') done.push(tool)
     else if (state === 'unknown' || state === 'unresolved') open.push(`${tool} (may have run; please check)`)
-    else open.push(tool)
+    else open.push(triedBefore(steps, step) ? `${tool} (an earlier try may have run; please check)` : tool)
   }
   const parts = ['Stopped.']
   if (done.length > 0) parts.push(`Done before that: ${done.join(', ')}.`)

@@ -97,7 +97,7 @@ function tellChain(steps: readonly Numbered[], original: StepOf<'proposed'>): st
 
 const EDITED = 'A person edited the arguments of this call; this is about the call with their arguments:'
 const AGAIN =
-  'The outcome was unknown at first, and a person had it proposed again; this is about the last time:'
+  'The outcome of an earlier try is unknown, it may have run. A person had it proposed again; this is about the last time:'
 
 /** What the model is told about a call. Expiry is told as expiry, not as a refusal. */
 function tellCall(steps: readonly Numbered[], proposed: StepOf<'proposed'>): string {

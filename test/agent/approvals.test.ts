@@ -130,7 +130,17 @@ const EXAMPLES: [typeof terms extends fc.Arbitrary<infer T> ? T : never, Op[]][]
       ...[says('UBEN', 'approve'), says('UCARA', 'approve'), on],
     ],
   ],
-  [{ need: 1, selfApprove: true, remember: false }, [lost, says('UBEN', 'done'), on]],
+  [
+    { need: 1, selfApprove: true, remember: false },
+    [lost, says('UBEN', 'done'), says('UCARA', 'not-done'), says('UCARA', 'again'), on],
+  ],
+  [{ need: 2, selfApprove: true, remember: false }, [says('UBEN', 'approve'), says('UBEN', 'approve'), on]],
+  [{ need: 1, selfApprove: true, remember: false }, [{ do: 'time', hours: 9 }, says('UBEN', 'approve'), on]],
+  [{ need: 1, selfApprove: true, remember: false }, [lost, says('UBEN', 'again'), { do: 'stop' }, on]],
+  ...(['policy', 'tool'] as const).map((change): (typeof EXAMPLES)[number] => [
+    { need: 1, selfApprove: true, remember: true },
+    [{ do: 'batch', who: 'UBEN', choice: 'approve' }, on, { do: change }, on, on],
+  ]),
 ]
 
 /** The newest proposals are the likeliest to be pressed. */
@@ -225,7 +235,7 @@ async function noteEpochs(world: World): Promise<void> {
 function check(world: World, steps: Numbered[]): void {
   expect(steps.map((s) => s.n)).toEqual(steps.map((_, i) => i + 1))
   expect(steps.filter((s) => s.kind === 'finished')).toHaveLength(1)
-  expect(steps.at(-1)?.kind).toBe('finished')
+  expect(steps.at(-1)).toMatchObject({ kind: 'finished', outcome: expect.stringMatching('answered|stopped') })
   const calls = world.executions.map((execution) => execution.call)
   expect(new Set(calls).size).toBe(calls.length)
   for (const proposed of proposalsOf(steps)) checkCall(world, steps, proposed)

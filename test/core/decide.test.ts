@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { callState, decide, type Next } from '../../src/core/decide.ts'
-import type { Numbered, Step } from '../../src/core/run.ts'
+import type { Numbered, Step, StepOf } from '../../src/core/run.ts'
 
 const at = '2026-05-02T10:00:00.000Z'
 const limits = { maxTurns: 4, maxInvalid: 2 }
@@ -31,7 +31,7 @@ const proposed = (id: string, verdict: 'allow' | 'ask' | 'deny' | 'invalid', exp
   ...(verdict === 'allow' || verdict === 'ask' ? { approval: `a-${id}`, expires } : {}),
 })
 const shown = (id: string): Step => ({ kind: 'shown', at, approval: `a-${id}`, ts: '2.1' })
-const decided = (id: string, outcome: 'approved' | 'rejected' | 'expired' | 'void'): Step => ({
+const decided = (id: string, outcome: StepOf<'decided'>['outcome']): Step => ({
   kind: 'decided',
   at,
   approval: `a-${id}`,
@@ -46,6 +46,9 @@ const returned = (id: string, outcome: 'succeeded' | 'failed' | 'unknown' = 'suc
   text: 'ok',
   ms: 1,
 })
+/** Proposed in the place of another. */
+const instead = (id: string, of: string, other: object = {}): Step =>
+  ({ ...proposed(id, 'ask'), replaces: of, ...other }) as Step
 const steered: Step = { kind: 'steered', at, user: 'U2', text: 'also', ts: '1.2' }
 const edited: Step = { kind: 'steered', at, user: 'U1', text: 'how long?', ts: '1.3', edit: true }
 const stopped: Step = { kind: 'stopped', at, by: 'U1', why: 'asked' }
@@ -144,6 +147,50 @@ describe('what comes next', () => {
       [...asking, proposed('c', 'allow'), started('c'), stopped],
       { do: 'settle-unknown' },
     ],
+    [
+      'one of several yeses is not enough',
+      [...asking, proposed('c', 'ask'), shown('c'), decided('c', 'counted')],
+      { do: 'wait', show: [], until: later },
+    ],
+    [
+      'the last yes is',
+      [...asking, proposed('c', 'ask'), decided('c', 'counted'), decided('c', 'approved')],
+      { do: 'run-tool', approval: 'a-c' },
+    ],
+    [
+      'edited, the new call waits in its place',
+      [...asking, proposed('c', 'ask'), shown('c'), decided('c', 'edited'), instead('d', 'c')],
+      { do: 'wait', show: [{ call: { id: 'd' } }] as never },
+    ],
+    [
+      'a lost call waits for a person, on a card',
+      [...asking, proposed('c', 'allow'), started('c'), returned('c', 'unknown')],
+      { do: 'wait', show: [{ call: { id: 'c' } }] as never, until: later },
+    ],
+    [
+      'a person says what became of it, and the model is told',
+      [...asking, proposed('c', 'allow'), started('c'), returned('c', 'unknown'), decided('c', 'done')],
+      { do: 'ask-model' },
+    ],
+    [
+      'nobody says anything in time, and the model is told that',
+      [...asking, proposed('c', 'allow'), started('c'), returned('c', 'unknown'), decided('c', 'expired')],
+      { do: 'ask-model' },
+    ],
+    [
+      'run again, it waits for a new yes',
+      [
+        ...[
+          ...asking,
+          proposed('c', 'ask'),
+          decided('c', 'approved'),
+          started('c'),
+          returned('c', 'unknown'),
+        ],
+        ...[shown('c'), decided('c', 'again'), instead('d', 'c', { attempt: 2 })],
+      ],
+      { do: 'wait', show: [{ call: { id: 'd' } }] as never },
+    ],
     ['an invalid call goes back', [...asking, proposed('c', 'invalid')], { do: 'ask-model' }],
   ]
   test.each(table)('%s', (_, steps, expected) => expect(next(...steps)).toMatchObject(expected))
@@ -178,6 +225,27 @@ describe('what comes next', () => {
     expect(end).toMatchObject({ do: 'finish', text: 'Stopped. Done before that: t. Not done: t.' })
   })
 
+  test('the wait for word about a lost call ends after hours, not never', () => {
+    const lost = [asked, recalled, answered(2, ['c']), proposed('c', 'allow'), started('c')]
+    const steps = number([...lost, returned('c', 'unknown'), shown('c')])
+    expect(decide(steps, limits, '2026-05-02T17:59:59.000Z')).toMatchObject({ do: 'wait', show: [] })
+    expect(decide(steps, limits, later)).toEqual({ do: 'expire', approval: 'a-c' })
+  })
+
+  test('what is said of a call that takes the place of a lost one does not hide that', () => {
+    const lost = [proposed('c', 'ask'), decided('c', 'approved'), started('c'), returned('c', 'unknown')]
+    const again = [...lost, decided('c', 'again'), instead('d', 'c', { attempt: 2 })]
+    const end = next(asked, recalled, answered(2, ['c']), ...again, stopped)
+    expect(end).toMatchObject({ text: 'Stopped. Not done: t (an earlier try may have run; please check).' })
+    const direct = { ...asked, call: { id: 'c', tool: 's__t', args: {} } } as Step
+    expect(next(direct, ...again, decided('d', 'rejected'))).toMatchObject({
+      do: 'finish',
+      text: 'Not run: it was denied. An earlier try may have run; please check.',
+    })
+    const edited = [proposed('c', 'ask'), decided('c', 'edited'), instead('d', 'c'), decided('d', 'rejected')]
+    expect(next(direct, ...edited)).toMatchObject({ text: 'Not run: it was denied.' })
+  })
+
   test('what was still open when a run ended can no longer be approved', () => {
     const finished: Step = { kind: 'finished', at, outcome: 'stopped', text: 'Stopped.' }
     const open = [asked, recalled, answered(2, ['c', 'd']), proposed('c', 'ask'), proposed('d', 'ask')]
@@ -199,7 +267,7 @@ describe('whatever the steps', () => {
       .tuple(ids, fc.constantFrom('allow', 'ask', 'deny', 'invalid'))
       .map(([id, v]) => proposed(id, v as 'ask')),
     fc
-      .tuple(ids, fc.constantFrom('approved', 'rejected', 'expired', 'void'))
+      .tuple(ids, fc.constantFrom('approved', 'rejected', 'expired', 'void', 'counted', 'edited', 'again'))
       .map(([id, o]) => decided(id, o as 'void')),
     ids.map(started),
     ids.map((id) => returned(id)),
@@ -223,7 +291,7 @@ describe('whatever the steps', () => {
         const step = steps.findLast((s) => s.kind === 'proposed' && s.call.id === found.call.id)
         if (step?.kind !== 'proposed') throw new Error('ran what was never proposed')
         const outcomes = steps.flatMap((s) =>
-          s.kind === 'decided' && s.approval === step.approval ? [s.outcome] : [],
+          s.kind === 'decided' && s.approval === step.approval && s.outcome !== 'counted' ? [s.outcome] : [],
         )
         expect(step.verdict === 'allow' ? (outcomes.at(-1) ?? 'approved') : outcomes.at(-1)).toBe('approved')
         expect(callState(steps, step)).toBe('runnable')

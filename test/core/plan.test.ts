@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { plan, toolName } from '../../src/core/plan.ts'
-import type { Step } from '../../src/core/run.ts'
+import type { Step, StepOf } from '../../src/core/run.ts'
 
 const at = '2026-11-02T10:00:00.000Z'
 const asked: Step = { kind: 'asked', at, user: 'U1', text: 'q', ts: '1.1' }
@@ -25,7 +25,7 @@ const proposed = (
   why: 'because',
   ...(verdict === 'ask' ? { approval: `a-${id}` } : {}),
 })
-const decided = (id: string, outcome: 'approved' | 'rejected' | 'expired' | 'void'): Step => ({
+const decided = (id: string, outcome: StepOf<'decided'>['outcome']): Step => ({
   kind: 'decided',
   at,
   approval: `a-${id}`,
@@ -57,6 +57,16 @@ test.each<[string, Step[], string[]]>([
     ['complete: Searched 1 source, found nothing', 'in_progress: Thinking'],
   ],
   ['waiting', [proposed('1', 'ask')], ['in_progress: Waiting for approval: write_file on filesystem']],
+  [
+    'one yes of several',
+    [proposed('1', 'ask'), decided('1', 'counted')],
+    ['in_progress: Waiting for approval: write_file on filesystem'],
+  ],
+  [
+    'one yes of several, then denied',
+    [proposed('1', 'ask'), decided('1', 'counted'), decided('1', 'rejected'), finished('answered')],
+    ['error: Denied: write_file'],
+  ],
   ['approved', [proposed('1', 'ask'), decided('1', 'approved')], ['in_progress: Approved: write_file']],
   [
     'running',

@@ -120,9 +120,55 @@ describe('the prompt', () => {
     }
   })
 
+  const asks = (id: string, other: object = {}) => ({ ...allow(id), verdict: 'ask', ...other }) as Step
+  const decided = (id: string, outcome: string): Step =>
+    ({ kind: 'decided', at, approval: `a${id}`, outcome, by: 'U2' }) as Step
+  const lost = (id: string): Step => ({ ...returned(id, 'It broke off.'), outcome: 'unknown' }) as Step
+  const results = (...steps: Step[]) =>
+    buildPrompt(parts([asked, recalled(), ...steps])).flatMap((m) =>
+      m.role === 'tool' ? [[m.call, m.content]] : [],
+    )
+
+  test('a call that a person edited is told under its own id, with the arguments that ran', () => {
+    const edited = asks('e', {
+      replaces: 'c',
+      editedBy: 'U2',
+      call: { id: 'e', tool: 's__t', args: { n: 2 } },
+    })
+    const told = results(
+      ...[answered(2, ['c', 'd']), asks('c'), allow('d'), decided('c', 'edited'), edited],
+      ...[decided('e', 'approved'), started('e'), returned('e', 'two'), started('d'), returned('d', 'one')],
+    )
+    expect(told.map(([call]) => call)).toEqual(['c', 'd'])
+    expect(told[0]?.[1]).toMatch(
+      /^A person edited the arguments.*\n<arguments>\n{"n":2}\n<\/arguments>\n<result>\ntwo\n<\/result>$/,
+    )
+    expect(told[1]?.[1]).toBe('<result>\none\n</result>')
+  })
+
+  test('a call that was run again is told by its last time, and that the first may have run', () => {
+    const first = [asks('c'), decided('c', 'approved'), started('c'), lost('c'), decided('c', 'again')]
+    const again = asks('d', { replaces: 'c', attempt: 2 })
+    const told = results(answered(2, ['c']), ...first, again, decided('d', 'rejected'))
+    expect(told).toHaveLength(1)
+    expect(told[0]?.[0]).toBe('c')
+    expect(told[0]?.[1]).toMatch(
+      /earlier try is unknown, it may have run[\s\S]*\nNot run: a person denied it/,
+    )
+  })
+
+  test('what a person found out about a lost call is told as their word', () => {
+    const about = (outcome: string) =>
+      results(answered(2, ['c']), allow('c'), started('c'), lost('c'), decided('c', outcome))[0]?.[1]
+    expect(about('done')).toMatch(/^Done: .*a person checked and says that it ran/)
+    expect(about('not-done')).toMatch(/^Not done: .*a person checked and says that it did not run/)
+    expect(about('expired')).toMatch(/^Outcome unknown: .*nobody said in time/)
+    expect(about('expired')).not.toMatch(/Not run/)
+  })
+
   test('text of documents, tools and people cannot close or open the tags around it', () => {
     const nasty = fc.stringMatching(
-      /^(<\/?(passages?|message|result)( [a-z]+="x")?>|< \/passage>|[a-z<>/ "\n])*$/,
+      /^(<\/?(passages?|message|result|arguments)( [a-z]+="x")?>|< \/passage>|[a-z<>/ "\n])*$/,
     )
     fc.assert(
       fc.property(nasty, nasty, nasty, (question, page, result) => {

@@ -3,7 +3,7 @@
  * as one line to a file, with one write. Written without any library, so that it starts quickly.
  *   node desk.ts FILE
  * A call waits `before` milliseconds, appends, waits `after` milliseconds and answers. Its effect comes also when
- * whoever called is gone meanwhile, as with any server that has begun.
+ * whoever called is gone meanwhile, as with any server that has begun. It dies of the id `fatal`, once it is on record.
  */
 import { appendFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
@@ -29,6 +29,7 @@ const send = (message: object) => process.stdout.write(`${JSON.stringify({ jsonr
 async function call(id: Request['id'], args: { id: string; before: number; after: number }): Promise<void> {
   await sleep(args.before)
   appendFileSync(file, `${args.id}\n`)
+  if (args.id === 'fatal') process.exit(1)
   await sleep(args.after)
   send({ id, result: { content: [{ type: 'text', text: `${args.id} is on record.` }] } })
 }

@@ -83,7 +83,7 @@ export async function tellDecision(
     case 'over':
       return 'This run is over, so your click changed nothing. Ask again if it is still wanted.'
     case 'gone':
-      return 'I do not know this approval any more, so nothing was run. Ask again if it is still wanted.'
+      return 'I do not know this approval any more, so your click ran nothing. Ask again if it is still wanted.'
     case 'refused':
       return decision.why
     case 'late':
@@ -100,7 +100,7 @@ const BARRED: Record<Barred, string> = {
     'Slack did not tell me just now whether you may decide this, so your click changed nothing. Please try again.',
 }
 
-const EXPIRED = 'This approval has expired, so nothing was run. Ask again if it is still wanted.'
+const EXPIRED = 'This approval has expired, so your click ran nothing. Ask again if it is still wanted.'
 
 function tellVoted({ need, votes }: Approval): string {
   const missing = need - votes.length

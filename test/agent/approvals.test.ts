@@ -238,7 +238,11 @@ function check(world: World, steps: Numbered[]): void {
   expect(steps.at(-1)).toMatchObject({ kind: 'finished', outcome: expect.stringMatching('answered|stopped') })
   const calls = world.executions.map((execution) => execution.call)
   expect(new Set(calls).size).toBe(calls.length)
-  for (const proposed of proposalsOf(steps)) checkCall(world, steps, proposed)
+  for (const proposed of proposalsOf(steps)) {
+    checkCall(world, steps, proposed)
+    // What nobody saw on a card of several cannot be decided with it.
+    if (proposed.replaces) expect(proposed.batch).toBeUndefined()
+  }
   checkWords(world, steps)
 }
 
@@ -249,6 +253,12 @@ function checkCall(world: World, steps: Numbered[], proposed: StepOf<'proposed'>
   expect(returned.length).toBe(began >= 0 ? 1 : 0)
   if (began < 0 || !execution) {
     expect([began, execution]).toEqual([-1, undefined])
+    // What was approved, and stayed what it was, is run.
+    const same = world.epochs.get(proposed.approval ?? '') === world.epoch
+    const approved = steps.some(
+      (s) => s.kind === 'decided' && s.approval === proposed.approval && s.outcome === 'approved',
+    )
+    expect(approved && same && !steps.some((s) => s.kind === 'stopped')).toBe(false)
     return
   }
   // Exactly what was approved is what was run, once.

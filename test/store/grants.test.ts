@@ -5,6 +5,7 @@ import {
   castVote,
   createApproval,
   findPending,
+  isWaiting,
   type NewApproval,
   readApproval,
   readBatch,
@@ -98,12 +99,15 @@ describe('an approval', () => {
   })
 
   test('with an unknown outcome is resolved once', async () => {
-    const { id } = await propose(randomUUID(), { state: 'executing' })
+    const { id, run } = await propose(randomUUID(), { state: 'executing' })
     expect(await resolveApproval(store.pool, id, 'done')).toBe(false)
     const other = await propose(randomUUID(), { state: 'unknown' })
+    expect(await isWaiting(store.pool, run)).toBe(false)
+    expect(await isWaiting(store.pool, other.run)).toBe(true)
     const words = ['done', 'not-done', 'again', 'expired'] as const
     const said = await Promise.all(words.map((word) => resolveApproval(store.pool, other.id, word)))
     expect(said.filter(Boolean)).toHaveLength(1)
+    expect(await isWaiting(store.pool, other.run)).toBe(false)
   })
 
   test('of a batch is found by it', async () => {

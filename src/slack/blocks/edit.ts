@@ -71,6 +71,8 @@ export function blockIds(form: Form): string[] {
 }
 
 const JSON_BLOCK = 'json'
+/** The action id of every field: a block has just one. */
+const FIELD = 'value'
 const blockId = (field: Field) => `arg:${field.name}`
 
 /** Whose the modal is, as it comes back with it. */
@@ -97,7 +99,7 @@ function inputs(form: Form): KnownBlock[] {
     label: plain('Arguments, as JSON'),
     element: {
       type: 'plain_text_input',
-      action_id: 'value',
+      action_id: FIELD,
       multiline: true,
       max_length: LONGEST_TEXT,
       initial_value: form.json,
@@ -122,12 +124,12 @@ function inputOf(field: Field): InputBlock {
 function elementOf({ kind, value, options }: Field): InputBlock['element'] {
   if (kind === 'choice') {
     const initial = value === undefined ? {} : { initial_option: option(value) }
-    return { type: 'static_select', action_id: 'value', options: options.map(option), ...initial }
+    return { type: 'static_select', action_id: FIELD, options: options.map(option), ...initial }
   }
   const initial = value === undefined ? '' : String(value)
   return {
     type: 'plain_text_input',
-    action_id: 'value',
+    action_id: FIELD,
     multiline: kind === 'text' && (initial.length > ONE_LINE || initial.includes('\n')),
     max_length: LONGEST_TEXT,
     ...(initial === '' ? {} : { initial_value: initial }),

@@ -1,4 +1,4 @@
--- Approvals by several people, from groups, in batches; edited and run again; remembered; connections to tool servers.
+-- Approvals by several people, from groups, in batches; edited and run again; remembered.
 
 alter table approvals
   -- Whoever approves must stand in each list: [["requester", "S0ONCALL"], ["U0CHLOE"]].
@@ -14,8 +14,7 @@ alter table approvals
   -- What else is hashed of a call that may be remembered: everything but its run and its id, and the terms.
   add column bound text,
   -- What a person said of an outcome that is unknown, or that nobody said anything in time.
-  add column resolved text check (resolved in ('done', 'not-done', 'again', 'expired')),
-  add column reminded_at timestamptz;
+  add column resolved text check (resolved in ('done', 'not-done', 'again', 'expired'));
 create index approvals_pending on approvals (workspace, expires_at) where state = 'pending';
 create index approvals_of_a_batch on approvals (batch) where batch is not null;
 

@@ -127,6 +127,28 @@ export function expireApproval(work: Work, approvalId: string): Promise<Acted> {
   })
 }
 
+const UNSHOWN =
+  'The arguments are too long for a card, and Slack did not take them as a file, so nobody could approve them. Split the call into smaller ones.'
+
+/** Records that calls cannot be approved, because nobody could see in full what they would approve. */
+export async function voidUnshown(
+  work: Work,
+  group: readonly StepOf<'proposed'>[],
+): Promise<'recorded' | 'lost'> {
+  const ids = group.map(({ approval = '' }) => approval)
+  const at = now()
+  const steps = ids.map((approval) => ({
+    kind: 'decided' as const,
+    at,
+    approval,
+    outcome: 'void' as const,
+    why: UNSHOWN,
+  }))
+  return record(work, steps, async (tx) => {
+    for (const id of ids) await mustMove(tx, id, ['pending'], 'void')
+  })
+}
+
 /** The steps and the approval move together; where they disagree the transaction must not happen. */
 async function mustMove(
   tx: Parameters<typeof moveApproval>[0],

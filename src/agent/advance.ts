@@ -3,15 +3,16 @@
  * ask `decide` what comes next, do it, append the step, repeat. No process waits for a person.
  */
 import type pg from 'pg'
-import { decide, type Limits, type Next } from '../core/decide.ts'
+import { callState, decide, type Limits, type Next } from '../core/decide.ts'
 import { Fault } from '../core/fault.ts'
 import type { Agent } from '../core/home.ts'
 import type { StepOf } from '../core/run.ts'
 import { parkRun, putOffRun, releaseRun, type Taken, takeLease } from '../store/leases.ts'
 import { type Run, readRun, readSteps } from '../store/runs.ts'
 import { inTransaction } from '../store/transaction.ts'
-import { type ActContext, expireApproval, runTool, settleUnknown } from './act.ts'
+import { type ActContext, expireApproval, runTool, settleUnknown, voidUnshown } from './act.ts'
 import { type AnswerContext, askModel } from './answer.ts'
+import { onOneCard, remindAt } from './cards.ts'
 import { fail, failUnread, finish, passagesOf, showEnded } from './ending.ts'
 import { type AbortReason, keepLease, lastRead, record, reread, type Work } from './lease.ts'
 import { propose } from './propose.ts'
@@ -135,24 +136,49 @@ async function waitForPeople(
   thread: ThreadView,
   wait: Extract<Next, { do: 'wait' }>,
 ): Promise<Performed> {
-  const seen = lastRead(work)
+  let seen = lastRead(work)
+  const done = new Set<string>()
   for (const proposed of wait.show) {
-    const ts = await thread.postCard(proposed)
-    const shown = {
-      kind: 'shown',
-      at: new Date().toISOString(),
-      approval: proposed.approval ?? '',
-      ts,
-    } as const
-    if ((await record(work, [shown])) === 'lost') return 'lost'
+    if (done.has(proposed.approval ?? '')) continue
+    const group = onOneCard(work.steps, proposed)
+    for (const one of group) done.add(one.approval ?? '')
+    const posted = await thread.postCard(work.steps, group)
+    const recorded =
+      posted === 'unshowable' ? await voidUnshown(work, group) : await recordShown(work, group, posted.ts)
+    if (recorded === 'lost') return 'lost'
+    seen += group.length
   }
   // Somebody was quicker than the card's own step: what they said may be what is waited for.
-  if (lastRead(work) !== seen + wait.show.length) return 'moved'
+  if (lastRead(work) !== seen || callsMoved(work, wait)) return 'moved'
+  const now = new Date().toISOString()
+  await thread.remind(work.steps, now)
   thread.showPlan(work.steps)
   await Promise.all([thread.refreshCards(work.steps), thread.showWaiting()])
-  const parked = await parkRun(work.pool, work.lease, lastRead(work), wait.until)
+  const parked = await parkRun(work.pool, work.lease, lastRead(work), nextLook(work, wait, now))
   if (parked === 'moved') await reread(work)
   return parked
+}
+
+/** Whether what is waited for changed while cards were shown. */
+function callsMoved(work: Work, wait: Extract<Next, { do: 'wait' }>): boolean {
+  return wait.show.some((one) => !['pending', 'unknown', 'input'].includes(callState(work.steps, one)))
+}
+
+/** When a waiting run is looked at again though nobody decided: for a reminder, or because the wait ends. */
+function nextLook(work: Work, wait: Extract<Next, { do: 'wait' }>, now: string): string {
+  const reminders = work.steps.flatMap((s) =>
+    s.kind === 'proposed' && callState(work.steps, s) === 'pending' ? (remindAt(s) ?? []) : [],
+  )
+  const ahead = reminders.filter((at) => Date.parse(at) > Date.parse(now))
+  return [wait.until, ...ahead].reduce((a, b) => (Date.parse(a) < Date.parse(b) ? a : b))
+}
+
+function recordShown(work: Work, group: readonly StepOf<'proposed'>[], ts: string) {
+  const at = new Date().toISOString()
+  return record(
+    work,
+    group.map(({ approval = '' }) => ({ kind: 'shown' as const, at, approval, ts })),
+  )
 }
 
 /** The run holds a step that this version cannot read: another one may; in the end the thread is told. */

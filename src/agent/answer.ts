@@ -9,6 +9,7 @@ import { buildPrompt } from '../core/prompt.ts'
 import type { Policy } from '../core/rules.ts'
 import type { Step, StepOf, ToolCall } from '../core/run.ts'
 import { taintOf, taintOfPast } from '../core/taint.ts'
+import { fitsCard } from '../slack/blocks/card.ts'
 import { createApproval } from '../store/approvals.ts'
 import { asJson } from '../store/json.ts'
 import { readPast } from '../store/runs.ts'
@@ -84,7 +85,7 @@ export async function askModel(context: AnswerContext, work: Work): Promise<'rec
   })
 }
 
-/** Calls that the same people are asked about on the same terms are decided on together. */
+/** Calls that the same people are asked about on the same terms, and that fit one card, are decided on together. */
 export function putInBatches(weighed: readonly Weighed[]): Weighed[] {
   const termsOf = ({ step, approval }: Weighed) => {
     if (step.verdict !== 'ask' || !approval) return undefined
@@ -96,7 +97,10 @@ export function putInBatches(weighed: readonly Weighed[]): Weighed[] {
     const terms = termsOf(one)
     if (terms) batches.set(terms, [...(batches.get(terms) ?? []), one])
   }
-  const ids = new Map([...batches].flatMap(([terms, all]) => (all.length > 1 ? [[terms, randomUUID()]] : [])))
+  const together = [...batches].filter(
+    ([, all]) => all.length > 1 && fitsCard(...all.map((one) => one.step.call.args)),
+  )
+  const ids = new Map(together.map(([terms]) => [terms, randomUUID()]))
   return weighed.map((one) => {
     const batch = ids.get(termsOf(one) ?? '')
     if (!batch || !one.approval) return one

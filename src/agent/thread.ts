@@ -1,23 +1,23 @@
 /** What the thread of a run shows while a worker advances it: the plan, the approval cards, the end. */
 import type pg from 'pg'
-import { type CallState, callState } from '../core/decide.ts'
+import { callState } from '../core/decide.ts'
 import { Fault } from '../core/fault.ts'
 import { plan } from '../core/plan.ts'
 import type { Cited, Numbered, StepOf } from '../core/run.ts'
 import { answerMessages } from '../slack/blocks/answer.ts'
-import { type CardState, cardMessage } from '../slack/blocks/card.ts'
 import { planMessage } from '../slack/blocks/plan.ts'
 import { openLive } from '../slack/live.ts'
 import type { Speak } from '../slack/speak.ts'
 import type { Run } from '../store/runs.ts'
-import { findSaid, sayForSure, sayOnce } from './say.ts'
+import { cardStates, onOneCard, postCard, refreshCard, remind, remindAt } from './cards.ts'
+import { sayForSure, sayOnce } from './say.ts'
 
 /** At most one edit of the plan in this many milliseconds. */
 const EDIT_MS = 1500
 
 export type ThreadContext = {
   pool: pg.Pool
-  speak: Pick<Speak, 'post' | 'update' | 'find' | 'status'>
+  speak: Pick<Speak, 'post' | 'update' | 'find' | 'status' | 'name' | 'upload'>
   log: (level: 'warn', message: string, fields?: Record<string, unknown>) => void
 }
 
@@ -29,8 +29,13 @@ export type ThreadView = {
   showPlan(steps: readonly Numbered[]): void
   /** The run waits for people: what is shown must be the newest state. */
   showWaiting(): Promise<void>
-  /** Posts the approval card of a proposed call and returns its ts. */
-  postCard(proposed: StepOf<'proposed'>): Promise<string>
+  /** Posts the card of calls that wait and gives its ts; `unshowable` where nobody could see what they approve. */
+  postCard(
+    steps: readonly Numbered[],
+    group: readonly StepOf<'proposed'>[],
+  ): Promise<{ ts: string } | 'unshowable'>
+  /** Reminds of every card that waits for a decision and is due for it at `now`, an ISO time. */
+  remind(steps: readonly Numbered[], now: string): Promise<void>
   /** Brings every card to what became of its call. */
   refreshCards(steps: readonly Numbered[]): Promise<void>
   /**
@@ -43,7 +48,11 @@ export type ThreadView = {
 }
 
 /** The first sign in the thread; harmless where it is there already. Never throws. */
-export async function showBegun(context: ThreadContext, run: Run, steps: readonly Numbered[]): Promise<void> {
+export async function showBegun(
+  context: Pick<ThreadContext, 'pool' | 'log'> & { speak: Pick<Speak, 'post' | 'find' | 'status'> },
+  run: Run,
+  steps: readonly Numbered[],
+): Promise<void> {
   await quietly(context, run, async () => {
     const said = sayOnce(context, placed(run, 'plan', planMessage(plan(steps), run.id)))
     await Promise.all([said, context.speak.status(run.channel, run.thread, 'processing')])
@@ -53,20 +62,8 @@ export async function showBegun(context: ThreadContext, run: Run, steps: readonl
 /** Opens the view on the thread of a run. Signs of progress that fail are logged, never thrown. */
 export function openThread(context: ThreadContext, run: Run): ThreadView {
   const live = openPlan(context, run)
-  const shown = new Map<string, CallState>()
+  const shown = new Map<string, string>()
   let cards: Promise<void> = Promise.resolve()
-
-  async function refreshCard(steps: readonly Numbered[], proposed: StepOf<'proposed'>): Promise<void> {
-    const card = placed(run, `card-${proposed.approval}`, cardMessage(cardOf(run, steps, proposed)))
-    // A person may have decided on a card whose author died before it was recorded.
-    try {
-      const ts = await findSaid(context, card)
-      if (ts) await context.speak.update(run.channel, ts, card.message)
-    } catch (error) {
-      shown.delete(proposed.call.id) // The next turn tries again.
-      throw error
-    }
-  }
 
   return {
     showPlan: (steps) => live.show(planMessage(plan(steps), run.id)),
@@ -75,21 +72,34 @@ export function openThread(context: ThreadContext, run: Run): ThreadView {
         Promise.all([live.flush(), context.speak.status(run.channel, run.thread, 'suspended')]),
       )
     },
-    async postCard(proposed) {
-      const message = cardMessage(cardOf(run, [], proposed))
-      return (await sayForSure(context, placed(run, `card-${proposed.approval}`, message))).ts
-    },
+    postCard: (steps, group) => postCard(context, run, steps, group),
     refreshCards(steps) {
-      for (const step of steps) {
-        if (step.kind !== 'proposed' || step.verdict !== 'ask') continue
-        const state = callState(steps, step)
-        const known = shown.get(step.call.id) ?? 'pending'
-        if (state === known || state === 'pending') continue
-        shown.set(step.call.id, state)
+      for (const group of cardsOf(steps)) {
+        const key = group[0]?.approval ?? ''
+        const states = cardStates(steps, group)
+        if (states === (shown.get(key) ?? cardStates([], group))) continue
+        shown.set(key, states)
         const seen = [...steps]
-        cards = cards.then(() => quietly(context, run, () => refreshCard(seen, step)))
+        const refresh = () => refreshCard(context, run, seen, group)
+        cards = cards.then(() =>
+          quietly(context, run, () =>
+            refresh().catch((error: unknown) => {
+              shown.delete(key) // The next turn tries again.
+              throw error
+            }),
+          ),
+        )
       }
       return cards
+    },
+    async remind(steps, now) {
+      for (const group of cardsOf(steps)) {
+        const waiting = group.filter((one) => callState(steps, one) === 'pending')
+        const [first] = waiting
+        const at = first && remindAt(first)
+        if (at && Date.parse(at) <= Date.parse(now))
+          await quietly(context, run, () => remind(context, run, waiting))
+      }
     },
     sayEnd: (key, ending) => sayEnd(context, run, key, ending),
     async close(steps) {
@@ -125,42 +135,13 @@ function placed(run: Run, part: string, message: ReturnType<typeof planMessage>)
   return { owner: run.id, part, channel: run.channel, thread: run.thread, message }
 }
 
-const CARD: Record<CallState, CardState> = {
-  invalid: 'void',
-  denied: 'void',
-  runnable: 'approved-running',
-  pending: 'pending',
-  rejected: 'rejected',
-  expired: 'expired',
-  void: 'void',
-  started: 'approved-running',
-  succeeded: 'succeeded',
-  failed: 'failed',
-  unknown: 'unknown',
-  unresolved: 'unknown',
-  done: 'succeeded',
-  'not-done': 'void',
-  replaced: 'void',
-  input: 'approved-running',
-}
-
-function cardOf(run: Run, steps: readonly Numbered[], proposed: StepOf<'proposed'>) {
-  const { call } = proposed
-  const decided = steps.findLast((s) => s.kind === 'decided' && s.approval === proposed.approval)
-  const ended = steps.at(-1)?.kind === 'finished' && callState(steps, proposed) === 'pending'
-  return {
-    approval: proposed.approval ?? '',
-    run: run.id,
-    tool: call.tool,
-    server: call.tool.slice(0, call.tool.indexOf('__')),
-    args: call.args,
-    asker: run.asker,
-    approvers: (proposed.approvers ?? []).flat().map((a) => (a === 'requester' ? run.asker : a)),
-    expires: proposed.expires ?? '',
-    state: ended ? 'void' : CARD[callState(steps, proposed)],
-    ...(decided?.kind === 'decided' && decided.by ? { by: decided.by } : {}),
-    ...(decided?.kind === 'decided' && decided.why ? { note: decided.why } : {}),
-  }
+/** The cards that a run has, or may have: one for each call, or for all of a batch. */
+function cardsOf(steps: readonly Numbered[]): StepOf<'proposed'>[][] {
+  return steps.flatMap((s) => {
+    if (s.kind !== 'proposed' || s.approval === undefined) return []
+    const group = onOneCard(steps, s)
+    return group[0]?.approval === s.approval ? [group] : []
+  })
 }
 
 async function sayEnd(
@@ -185,7 +166,11 @@ async function sayEnd(
   }
 }
 
-async function quietly(context: ThreadContext, run: Run, work: () => Promise<unknown>): Promise<void> {
+async function quietly(
+  context: Pick<ThreadContext, 'log'>,
+  run: Run,
+  work: () => Promise<unknown>,
+): Promise<void> {
   try {
     await work()
   } catch (error) {

@@ -1,19 +1,20 @@
 /** Weighing a call: the policy's verdict on it, bound to the hash of exactly what would be executed. */
 import { randomUUID } from 'node:crypto'
 import { listsOf } from '../core/approvers.ts'
+import { canonical } from '../core/canonical.ts'
 import type { CatalogueTool } from '../core/catalogue.ts'
 import { type Judgement, judge } from '../core/policy.ts'
 import type { Policy } from '../core/rules.ts'
 import type { Step, StepOf, ToolCall } from '../core/run.ts'
 import type { Taint } from '../core/taint.ts'
-import { fitsCard } from '../slack/blocks/card.ts'
 import type { NewApproval } from '../store/approvals.ts'
 import type { Run } from '../store/runs.ts'
 import { callHash, grantHash, policyHash } from '../tools/bind.ts'
 import { checkArguments } from '../tools/check.ts'
 
-const TOO_LONG =
-  'The arguments are too long to be shown for approval in full. Split the call into smaller ones.'
+/** Longest arguments that a person is asked about, in characters of JSON; a card shows them, or a file beside it. */
+const LONGEST = 1_000_000
+const TOO_LONG = 'The arguments are too long for anybody to approve. Split the call into smaller ones.'
 
 /** A proposed call: the tool it names, where there is one, and what the run has read and was asked. */
 export type Proposal = {
@@ -55,7 +56,7 @@ export function weigh(policy: Policy, run: Run, proposal: Proposal): Weighed {
     const reached = `The policy lets one run call ${tool.name} ${most} times at most.`
     return { step: { kind: 'proposed', at, call, verdict: 'deny', why: reached, effect } }
   }
-  if (verdict === 'ask' && !fitsCard(call.args)) {
+  if (verdict === 'ask' && canonical(call.args ?? {}).length > LONGEST) {
     return { step: { kind: 'proposed', at, call, verdict: 'invalid', why: TOO_LONG } }
   }
   const hash = bindCall(policy, run.id, tool, call)

@@ -18,6 +18,8 @@ export const METHODS = {
   'chat.postMessage': { scopes: ['chat:write'], safe: false },
   'chat.update': { scopes: ['chat:write'], safe: true },
   'chat.postEphemeral': { scopes: ['chat:write'], safe: false },
+  'files.getUploadURLExternal': { scopes: ['files:write'], safe: true },
+  'files.completeUploadExternal': { scopes: ['files:write'], safe: false },
   'conversations.info': { scopes: everywhere('read'), safe: true },
   'conversations.open': { scopes: ['im:write'], safe: true },
   'conversations.members': { scopes: everywhere('read'), safe: true },

@@ -37,7 +37,14 @@ export const ACTIONS = [
 ] as const
 
 /** Without these something small is missing, and a warning says so. */
-const OPTIONAL = new Set(['assistant:write', 'im:write', 'mpim:history', 'mpim:read', 'usergroups:read'])
+const OPTIONAL = new Set([
+  'assistant:write',
+  'files:write',
+  'im:write',
+  'mpim:history',
+  'mpim:read',
+  'usergroups:read',
+])
 
 /** `scopes` is empty where Slack does not tell. */
 export type Identity = { workspace: string; botUser: string; botId: string; appId?: string; scopes: string[] }

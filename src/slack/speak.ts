@@ -7,6 +7,7 @@ import type { Log, Message } from './message.ts'
 import { openPeople, type People } from './people.ts'
 import { findWith, postWith, type SayOptions, sayWith } from './post.ts'
 import { respond } from './respond.ts'
+import { type Upload, uploadWith } from './upload.ts'
 
 export type Speak = People & {
   /** Posts; `thread` undefined posts to the channel itself. Never twice, also where Slack's answer was lost and the message has metadata. */
@@ -16,6 +17,8 @@ export type Speak = People & {
     message: Message,
     options?: Pick<SayOptions, 'priority'>,
   ): Promise<{ ts: string }>
+  /** Puts a file into a thread. @throws Fault */
+  upload(channel: string, thread: string, file: Upload): Promise<{ file: string }>
   /** Edits. A droppable edit is dropped where Slack limits us. */
   update(channel: string, ts: string, message: Message, options?: SayOptions): Promise<'sent' | 'dropped'>
   /** Only `user` sees it, until they reload. */
@@ -69,6 +72,7 @@ function speakWith(call: Call, identity: Identity, settings: SpeakerSettings): S
     ...openPeople(call, identity.workspace, log),
     post: postWith(say, find),
     find,
+    upload: uploadWith(call),
     status: statusWith(call, log),
     update: async (channel, ts, message, options = {}) => {
       const answer = await say('chat.update', { channel, ts }, message, options)

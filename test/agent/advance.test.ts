@@ -46,6 +46,8 @@ test.each([
       },
       update: async () => 'sent',
       find: async () => undefined,
+      name: async (id) => id,
+      upload: async () => ({ file: 'F1' }),
       status: async () => {},
     },
   }

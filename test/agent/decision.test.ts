@@ -47,7 +47,7 @@ describe('a press that does not count is told in private', () => {
   test('to whom it is not theirs, with the names of those it waits for', async () => {
     const { world, approval } = await waiting({ need: 2, selfApprove: false })
     expect(await said(world, 'UMALLORY', 'approve', approval)).toBe(
-      'This is not yours to decide. It waits for two different people of Ana, @ops and Gus, but not Ana, who asked.',
+      'This is not yours to decide. It waits for two different people of @ops, Gus and Ana, but not Ana, who asked.',
     )
     expect(await said(world, 'UANA', 'deny', approval)).toMatch(/not yours to decide/)
   })
@@ -238,7 +238,7 @@ describe('the modal that edits a call', () => {
     world.policy = PolicyFile.parse({ tools: { desk__order: { decision: 'allow' } } })
     await editCall(world, 'UBEN', approval, 'tar')
     const edited = proposalsOf(await stepsOf(world)).at(-1)
-    expect(edited).toMatchObject({ verdict: 'ask', approvers: [['requester', 'SOPS', 'UGUS']] })
+    expect(edited).toMatchObject({ verdict: 'ask', approvers: [['SOPS', 'UGUS', 'requester']] })
   })
 })
 
@@ -252,7 +252,7 @@ test('calls of one answer on the same terms share a batch; a call alone has none
   const weighed = ['a__x', 'a__y', 'a__z', 'a__y', 'a__none'].map((tool, i) => {
     const call = { id: `${i}`, tool, args: { what: 'ropes' } }
     const known = tool === 'a__none' ? undefined : { ...TOOL, name: tool, server: 'a', tool: tool.slice(3) }
-    return weigh(policy, run, { tool: known, call, at, taint: [], words: [] })
+    return weigh(policy, run, { tool: known, call, at, taint: [], words: [], steps: [] })
   })
   const batched = putInBatches(weighed)
   const batches = batched.map(({ step }) => step.batch)

@@ -36,7 +36,14 @@ function openDesk({ scope = 'thread', ...rule }: Rule) {
     const run = (await createRun(store.pool, place, asked)) as Run
     const id = randomUUID()
     const time = new Date(at).toISOString()
-    const proposal = { tool, call: { id, tool: tool.name, args: { what } }, at: time, taint: [], words: [] }
+    const proposal = {
+      tool,
+      call: { id, tool: tool.name, args: { what } },
+      at: time,
+      taint: [],
+      words: [],
+      steps: [],
+    }
     return { run, ...(await applyGrant(store.pool, run, weigh(policy, run, proposal))) }
   }
 

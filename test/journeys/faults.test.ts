@@ -83,7 +83,7 @@ describe('tools that misbehave', () => {
   beforeAll(async () => {
     stage = await openStage({
       servers: { modern: modern() },
-      policy: { 'modern__*': { decision: 'allow' } },
+      policy: { 'modern__*': { decision: 'allow', output: 'trusted' } },
       maxTurns: 4,
     })
   })

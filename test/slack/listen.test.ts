@@ -111,7 +111,11 @@ describe.each(['socket', 'http'] as const)('over %s', (mode) => {
       server: 'files',
       args: { a: 1 },
       asker: users.ana,
-      approvers: [users.ben],
+      approvers: [[users.ben]],
+      need: 1,
+      votes: [],
+      selfApprove: true,
+      by: [],
       expires: new Date().toISOString(),
       state: 'pending',
     })

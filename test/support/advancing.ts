@@ -30,6 +30,8 @@ export function advancingWith(pool: pg.Pool, other: Partial<AdvanceContext> = {}
       post: async () => ({ ts: randomUUID() }),
       update: async () => 'sent' as const,
       find: async () => undefined,
+      name: async (id) => id,
+      upload: async () => ({ file: 'F1' }),
       status: async () => {},
     },
     ...other,

@@ -211,7 +211,7 @@ async function examineEmbeddings(home: Home | undefined): Promise<Finding> {
 }
 
 async function* examineTools(home: Home): AsyncGenerator<Finding> {
-  await using tools = openTools(home.servers, { env: process.env, cwd: home.dir })
+  await using tools = openTools(home.servers, { env: process.env, cwd: home.dir, policy: home.policy })
   await tools.catalogue()
   for (const { server, state, tools: count, why } of tools.health()) {
     const about = `tool ${server}`

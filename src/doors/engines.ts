@@ -54,7 +54,9 @@ export async function openEngines(wish: Wish): Promise<Engines> {
   const applied = await migrate(store.pool)
   if (applied.length > 0) log('info', 'the database was migrated', { applied })
   const strategy = await prepareSearch(store.pool)
-  const tools = opened.use(openTools(home.servers, { env: process.env, cwd: home.dir, log }))
+  const tools = opened.use(
+    openTools(home.servers, { env: process.env, cwd: home.dir, policy: home.policy, log }),
+  )
   const embedder = openEmbedder(home.models?.embeddings, process.env)
   opened.defer(() => embedder.close())
   log('info', 'engines are open', {

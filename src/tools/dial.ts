@@ -7,6 +7,7 @@ import {
   type Tool,
   type Transport,
 } from '@modelcontextprotocol/client'
+import type { Reach } from '../core/reach.ts'
 import type { Expanded } from './expand.ts'
 import { httpTransport } from './http.ts'
 import { describe } from './settle.ts'
@@ -36,7 +37,14 @@ export type Line = {
   kill(): void
 }
 
-type Ear = { onListChanged(): void; onStart(kill: () => void): void; log: Log }
+/** Who is dialled, how far it may reach, and who is told what. */
+type Dialling = {
+  server: string
+  reach: Reach
+  onListChanged(): void
+  onStart(kill: () => void): void
+  log: Log
+}
 
 /**
  * Connects. Where the era is not known the server is asked; a process that ends on the question is started
@@ -44,13 +52,17 @@ type Ear = { onListChanged(): void; onStart(kill: () => void): void; log: Log }
  *
  * @throws whatever the attempt failed with, its secrets not yet masked
  */
-export async function dial(expanded: Expanded, era: PriorDiscovery | undefined, ear: Ear): Promise<Line> {
+export async function dial(
+  expanded: Expanded,
+  era: PriorDiscovery | undefined,
+  dialling: Dialling,
+): Promise<Line> {
   try {
-    return await dialOnce(expanded, era, ear)
+    return await dialOnce(expanded, era, dialling)
   } catch (error) {
     const asked = error instanceof SdkError && error.code === SdkErrorCode.EraNegotiationFailed
     if (expanded.kind !== 'stdio' || era !== undefined || !asked) throw error
-    return dialOnce(expanded, { kind: 'legacy' }, ear)
+    return dialOnce(expanded, { kind: 'legacy' }, dialling)
   }
 }
 
@@ -61,19 +73,23 @@ export async function listTools(client: Client): Promise<Tool[]> {
   return tools
 }
 
-async function dialOnce(expanded: Expanded, era: PriorDiscovery | undefined, ear: Ear): Promise<Line> {
-  const { transport, ended, kill } = makeTransport(expanded, ear.log)
+async function dialOnce(
+  expanded: Expanded,
+  era: PriorDiscovery | undefined,
+  dialling: Dialling,
+): Promise<Line> {
+  const { transport, ended, kill } = makeTransport(expanded, dialling)
   const client = new Client(
     { name: 'quorum', version: '1' },
     {
       versionNegotiation: { mode: 'auto', probe: { timeoutMs: PROBE_MS } },
       inputRequired: { autoFulfill: false },
       listMaxPages: 16,
-      listChanged: { tools: { autoRefresh: false, onChanged: ear.onListChanged } },
+      listChanged: { tools: { autoRefresh: false, onChanged: dialling.onListChanged } },
     },
   )
-  client.onerror = (error) => ear.log('debug', 'tool server', { error: expanded.mask(describe(error)) })
-  ear.onStart(kill)
+  client.onerror = (error) => dialling.log('debug', 'tool server', { error: expanded.mask(describe(error)) })
+  dialling.onStart(kill)
   try {
     await client.connect(transport, { timeout: CONNECT_MS, ...(era ? { prior: era } : {}) })
   } catch (error) {
@@ -95,10 +111,11 @@ async function dialOnce(expanded: Expanded, era: PriorDiscovery | undefined, ear
 
 function makeTransport(
   expanded: Expanded,
-  log: Log,
+  { server, reach, log }: Dialling,
 ): { transport: Transport; ended: () => string | undefined; kill: () => void } {
   if (expanded.kind === 'http') {
-    const transport = httpTransport({ ...expanded, maxBytes: MAX_BYTES })
+    const guard = { server, url: expanded.url, egress: reach.egress }
+    const transport = httpTransport(guard, { headers: expanded.headers, maxBytes: MAX_BYTES })
     return { transport, ended: () => undefined, kill: () => void transport.close() }
   }
   let last = ''

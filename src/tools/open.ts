@@ -1,6 +1,8 @@
 /** The tools of a home: every server of mcp.json behind one catalogue. */
 import type { CatalogueTool, ToolOutcome } from '../core/catalogue.ts'
 import type { ToolServer } from '../core/home.ts'
+import { reachOf } from '../core/reach.ts'
+import type { Policy } from '../core/rules.ts'
 import type { Accepted } from './accept.ts'
 import { type CallOptions, callTool, STOPPED_EARLY, unlessAborted } from './call.ts'
 import {
@@ -36,16 +38,20 @@ export type Tools = {
  *
  * @param options.env what `${NAME}` stands for; child processes get PATH, HOME, LANG, TZ, TMPDIR and their own `env`
  * @param options.cwd where relative directories and arguments of servers begin
+ * @param options.policy how far each server may reach, and what bounds it
  * @param options.onChange the tools of a server are no longer what they were
  */
 export function openTools(
   servers: Record<string, ToolServer>,
-  options: { env: Environment; cwd: string; onChange?: () => void; log?: Log },
+  options: { env: Environment; cwd: string; policy?: Policy; onChange?: () => void; log?: Log },
 ): Tools {
-  const { env, cwd, onChange = () => {}, log = () => {} } = options
+  const { env, cwd, policy, onChange = () => {}, log = () => {} } = options
   const connections = Object.entries(servers)
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, server]) => openConnection(name, server, { env, cwd, onChange, log }))
+    .map(([name, server]) => {
+      const reach = policy ? reachOf(policy, name) : { limits: {} }
+      return openConnection(name, server, { env, cwd, reach, onChange, log })
+    })
 
   const killAll = () => {
     for (const connection of connections) connection.kill()

@@ -1,6 +1,8 @@
 /** One attempt to connect to a tool server and to list its tools. */
 import {
   Client,
+  type ElicitRequestParams,
+  type ElicitResult,
   type PriorDiscovery,
   SdkError,
   SdkErrorCode,
@@ -9,7 +11,7 @@ import {
 } from '@modelcontextprotocol/client'
 import type { Reach } from '../core/reach.ts'
 import type { Expanded } from './expand.ts'
-import { httpTransport } from './http.ts'
+import { type HttpAuth, httpTransport } from './http.ts'
 import { describe } from './settle.ts'
 import { stdioTransport } from './stdio.ts'
 
@@ -38,12 +40,17 @@ export type Line = {
 }
 
 /** Who is dialled, how far it may reach, and who is told what. */
-type Dialling = {
+export type Ear = {
+  /** The server's name in mcp.json. */
   server: string
   reach: Reach
   onListChanged(): void
   onStart(kill: () => void): void
   log: Log
+  /** Signs every request to a server over HTTP in. */
+  authProvider?: HttpAuth | undefined
+  /** Answers what a server asks in the middle of a call; where it is left out such a call is not carried on. */
+  onElicit?: ((asked: ElicitRequestParams) => Promise<ElicitResult>) | undefined
 }
 
 /**
@@ -52,17 +59,13 @@ type Dialling = {
  *
  * @throws whatever the attempt failed with, its secrets not yet masked
  */
-export async function dial(
-  expanded: Expanded,
-  era: PriorDiscovery | undefined,
-  dialling: Dialling,
-): Promise<Line> {
+export async function dial(expanded: Expanded, era: PriorDiscovery | undefined, ear: Ear): Promise<Line> {
   try {
-    return await dialOnce(expanded, era, dialling)
+    return await dialOnce(expanded, era, ear)
   } catch (error) {
     const asked = error instanceof SdkError && error.code === SdkErrorCode.EraNegotiationFailed
     if (expanded.kind !== 'stdio' || era !== undefined || !asked) throw error
-    return dialOnce(expanded, { kind: 'legacy' }, dialling)
+    return dialOnce(expanded, { kind: 'legacy' }, ear)
   }
 }
 
@@ -73,23 +76,22 @@ export async function listTools(client: Client): Promise<Tool[]> {
   return tools
 }
 
-async function dialOnce(
-  expanded: Expanded,
-  era: PriorDiscovery | undefined,
-  dialling: Dialling,
-): Promise<Line> {
-  const { transport, ended, kill } = makeTransport(expanded, dialling)
+async function dialOnce(expanded: Expanded, era: PriorDiscovery | undefined, ear: Ear): Promise<Line> {
+  const { transport, ended, kill } = makeTransport(expanded, ear)
   const client = new Client(
     { name: 'quorum', version: '1' },
     {
       versionNegotiation: { mode: 'auto', probe: { timeoutMs: PROBE_MS } },
-      inputRequired: { autoFulfill: false },
+      inputRequired: { autoFulfill: ear.onElicit !== undefined },
+      ...(ear.onElicit && { capabilities: { elicitation: { form: { applyDefaults: true } } } }),
       listMaxPages: 16,
-      listChanged: { tools: { autoRefresh: false, onChanged: dialling.onListChanged } },
+      listChanged: { tools: { autoRefresh: false, onChanged: ear.onListChanged } },
     },
   )
-  client.onerror = (error) => dialling.log('debug', 'tool server', { error: expanded.mask(describe(error)) })
-  dialling.onStart(kill)
+  const { onElicit } = ear
+  if (onElicit) client.setRequestHandler('elicitation/create', ({ params }) => onElicit(params))
+  client.onerror = (error) => ear.log('debug', 'tool server', { error: expanded.mask(describe(error)) })
+  ear.onStart(kill)
   try {
     await client.connect(transport, { timeout: CONNECT_MS, ...(era ? { prior: era } : {}) })
   } catch (error) {
@@ -111,11 +113,11 @@ async function dialOnce(
 
 function makeTransport(
   expanded: Expanded,
-  { server, reach, log }: Dialling,
+  { server, reach, log, authProvider }: Ear,
 ): { transport: Transport; ended: () => string | undefined; kill: () => void } {
   if (expanded.kind === 'http') {
     const guard = { server, url: expanded.url, egress: reach.egress }
-    const transport = httpTransport(guard, { headers: expanded.headers, maxBytes: MAX_BYTES })
+    const transport = httpTransport(guard, { headers: expanded.headers, maxBytes: MAX_BYTES, authProvider })
     return { transport, ended: () => undefined, kill: () => void transport.close() }
   }
   let last = ''

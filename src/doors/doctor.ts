@@ -212,7 +212,8 @@ async function examineEmbeddings(home: Home | undefined): Promise<Finding> {
 
 async function* examineTools(home: Home): AsyncGenerator<Finding> {
   const { lock, written } = home
-  await using tools = openTools(home.servers, { env: process.env, cwd: home.dir, lock: () => lock, written })
+  const options = { env: process.env, cwd: home.dir, policy: home.policy, lock: () => lock, written }
+  await using tools = openTools(home.servers, options)
   const catalogue = await tools.catalogue()
   const withdrawn = tools.withdrawn()
   for (const { server, state, why } of tools.health()) {

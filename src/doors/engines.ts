@@ -59,9 +59,9 @@ export async function openEngines(wish: Wish): Promise<Engines> {
   if (applied.length > 0) log('info', 'the database was migrated', { applied })
   const strategy = await prepareSearch(store.pool)
   const watch = opened.use(watchLock(home, log))
-  const { written } = home
+  const { written, policy } = home
   const tools = opened.use(
-    openTools(home.servers, { env: process.env, cwd: home.dir, lock: watch.lock, written, log }),
+    openTools(home.servers, { env: process.env, cwd: home.dir, policy, lock: watch.lock, written, log }),
   )
   const embedder = openEmbedder(home.models?.embeddings, process.env)
   opened.defer(() => embedder.close())

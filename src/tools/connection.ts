@@ -2,6 +2,7 @@
 import type { PriorDiscovery } from '@modelcontextprotocol/client'
 import { Fault } from '../core/fault.ts'
 import type { ToolServer } from '../core/home.ts'
+import type { Reach } from '../core/reach.ts'
 import { type Accepted, acceptTools } from './accept.ts'
 import { serverHash } from './bind.ts'
 import { dial, type Line, type Log, listTools } from './dial.ts'
@@ -27,7 +28,7 @@ export type Health = {
 export type Connection = {
   readonly name: string
   readonly config: ToolServer
-  readonly options: { env: Environment; cwd: string; log: Log }
+  readonly options: { env: Environment; cwd: string; reach: Reach; log: Log }
   line?: Line | undefined
   opening?: Promise<Line> | undefined
   /** Ends what is being started or runs, at once. */
@@ -112,6 +113,8 @@ async function connect(connection: Connection): Promise<Line> {
     const expanded = expandServer(config, options.env, options.cwd)
     connection.mask = expanded.mask
     line = await dial(expanded, connection.era, {
+      server: name,
+      reach: options.reach,
       onListChanged: () => void relist(connection),
       onStart: (kill) => {
         connection.kill = kill

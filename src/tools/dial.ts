@@ -1,14 +1,17 @@
 /** One attempt to connect to a tool server and to list its tools. */
 import {
   Client,
+  type ElicitRequestParams,
+  type ElicitResult,
   type PriorDiscovery,
   SdkError,
   SdkErrorCode,
   type Tool,
   type Transport,
 } from '@modelcontextprotocol/client'
+import type { Reach } from '../core/reach.ts'
 import type { Expanded } from './expand.ts'
-import { httpTransport } from './http.ts'
+import { type HttpAuth, httpTransport } from './http.ts'
 import { describe } from './settle.ts'
 import { stdioTransport } from './stdio.ts'
 
@@ -36,7 +39,19 @@ export type Line = {
   kill(): void
 }
 
-type Ear = { onListChanged(): void; onStart(kill: () => void): void; log: Log }
+/** Who is dialled, how far it may reach, and who is told what. */
+export type Ear = {
+  /** The server's name in mcp.json. */
+  server: string
+  reach: Reach
+  onListChanged(): void
+  onStart(kill: () => void): void
+  log: Log
+  /** Signs every request to a server over HTTP in. */
+  authProvider?: HttpAuth | undefined
+  /** Answers what a server asks in the middle of a call; where it is left out such a call is not carried on. */
+  onElicit?: ((asked: ElicitRequestParams) => Promise<ElicitResult>) | undefined
+}
 
 /**
  * Connects. Where the era is not known the server is asked; a process that ends on the question is started
@@ -62,16 +77,19 @@ export async function listTools(client: Client): Promise<Tool[]> {
 }
 
 async function dialOnce(expanded: Expanded, era: PriorDiscovery | undefined, ear: Ear): Promise<Line> {
-  const { transport, ended, kill } = makeTransport(expanded, ear.log)
+  const { transport, ended, kill } = makeTransport(expanded, ear)
   const client = new Client(
     { name: 'quorum', version: '1' },
     {
       versionNegotiation: { mode: 'auto', probe: { timeoutMs: PROBE_MS } },
-      inputRequired: { autoFulfill: false },
+      inputRequired: { autoFulfill: ear.onElicit !== undefined },
+      ...(ear.onElicit && { capabilities: { elicitation: { form: { applyDefaults: true } } } }),
       listMaxPages: 16,
       listChanged: { tools: { autoRefresh: false, onChanged: ear.onListChanged } },
     },
   )
+  const { onElicit } = ear
+  if (onElicit) client.setRequestHandler('elicitation/create', ({ params }) => onElicit(params))
   client.onerror = (error) => ear.log('debug', 'tool server', { error: expanded.mask(describe(error)) })
   ear.onStart(kill)
   try {
@@ -95,10 +113,11 @@ async function dialOnce(expanded: Expanded, era: PriorDiscovery | undefined, ear
 
 function makeTransport(
   expanded: Expanded,
-  log: Log,
+  { server, reach, log, authProvider }: Ear,
 ): { transport: Transport; ended: () => string | undefined; kill: () => void } {
   if (expanded.kind === 'http') {
-    const transport = httpTransport({ ...expanded, maxBytes: MAX_BYTES })
+    const guard = { server, url: expanded.url, egress: reach.egress }
+    const transport = httpTransport(guard, { headers: expanded.headers, maxBytes: MAX_BYTES, authProvider })
     return { transport, ended: () => undefined, kill: () => void transport.close() }
   }
   let last = ''

@@ -2,6 +2,8 @@
 import type { CatalogueTool, ToolOutcome } from '../core/catalogue.ts'
 import type { ToolServer } from '../core/home.ts'
 import type { Lock } from '../core/lock.ts'
+import { reachOf } from '../core/reach.ts'
+import type { Policy } from '../core/rules.ts'
 import type { Accepted } from './accept.ts'
 import { serverHash } from './bind.ts'
 import { type CallOptions, callTool, STOPPED_EARLY, unlessAborted } from './call.ts'
@@ -49,6 +51,8 @@ export type ToolsOptions = {
    * whose entry was not accepted. Left out only by whoever accepts: then everything that is listed is taken.
    */
   lock?: () => Lock | undefined
+  /** How far each server may reach, and what bounds it. */
+  policy?: Policy | undefined
   /** The entries of mcp.json as written, which the lock is about. */
   written?: Record<string, unknown>
   log?: Log
@@ -56,10 +60,13 @@ export type ToolsOptions = {
 
 /** Opens the tools of a home. Nothing is started before the first use. */
 export function openTools(servers: Record<string, ToolServer>, options: ToolsOptions): Tools {
-  const { env, cwd, lock, written = servers, log = () => {} } = options
+  const { env, cwd, policy, lock, written = servers, log = () => {} } = options
   const connections = Object.entries(servers)
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, server]) => openConnection(name, server, { env, cwd, log }))
+    .map(([name, server]) => {
+      const reach = policy ? reachOf(policy, name) : { limits: {} }
+      return openConnection(name, server, { env, cwd, reach, log })
+    })
   const configOf = (name: string) => serverHash(name, written[name])
   const held = (one: Connection) =>
     lock ? holdAgainst(lock(), one.name, configOf(one.name), one.tools) : { tools: one.tools, withdrawn: [] }

@@ -1,0 +1,128 @@
+/** How far the tool servers of a home may reach, and how much of ours they may take, by the rules of policy.yaml. */
+import { matches } from './pattern.ts'
+import type { Policy, Rule } from './rules.ts'
+
+/** Bounds of one server, or of one tool; what is left out is bounded by the runtime alone. */
+export type Limits = {
+  /** How long a call may be silent, in milliseconds. */
+  timeoutMs?: number
+  /** Largest answer that is read, in bytes. */
+  resultBytes?: number
+  /** How many tools of the server are taken. */
+  tools?: number
+  /** Calls at once. */
+  atOnce?: number
+}
+
+/** What one server may reach, see and take. */
+export type Reach = {
+  /** The only hosts it may be reached at, each as a rule writes it; any public one where no rule names some. */
+  egress?: string[]
+  /** The only environment variables its process may see; those of mcp.json where no rule names some. */
+  env?: string[]
+  limits: Limits
+}
+
+const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/**
+ * The reach of a server: by the rules for the whole workspace whose pattern covers every tool it could have
+ * (`server__*`, `*`) and which speak of every call. Where several name hosts or variables only what all of them
+ * name is left, and of limits the smallest holds.
+ */
+export function reachOf(policy: Policy, server: string): Reach {
+  const rules = unconditional(policy).flatMap(([pattern, rule]) => (covers(pattern, server) ? [rule] : []))
+  const egress = common(
+    rules.map((rule) => rule.egress),
+    narrower,
+  )
+  const env = common(
+    rules.map((rule) => rule.env),
+    (a, b) => (a === b ? a : undefined),
+  )
+  return { ...(egress && { egress }), ...(env && { env }), limits: smallest(rules) }
+}
+
+/** The limits of one tool, by every rule that speaks of all its calls; `names` as judged, the catalogue's first. */
+export function limitsOf(policy: Policy, names: readonly string[]): Limits {
+  const rules = unconditional(policy).flatMap(([pattern, rule]) =>
+    names.some((name) => matches(pattern, name)) ? [rule] : [],
+  )
+  return smallest(rules)
+}
+
+/** Whether `entry`, a host as a rule writes it, names this host and port. */
+export function hostFits(entry: string, host: string, port: number): boolean {
+  const [, name = '', wanted] = /^(.*?)(?::(\d+))?$/.exec(entry) ?? []
+  if (wanted !== undefined && Number(wanted) !== port) return false
+  const bare = host.toLowerCase().replace(/\.$/, '')
+  return name.startsWith('*.') ? bare.endsWith(name.slice(1)) && bare.length > name.length - 1 : bare === name
+}
+
+function unconditional(policy: Policy): [string, Rule][] {
+  return Object.entries(policy.tools).flatMap(([pattern, rules]) =>
+    rules.filter((rule) => !rule.when).map((rule): [string, Rule] => [pattern, rule]),
+  )
+}
+
+/** Whether a pattern fits every name that begins with `server__`. */
+function covers(pattern: string, server: string): boolean {
+  if (!pattern.endsWith('*')) return false
+  // A name that shares no letter with any pattern: what fits it by the stars alone fits every name.
+  return matches(pattern, `${server}__\0`)
+}
+
+/** What every list names, as narrow as the narrowest of them; undefined where no list is there. */
+function common(
+  lists: (string[] | undefined)[],
+  meet: (a: string, b: string) => string | undefined,
+): string[] | undefined {
+  const given = lists.filter((list) => list !== undefined)
+  const [first, ...rest] = given
+  if (!first) return undefined
+  const left = rest.reduce(
+    (known, list) => known.flatMap((a) => list.flatMap((b) => meet(a, b) ?? [])),
+    first,
+  )
+  return [...new Set(left)].sort()
+}
+
+/** The hosts that two entries both name, as one entry. */
+function narrower(a: string, b: string): string | undefined {
+  const [hostA = '', portA] = a.split(':')
+  const [hostB = '', portB] = b.split(':')
+  if (portA !== undefined && portB !== undefined && portA !== portB) return undefined
+  const port = portA ?? portB
+  const host = within(hostA, hostB) ? hostA : within(hostB, hostA) ? hostB : undefined
+  return host && (port === undefined ? host : `${host}:${port}`)
+}
+
+/** Whether every host that `inner` names is one that `outer` names. */
+function within(inner: string, outer: string): boolean {
+  if (inner === outer) return true
+  return outer.startsWith('*.') && inner.replace(/^\*\./, 'x.').endsWith(outer.slice(1))
+}
+
+function smallest(rules: Rule[]): Limits {
+  const given = rules.flatMap((rule) => (rule.limits ? [rule.limits] : []))
+  const least = (values: (number | undefined)[]) => {
+    const known = values.filter((value) => value !== undefined)
+    return known.length > 0 ? Math.min(...known) : undefined
+  }
+  const timeoutMs = least(
+    given.map(({ timeout }) => (timeout === undefined ? undefined : milliseconds(timeout))),
+  )
+  const resultBytes = least(given.map((limits) => limits.result_bytes))
+  const tools = least(given.map((limits) => limits.tools))
+  const atOnce = least(given.map((limits) => limits.at_once))
+  return {
+    ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(resultBytes !== undefined && { resultBytes }),
+    ...(tools !== undefined && { tools }),
+    ...(atOnce !== undefined && { atOnce }),
+  }
+}
+
+function milliseconds(duration: string): number {
+  return Number.parseInt(duration, 10) * UNIT_MS[duration.slice(-1) as keyof typeof UNIT_MS]
+}

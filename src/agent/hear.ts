@@ -1,9 +1,10 @@
 /** From what was heard to what happens: stored first, then one story in one transaction, then what it says. */
 import type pg from 'pg'
-import { HELP, readWord } from '../core/command.ts'
+import type { CatalogueTool } from '../core/catalogue.ts'
+import { HELP, readDirect, readWord } from '../core/command.ts'
 import { Fault } from '../core/fault.ts'
 import type { Heard, HeardOf } from '../core/heard.ts'
-import type { StepOf } from '../core/run.ts'
+import type { StepOf, ToolCall } from '../core/run.ts'
 import { sayMessage } from '../slack/blocks/say.ts'
 import type { Speak } from '../slack/speak.ts'
 import {
@@ -19,11 +20,13 @@ import { isPartOfThread, type Run } from '../store/runs.ts'
 import { inTransaction, type Tx } from '../store/transaction.ts'
 import { type Decision, type DecisionContext, type Known, prepareDecision } from './deciding.ts'
 import { takeDecision, tellDecision } from './decision.ts'
+import { callOf, tellTools } from './direct.ts'
 import { takeEdit } from './edit.ts'
+import { isAdmin } from './home.ts'
 import { keyOfMessage, type Mentioned, takeUpEdit, takeUpMessage, threadOf } from './mention.ts'
 import { sayForSure } from './say.ts'
 import { tellStatus } from './status.ts'
-import { stopDeleted, stopMine, stopThread } from './stop.ts'
+import { stopDeleted, stopMine, stopPressed, stopThread } from './stop.ts'
 import { showBegun } from './thread.ts'
 
 export type HearContext = Pick<DecisionContext, 'policy' | 'catalogue'> & {
@@ -31,8 +34,12 @@ export type HearContext = Pick<DecisionContext, 'policy' | 'catalogue'> & {
   /** The workspace this process hears. */
   workspace: string
   speak: Pick<Speak, 'post' | 'update' | 'find' | 'status' | 'whisper' | 'respond' | 'name' | 'decider'>
+  /** Every tool that was accepted, whether its server is there or not. */
+  accepted: () => readonly CatalogueTool[]
   /** The agent that takes up messages. */
   agent: string
+  /** Shows a person's App Home anew. */
+  showHome?: (user: string) => Promise<void>
   /** A wake-up was written: somebody may look. */
   poke: () => void
   log: (level: 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void
@@ -43,6 +50,9 @@ const ATTEMPTS = 8
 
 const WAITING =
   'I read this when the approval above is decided. To ask for something else instead, press Deny, or write `@quorum stop`.'
+
+const BUSY =
+  'Something else is at work in this thread, so I did not run this. Run it when that has ended, or in a new message.'
 
 /** What to do after the transaction of a story. */
 type After = {
@@ -88,12 +98,11 @@ export async function handleHeard(context: HearContext, key: string, fresh?: Hea
   try {
     heard ??= await readUnhandled(context.pool, key)
     if (!heard) return
-    const asked =
-      heard.kind === 'commanded' && heard.word === 'ask' ? await postQuestion(context, key, heard) : heard
+    const asked = opensThread(heard) ? await postQuestion(context, key, heard) : heard
     if (!asked) return await markHandled(context.pool, key)
-    const known = await prepare(context, asked)
+    const prepared = await prepare(context, asked)
     const after = await inTransaction(context.pool, async (tx) => {
-      return (await claimInbox(tx, key)) ? tellStory(context, tx, asked, known) : {}
+      return (await claimInbox(tx, key)) ? tellStory(context, tx, asked, prepared) : {}
     })
     const acting = actAfter(context, asked, after) // First, so that its first word to the store is the first.
     context.poke()
@@ -103,23 +112,32 @@ export async function handleHeard(context: HearContext, key: string, fresh?: Hea
   }
 }
 
+/** Commands that begin a thread, on a message of ours. */
+function opensThread(heard: Heard): heard is HeardOf<'commanded'> {
+  return heard.kind === 'commanded' && (heard.word === 'ask' || heard.word === 'run')
+}
+
 async function readUnhandled(pool: pg.Pool, key: string): Promise<Heard | undefined> {
   const row = await readInbox(pool, key)
   return row && !row.handled ? row.heard : undefined
 }
 
-/** Who decides, where something is decided: it must be known before the transaction. */
-async function prepare(context: HearContext, heard: Heard): Promise<Known | undefined> {
-  if (heard.kind === 'clicked') return prepareDecision(context, heard, heard.choice === 'again')
-  if (heard.kind === 'submitted' && heard.form === 'edit') return prepareDecision(context, heard, true)
-  return undefined
+/** What must be known of the world before the transaction: who decides, or whether they are an admin. */
+type Prepared = { known?: Known; admin?: boolean }
+
+async function prepare(context: HearContext, heard: Heard): Promise<Prepared> {
+  if (heard.kind === 'clicked')
+    return { known: await prepareDecision(context, heard, heard.choice === 'again') }
+  if (heard.kind === 'submitted' && heard.form === 'edit')
+    return { known: await prepareDecision(context, heard, true) }
+  return heard.kind === 'pressed' ? { admin: await isAdmin(context, heard.user) } : {}
 }
 
 async function tellStory(
   context: HearContext,
   tx: Tx,
   heard: Heard,
-  known: Known | undefined,
+  { known, admin = false }: Prepared,
 ): Promise<After> {
   switch (heard.kind) {
     case 'message':
@@ -137,9 +155,10 @@ async function tellStory(
     case 'submitted':
       return known ? { decision: await takeEdit(tx, heard, known) } : {}
     case 'pressed':
+      if (heard.button === 'stop') await stopPressed(tx, heard, admin)
       return {}
     case 'commanded':
-      return { respond: await obey(tx, heard) }
+      return { respond: await obey(context, tx, heard) }
   }
 }
 
@@ -150,16 +169,29 @@ async function hearMessage(context: HearContext, tx: Tx, heard: HeardOf<'message
     return stopped ? {} : { whisper: 'Nothing is running in this thread.' }
   }
   if (word === 'status') return { whisper: await tellStatus(tx, heard) }
+  if (word === 'tools')
+    return { whisper: tellTools(context.policy, context.accepted(), { ...heard, agent: context.agent }) }
   if (word === 'help' || heard.text.trim() === '') return { whisper: HELP }
-  return takeUp(await takeUpMessage(tx, heard, context.agent))
+  const direct = readCall(context, heard.text)
+  if (typeof direct === 'string') return { whisper: direct }
+  return takeUp(await takeUpMessage(tx, heard, context.agent, direct))
+}
+
+/** The call that a message asks for, a sentence why it cannot be made, or undefined where it asks for something else. */
+function readCall(context: HearContext, text: string): ToolCall | string | undefined {
+  const direct = readDirect(text)
+  return typeof direct === 'object' ? callOf(direct, context.accepted()) : direct
 }
 
 function takeUp(taken: Mentioned): After {
   if (taken.outcome === 'steered' && taken.waiting) return { whisper: WAITING }
+  if (taken.outcome === 'busy') return { whisper: BUSY }
   return taken.outcome === 'created' ? { begun: taken } : {}
 }
 
-async function obey(tx: Tx, heard: HeardOf<'commanded'>): Promise<string> {
+async function obey(context: HearContext, tx: Tx, heard: HeardOf<'commanded'>): Promise<string> {
+  if (heard.word === 'tools')
+    return tellTools(context.policy, context.accepted(), { ...heard, agent: context.agent })
   if (heard.word !== 'stop') return tellStatus(tx, heard)
   const stopped = await stopMine(tx, heard)
   if (stopped === 0) return 'I am doing nothing for you in this channel.'
@@ -171,6 +203,7 @@ async function actAfter(context: HearContext, heard: Heard, after: After): Promi
   if (after.respond && heard.kind === 'commanded') {
     await quietly(context, () => context.speak.respond(heard.responseUrl, sayMessage(after.respond ?? '')))
   }
+  if (heard.kind === 'pressed') await quietly(context, async () => context.showHome?.(heard.user))
   const { decision } = after
   const told = decision ? await tellDecision(decision, context.speak.name) : after.whisper
   if (told) await quietly(context, () => whisper(context, heard, told))
@@ -184,7 +217,7 @@ function whisper(context: HearContext, heard: Heard, text: string): Promise<unkn
 }
 
 /**
- * `/quorum ask`: puts the question into the channel, as the message the answer's thread hangs on, and
+ * `/quorum ask` and `/quorum run`: puts what is asked into the channel, as the message the answer's thread hangs on, and
  * turns the command into that message. Undefined where nothing was asked or we cannot speak there.
  */
 async function postQuestion(
@@ -193,8 +226,15 @@ async function postQuestion(
   heard: HeardOf<'commanded'>,
 ): Promise<HeardOf<'message'> | undefined> {
   const { workspace, channel, user, rest } = heard
+  const text = heard.word === 'run' ? `run ${rest}` : rest
+  const wrong = heard.word === 'run' ? readCall(context, text) : undefined
+  if (typeof wrong === 'string') {
+    await context.speak.respond(heard.responseUrl, sayMessage(wrong))
+    return undefined
+  }
   try {
-    const message = sayMessage(`${await context.speak.name(user)} asks: ${rest}`)
+    const asks = heard.word === 'run' ? 'runs' : 'asks'
+    const message = sayMessage(`${await context.speak.name(user)} ${asks}: ${rest}`)
     const { ts } = await sayForSure(context, { owner: key, part: 'question', channel, message })
     return {
       kind: 'message',
@@ -202,7 +242,7 @@ async function postQuestion(
       channel,
       user,
       ts,
-      text: rest,
+      text,
       mention: true,
       forOther: false,
       dm: false,

@@ -1,7 +1,7 @@
 /** A person wrote to the agent: a new run, or a word to the run that is at work in the thread. */
 import type { HeardOf } from '../core/heard.ts'
 import { inboxKey } from '../core/heard.ts'
-import type { StepOf, Thread } from '../core/run.ts'
+import type { StepOf, Thread, ToolCall } from '../core/run.ts'
 import { isWaiting } from '../store/approvals.ts'
 import { readInbox } from '../store/inbox.ts'
 import {
@@ -21,6 +21,8 @@ export type Mentioned =
   /** `waiting`: the run will read it only when an approval is decided. */
   | { outcome: 'steered'; waiting: boolean }
   | { outcome: 'known' }
+  /** A call was asked for while another run is at work in the thread. */
+  | { outcome: 'busy' }
 
 /** The thread a message belongs to: the one it replies in, or the one it begins. */
 export function threadOf(message: {
@@ -39,8 +41,13 @@ export function keyOfMessage(of: { workspace: string; channel: string; user: str
   return inboxKey({ ...blank, workspace, channel, user, ts })
 }
 
-/** Takes up a message meant for the agent. One active run a thread: a message meanwhile steers it. */
-export async function takeUpMessage(tx: Tx, heard: HeardOf<'message'>, agent: string): Promise<Mentioned> {
+/** Takes up a message meant for the agent. One active run a thread: a message meanwhile steers it. `call`: it asks for just that. */
+export async function takeUpMessage(
+  tx: Tx,
+  heard: HeardOf<'message'>,
+  agent: string,
+  call?: ToolCall,
+): Promise<Mentioned> {
   const thread = threadOf(heard)
   if (await readInbox(tx, inboxKey({ ...heard, kind: 'deleted' }))) return { outcome: 'known' }
   const asked: StepOf<'asked'> = {
@@ -49,6 +56,7 @@ export async function takeUpMessage(tx: Tx, heard: HeardOf<'message'>, agent: st
     user: heard.user,
     text: heard.text,
     ts: heard.ts,
+    ...(call ? { call } : {}),
   }
   const place = { workspace: heard.workspace, channel: heard.channel, thread: thread.ts, message: heard.ts }
   const run = { ...place, asker: heard.user, agent, dm: heard.dm }
@@ -58,7 +66,7 @@ export async function takeUpMessage(tx: Tx, heard: HeardOf<'message'>, agent: st
     if (created) return { outcome: 'created', run: created, asked }
     if (await findRunOfMessage(tx, heard)) return { outcome: 'known' }
     const active = await lockActiveRun(tx, thread)
-    if (active) return steer(tx, active, heard)
+    if (active) return call ? { outcome: 'busy' } : steer(tx, active, heard)
   }
   throw new Error('the run of the thread ended while a message for it was taken up')
 }

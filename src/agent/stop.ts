@@ -37,6 +37,15 @@ export async function stopDeleted(tx: Tx, heard: HeardOf<'deleted'>): Promise<vo
   if (run?.active) await stopRun(tx, run, heard.user, 'the question was deleted')
 }
 
+/** The Stop of App Home: whoever asked may stop their run, and an admin any. Says whether it was stopped. */
+export async function stopPressed(tx: Tx, heard: HeardOf<'pressed'>, admin: boolean): Promise<boolean> {
+  const run = /^[0-9a-f-]{36}$/.test(heard.subject) ? await lockRun(tx, heard.subject) : undefined
+  if (!run?.active || run.workspace !== heard.workspace) return false
+  if (run.asker !== heard.user && !admin) return false
+  await stopRun(tx, run, heard.user, 'the Stop in App Home')
+  return true
+}
+
 async function stopRun(tx: Tx, run: Run, by: string, why: string): Promise<void> {
   await appendFromOutside(tx, run, { kind: 'stopped', at: new Date().toISOString(), by, why })
 }

@@ -1,19 +1,50 @@
 /** Words for the agent itself, after `/quorum` or alone in a message, and what needs nothing else to answer. */
 
 /** Words a command may begin with that something must be done for. */
-const WORDS = ['ask', 'status', 'stop']
+const WORDS = ['ask', 'run', 'tools', 'status', 'stop']
 
 export const HELP = [
   'Mention me in a channel, or write me a direct message. In a thread I am part of, just write on.',
   '`/quorum ask …` asks me here, for everyone to see.',
+  '`/quorum run server__tool {"argument": …}` runs a tool as it is written, by the same rules and approvals. `/quorum tools` lists them.',
   '`/quorum status` shows what I am doing for you.',
-  '`/quorum stop` stops what I am doing for you in this channel. In a thread, where commands do not work: `@quorum stop`.',
+  '`/quorum stop` stops what I am doing for you in this channel. In a thread, where commands do not work: `@quorum stop`, `@quorum run …`.',
 ].join('\n')
 
 /** The word in a message that holds nothing else; undefined where it is a question. */
-export function readWord(text: string): 'status' | 'stop' | 'help' | undefined {
+export function readWord(text: string): 'status' | 'stop' | 'help' | 'tools' | undefined {
   const word = text.trim().toLowerCase().replace(/[.!]$/, '')
-  return word === 'stop' || word === 'status' || word === 'help' ? word : undefined
+  return word === 'stop' || word === 'status' || word === 'help' || word === 'tools' ? word : undefined
+}
+
+/** What is written after `run`: the tool by its name, and the arguments as a JSON text. */
+export type Direct = { tool: string; args: unknown }
+
+const DIRECT = /^run\s+([A-Za-z0-9_.-]{1,64}__[A-Za-z0-9_.-]{1,128})(?:\s+([\s\S]*))?$/i
+
+/** The call in a message that asks for exactly one; undefined where it is anything else, as "run the tests, please". */
+export function readDirect(text: string): Direct | string | undefined {
+  const [, tool, json = ''] = DIRECT.exec(text.trim()) ?? []
+  if (tool === undefined) return undefined
+  const args = readArguments(json.trim())
+  return args === undefined ? `The arguments of ${tool} are not a JSON object. ${EXAMPLE}` : { tool, args }
+}
+
+const EXAMPLE = 'Write them as {"name": "value"}.'
+
+/** JSON as people type it in Slack: in code marks, with the quotes that Slack makes typographic. */
+function readArguments(text: string): object | undefined {
+  const plain = text.replace(/^```(?:json)?\s*([\s\S]*?)\s*```$/, '$1').replace(/^`([\s\S]*)`$/, '$1')
+  if (plain === '') return {}
+  for (const one of [plain, plain.replace(/[“”„]/g, '"')]) {
+    try {
+      const value: unknown = JSON.parse(one)
+      return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined
+    } catch {
+      // Perhaps with the other quotes.
+    }
+  }
+  return undefined
 }
 
 /** What a command is answered with at once, where it needs nothing else; undefined where something must be done. */
@@ -22,6 +53,12 @@ export function answerAtOnce(command: { word: string; rest: string }): string | 
   if (!WORDS.includes(command.word)) return `I do not know that word.\n${HELP}`
   if (command.word === 'ask' && command.rest.trim() === '') {
     return 'Ask what? Write `/quorum ask` and then your question.'
+  }
+  if (command.word === 'run') {
+    const direct = readDirect(`run ${command.rest}`)
+    if (direct === undefined)
+      return `Run what? Write \`/quorum run server__tool\` and its arguments. ${EXAMPLE}`
+    if (typeof direct === 'string') return direct
   }
   return undefined
 }

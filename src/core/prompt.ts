@@ -75,6 +75,9 @@ function tellSteps(steps: readonly Numbered[]): ChatMessage[] {
         ...(step.calls.length ? { calls: step.calls } : {}),
       })
     } else if (step.kind === 'proposed' && step.replaces === undefined) {
+      // A call that the person asked for themselves stands there as if the model had made it.
+      if (step.call.id === asked.call?.id)
+        messages.push({ role: 'assistant', content: '', calls: [step.call] })
       messages.push({ role: 'tool', call: step.call.id, content: tellChain(steps, step) })
     }
   }

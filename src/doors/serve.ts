@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http'
 import { advance } from '../agent/advance.ts'
 import { forgetHandled, type HearContext, handleHeard, handleWaiting, takeIn } from '../agent/hear.ts'
+import { type HomeContext, homeOf } from '../agent/home.ts'
 import { checkModal, openModal } from '../agent/modal.ts'
 import { openNotices } from '../agent/notice.ts'
 import { remember } from '../agent/remember.ts'
@@ -9,10 +10,9 @@ import { type Repeating, repeat } from '../agent/repeat.ts'
 import { openWorker, type Worker } from '../agent/work.ts'
 import { inboxKey } from '../core/heard.ts'
 import type { Queue } from '../queue/open.ts'
-import { homeView } from '../slack/blocks/say.ts'
 import { openSlack, type Slack } from '../slack/listen.ts'
 import { openSpeaker, type Speak } from '../slack/speak.ts'
-import { namesOf } from '../tools/pins.ts'
+import { catalogueOf, namesOf } from '../tools/pins.ts'
 import { askHealth, type Check, openHealth } from '../web/health.ts'
 import type { Engines } from './engines.ts'
 
@@ -121,7 +121,7 @@ async function listen(
   poke: () => void,
   checks: Check[],
 ): Promise<{ slack: Slack; start(): Promise<void>; close(graceMs: number): Promise<void> }> {
-  const { env, home, store, tools, log } = engines
+  const { env, home, store, tools, lock, log } = engines
   const pool = store.pool
   const slack = await openSlack(
     { ...slackAt, host: env.HOST, port: env.PORT, log, customRoutes: healthRoutes(checks) },
@@ -130,7 +130,7 @@ async function listen(
       handle: (heard) => handleHeard(context, inboxKey(heard), heard),
       open: (button, subject, viewer) => openModal(context, button, subject, viewer),
       check: (heard) => checkModal(context, heard),
-      home: async () => homeView(await slack.speak.name(slack.identity.botUser)),
+      home: (user) => homeOf(homeContext, user),
     },
   )
   const { workspace } = slack.identity
@@ -141,8 +141,19 @@ async function listen(
     agent: firstAgent(engines).name,
     policy: home.policy,
     catalogue: tools.catalogue,
+    accepted: () => catalogueOf(lock()),
+    showHome: async (user) => slack.speak.publishHome(user, await homeOf(homeContext, user)),
     poke,
     log,
+  }
+  const homeContext: HomeContext = {
+    pool,
+    workspace,
+    self: slack.identity.botUser,
+    policy: home.policy,
+    speak: slack.speak,
+    health: tools.health,
+    connections: async () => [],
   }
   const turns: Repeating[] = []
   checks.push({

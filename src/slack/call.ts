@@ -17,6 +17,7 @@ export const METHODS = {
   'auth.test': { scopes: [], safe: true },
   'chat.postMessage': { scopes: ['chat:write'], safe: false },
   'chat.update': { scopes: ['chat:write'], safe: true },
+  'chat.getPermalink': { scopes: [], safe: true },
   'chat.postEphemeral': { scopes: ['chat:write'], safe: false },
   'files.getUploadURLExternal': { scopes: ['files:write'], safe: true },
   'files.completeUploadExternal': { scopes: ['files:write'], safe: false },

@@ -1,5 +1,6 @@
 /** Everything the agent says to Slack. */
 import type { View } from '@slack/types'
+import { z } from 'zod'
 import { type Call, openCalls } from './call.ts'
 import { slackWord } from './faults.ts'
 import { type Identity, identify, webClient } from './identify.ts'
@@ -23,6 +24,8 @@ export type Speak = People & {
   update(channel: string, ts: string, message: Message, options?: SayOptions): Promise<'sent' | 'dropped'>
   /** Only `user` sees it, until they reload. */
   whisper(channel: string, user: string, thread: string | undefined, message: Message): Promise<void>
+  /** The address of a message; undefined where Slack does not tell. */
+  permalink(channel: string, ts: string): Promise<string | undefined>
   /** Answers a command or a click at the address Slack gave with it; only the person sees it, unless `replace`. */
   respond(url: string, message: Message, options?: { replace?: boolean }): Promise<void>
   /** The ts of our message with this metadata, if it was posted. Looks at the 1,000 oldest replies, or the 100 newest messages of a channel. */
@@ -82,6 +85,14 @@ function speakWith(call: Call, identity: Identity, settings: SpeakerSettings): S
       const args = { channel, user, ...(thread ? { thread_ts: thread } : {}) }
       const { metadata: _, ...rest } = message
       await say('chat.postEphemeral', args, rest)
+    },
+    permalink: async (channel, ts) => {
+      try {
+        const answer = await call('chat.getPermalink', { channel, message_ts: ts })
+        return z.object({ permalink: z.string() }).parse(answer).permalink
+      } catch {
+        return undefined
+      }
     },
     respond: (url, message, options = {}) => respond(url, message, { ...options, apiUrl }),
     openView: async (trigger, view) => {

@@ -163,6 +163,16 @@ export async function voidApprovals(tx: Db, run: string): Promise<void> {
   )
 }
 
+/** Approvals of a workspace that wait for somebody to decide, the first to expire first. */
+export async function readPending(db: Db, workspace: string, limit: number): Promise<Approval[]> {
+  const found = await db.query<Approval>(
+    `select ${COLUMNS} from approvals where workspace = $1 and state = 'pending' and expires_at > now()
+     order by expires_at limit $2`,
+    [workspace, limit],
+  )
+  return found.rows
+}
+
 /** Whether a run waits for somebody to decide. */
 export async function isWaiting(db: Db, run: string): Promise<boolean> {
   const found = await db.query(

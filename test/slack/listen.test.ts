@@ -4,8 +4,8 @@ import type { Heard } from '../../src/core/heard.ts'
 import { inboxKey } from '../../src/core/heard.ts'
 import { openWorkspace, type Workspace } from '../../src/demo/workspace/open.ts'
 import { cardMessage } from '../../src/slack/blocks/card.ts'
+import { homeView } from '../../src/slack/blocks/home.ts'
 import { planMessage } from '../../src/slack/blocks/plan.ts'
-import { homeView } from '../../src/slack/blocks/say.ts'
 import { traceView } from '../../src/slack/blocks/trace.ts'
 import type { SlackSettings } from '../../src/slack/line.ts'
 import { openSlack, type Slack, type SlackHandlers } from '../../src/slack/listen.ts'
@@ -32,7 +32,7 @@ const handlers: SlackHandlers = {
   },
   open: async (_, run) => (run === 'run-1' ? traceView(run, []) : `There is no run ${run}.`),
   check: async () => undefined,
-  home: async () => homeView('quorum'),
+  home: async () => homeView({ name: 'quorum', runs: [], approvals: [], connections: [], servers: [] }),
 }
 
 async function connect(mode: 'socket' | 'http'): Promise<void> {

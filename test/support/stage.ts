@@ -24,7 +24,8 @@ export type StageOptions = {
   policy?: Record<string, unknown>
   servers?: Record<string, ToolServer>
   /** What is accepted; everything the servers list where it is left out. */
-  lock?: Lock
+  lock?: () => Lock
+  admins?: string[]
   maxTurns?: number
   /** Timers of the pool, as models.yaml writes them. */
   timers?: { firstToken?: string; idle?: string; total?: string }
@@ -63,7 +64,8 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const workspace = opened.use(await openWorkspace(options.http ? { eventsUrl: 'http://127.0.0.1:9/' } : {}))
   const store = opened.use(await openTestStore())
   const lines: string[] = []
-  const lock = options.lock ?? (await acceptAll(options.servers ?? {}))
+  const accepted = await acceptAll(options.servers ?? {})
+  const lock = options.lock ?? (() => accepted)
   const own = `test-${randomUUID()}`
   const engines: Engines = {
     env: Env.parse({
@@ -79,10 +81,8 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
       { model: 'test', replicas: [model.url], ...(options.timers ? { timers: options.timers } : {}) },
       {},
     ),
-    tools: opened.use(
-      openTools(options.servers ?? {}, { env: process.env, cwd: process.cwd(), lock: () => lock }),
-    ),
-    lock: () => lock,
+    tools: opened.use(openTools(options.servers ?? {}, { env: process.env, cwd: process.cwd(), lock })),
+    lock,
     embedder: openEmbedder({ url: model.url, model: 'test-embed', dimensions: 8 }, {}),
     strategy: await prepareSearch(store.pool),
     log: (level, message, fields) => {
@@ -159,7 +159,7 @@ function homeOf(options: StageOptions): Home {
     dir: process.cwd(),
     agents: [{ ...agent, instructions: 'You are a teammate.' }],
     servers: options.servers ?? {},
-    policy: PolicyFile.parse({ tools: options.policy ?? {} }),
+    policy: PolicyFile.parse({ tools: options.policy ?? {}, admins: options.admins ?? [] }),
     written: options.servers ?? {},
     lock: undefined,
     models: undefined,

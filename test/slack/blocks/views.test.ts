@@ -2,8 +2,9 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { plan } from '../../../src/core/plan.ts'
 import type { Step } from '../../../src/core/run.ts'
+import { homeView } from '../../../src/slack/blocks/home.ts'
 import { planMessage } from '../../../src/slack/blocks/plan.ts'
-import { homeView, sayMessage } from '../../../src/slack/blocks/say.ts'
+import { sayMessage } from '../../../src/slack/blocks/say.ts'
 import { traceView } from '../../../src/slack/blocks/trace.ts'
 import { everyObject, expectHarmless, expectHarmlessView, hostileText } from '../../support/slack-blocks.ts'
 
@@ -140,7 +141,16 @@ test('whatever stands in a run: the plan, the trace and a sentence are harmless'
         expectHarmless(planMessage(plan(steps.slice(0, end)), 'run-1'))
       expectHarmlessView(traceView(a, steps))
       expectHarmless(sayMessage(a || '-', { run: 'r', part: 'p' }))
-      expectHarmlessView(homeView(a, [b]))
+      const row = { server: a, title: b, per: 'user', state: 'expired', url: b } as const
+      expectHarmlessView(
+        homeView({
+          name: a,
+          runs: Array.from({ length: 20 }, () => ({ run: b || 'r', title: a, state: b })),
+          approvals: Array.from({ length: 20 }, () => ({ tool: a, asker: b, expires: at, link: b })),
+          connections: Array.from({ length: 20 }, () => ({ ...row, server: a || 's' })),
+          servers: Array.from({ length: 20 }, () => ({ server: a, ready: false, said: b })),
+        }),
+      )
     }),
     { numRuns: 100 },
   )

@@ -1,0 +1,123 @@
+/** App Home: what is under way for a person, what waits for them, what they connected, and how the tools are. */
+import type { HomeView, KnownBlock, RichTextElement } from '@slack/types'
+import { toolName } from '../../core/plan.ts'
+import { moment, person, rich, section, text } from './elements.ts'
+import { clean, cut, webAddress } from './text.ts'
+
+/** What a person's Home shows. Everything but `name` may be empty. */
+export type HomeParts = {
+  /** Our own name. */
+  name: string
+  runs: readonly { run: string; title: string; state: string }[]
+  /** Approvals that wait for this person; `link` leads to the card, where everybody sees the decision. */
+  approvals: readonly { tool: string; asker: string; expires: string; link?: string | undefined }[]
+  connections: readonly {
+    server: string
+    title: string
+    per: 'user' | 'workspace'
+    state: 'connected' | 'not-connected' | 'expired'
+    url?: string | undefined
+  }[]
+  servers: readonly { server: string; ready: boolean; said: string }[]
+}
+
+/** Rows of one part at most: Slack takes 100 blocks. */
+const MOST = 10
+
+/** The Home tab. Nothing in it can ping; its links are Slack's own and those for connecting an account. */
+export function homeView(parts: HomeParts): HomeView {
+  const name = flat(parts.name, 140) || 'Quorum'
+  const blocks: KnownBlock[] = [
+    header(name),
+    words(
+      `Mention @${name} in a channel, or write to it under Messages. It answers from your team's knowledge, with its sources.`,
+    ),
+    words('It asks in the thread before it changes anything; whoever may decide presses Approve or Deny.'),
+    words('/quorum ask, run, tools, status, stop and help work in every channel.'),
+    ...part('Under way for you', parts.runs, runRow),
+    ...part('Waiting for your decision', parts.approvals, approvalRow),
+    ...part('Accounts', parts.connections, connectionRow),
+    ...part('Tools', parts.servers, serverRow),
+  ]
+  return { type: 'home', blocks }
+}
+
+function part<T>(title: string, rows: readonly T[], row: (one: T) => KnownBlock[]): KnownBlock[] {
+  if (rows.length === 0) return []
+  const shown = rows.slice(0, MOST).flatMap(row)
+  const more = rows.length - MOST
+  return [header(title), ...shown, ...(more > 0 ? [words(`and ${more} more`)] : [])]
+}
+
+function runRow({ run, title, state }: HomeParts['runs'][number]): KnownBlock[] {
+  return [
+    rich(section(text(`“${flat(title, 120)}” `), text(flat(state, 120), { italic: true }))),
+    actions([button('stop', 'Stop', run, 'danger')]),
+  ]
+}
+
+function approvalRow({ tool, asker, expires, link }: HomeParts['approvals'][number]): KnownBlock[] {
+  const elements: RichTextElement[] = [
+    text(toolName(tool, true), { code: true }),
+    text(', asked for by '),
+    person(asker),
+    text(' · until '),
+    moment(expires),
+  ]
+  const address = link && webAddress(link)
+  return [rich(section(...elements, ...(address ? [text(' · '), open(address)] : [])))]
+}
+
+function open(url: string): RichTextElement {
+  return { type: 'link', url, text: 'Open the card' }
+}
+
+const STATES = {
+  connected: 'connected',
+  'not-connected': 'not connected',
+  expired: 'has expired; connect it again',
+}
+
+function connectionRow(one: HomeParts['connections'][number]): KnownBlock[] {
+  const whose = one.per === 'workspace' ? ', for everybody' : ''
+  const address = one.url ? webAddress(one.url) : undefined
+  const buttons = [
+    ...(address ? [{ ...button('link', 'Connect', one.server), url: address }] : []),
+    ...(one.state === 'not-connected' ? [] : [button('disconnect', 'Disconnect', one.server)]),
+  ]
+  const line = rich(
+    section(text(flat(one.title, 60), { bold: true }), text(`${whose}: ${STATES[one.state]}`)),
+  )
+  return [line, ...(buttons.length > 0 ? [actions(buttons)] : [])]
+}
+
+function serverRow({ server, ready, said }: HomeParts['servers'][number]): KnownBlock[] {
+  const mark = ready ? 'ready' : 'not there'
+  return [rich(section(text(flat(server, 60), { code: true }), text(` ${mark}: ${flat(said, 200)}`)))]
+}
+
+function button(action: string, label: string, value: string, style?: 'danger') {
+  return {
+    type: 'button' as const,
+    action_id: action,
+    value: value.slice(0, 2000),
+    ...(style ? { style } : {}),
+    text: { type: 'plain_text' as const, text: label, emoji: false },
+  }
+}
+
+function actions(elements: ReturnType<typeof button>[]): KnownBlock {
+  return { type: 'actions', elements }
+}
+
+function header(title: string): KnownBlock {
+  return { type: 'header', text: { type: 'plain_text', text: title, emoji: false } }
+}
+
+function words(sentence: string): KnownBlock {
+  return rich(section(text(sentence)))
+}
+
+function flat(said: string, most: number): string {
+  return cut(clean(said).replaceAll('\n', ' ').trim(), most)
+}

@@ -213,9 +213,9 @@ async function examineEmbeddings(home: Home | undefined): Promise<Finding> {
 async function* examineTools(home: Home): AsyncGenerator<Finding> {
   await using tools = openTools(home.servers, { env: process.env, cwd: home.dir, policy: home.policy })
   await tools.catalogue()
-  for (const { server, state, tools: count, why } of tools.health()) {
+  for (const { server, state, tools: count, era, why } of tools.health()) {
     const about = `tool ${server}`
-    if (state === 'ready') yield { mark: 'ok', about, said: `${count} tools` }
+    if (state === 'ready') yield { mark: 'ok', about, said: `${count} tools, MCP ${era}` }
     else yield { mark: 'bad', about, said: why ?? state, help: 'Look at this server in mcp.json.' }
   }
 }

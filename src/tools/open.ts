@@ -1,7 +1,7 @@
 /** The tools of a home: every server of mcp.json behind one catalogue. */
 import type { CatalogueTool, ToolOutcome } from '../core/catalogue.ts'
 import type { ToolServer } from '../core/home.ts'
-import { reachOf } from '../core/reach.ts'
+import { limitsOf, reachOf } from '../core/reach.ts'
 import type { Policy } from '../core/rules.ts'
 import type { Accepted } from './accept.ts'
 import { type CallOptions, callTool, STOPPED_EARLY, unlessAborted } from './call.ts'
@@ -46,11 +46,12 @@ export function openTools(
   options: { env: Environment; cwd: string; policy?: Policy; onChange?: () => void; log?: Log },
 ): Tools {
   const { env, cwd, policy, onChange = () => {}, log = () => {} } = options
+  const bounds = (names: readonly string[]) => (policy ? limitsOf(policy, names) : {})
   const connections = Object.entries(servers)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, server]) => {
       const reach = policy ? reachOf(policy, name) : { limits: {} }
-      return openConnection(name, server, { env, cwd, reach, onChange, log })
+      return openConnection(name, server, { env, cwd, reach, limitsOf: bounds, onChange, log })
     })
 
   const killAll = () => {

@@ -216,7 +216,7 @@ async function* examineTools(home: Home): AsyncGenerator<Finding> {
   await using tools = openTools(home.servers, options)
   const catalogue = await tools.catalogue()
   const withdrawn = tools.withdrawn()
-  for (const { server, state, why } of tools.health()) {
+  for (const { server, state, era, why } of tools.health()) {
     const about = `tool ${server}`
     const count = catalogue.filter((tool) => tool.server === server).length
     const waiting = withdrawn.filter((one) => one.server === server)
@@ -228,7 +228,7 @@ async function* examineTools(home: Home): AsyncGenerator<Finding> {
       yield { mark: 'bad', about, said: why ?? state, help: 'Look at this server in mcp.json.' }
     else if (waiting.length > 0)
       yield { mark: 'warn', about, said: `${count} tools; ${waiting.length} new, changed or gone`, help }
-    else yield { mark: 'ok', about, said: `${count} tools` }
+    else yield { mark: 'ok', about, said: `${count} tools, MCP ${era}` }
   }
 }
 

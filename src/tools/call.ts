@@ -4,7 +4,8 @@ import type { ToolOutcome } from '../core/catalogue.ts'
 import { Fault } from '../core/fault.ts'
 import type { Accepted } from './accept.ts'
 import { type Connection, connected, hangUp } from './connection.ts'
-import type { Line } from './dial.ts'
+import { type Line, MAX_BYTES } from './dial.ts'
+import { type Progress, throttled } from './progress.ts'
 import { cutText, renderResult } from './render.ts'
 import { settleError } from './settle.ts'
 
@@ -12,6 +13,9 @@ import { settleError } from './settle.ts'
 const CALL_MS = 60_000
 /** How long it may take in all, however much progress it reports. */
 const TOTAL_MS = 10 * 60_000
+
+/** How long a call may wait for others at the same server, in milliseconds. */
+const WAIT_MS = 2 * 60_000
 
 /** Said of a call that was stopped before anything was sent. */
 export const STOPPED_EARLY = 'The call was stopped before it began.'
@@ -22,8 +26,12 @@ export type CallOptions = {
   signal: AbortSignal
   /** How long the tool may be silent, in milliseconds; a minute, or what mcp.json says, where it is left out. */
   timeoutMs?: number
+  /** Largest result that is read, in bytes; 8 MB where it is left out, and never more. */
+  resultBytes?: number
   /** What was decided on: the call is refused where the tool or its server is something else by now. */
   expect?: { definitionHash: string; serverHash: string }
+  /** Told at most twice a second; the words are one line, cut and without characters that could hide something. */
+  onProgress?: ((progress: Progress) => void) | undefined
 }
 
 /**
@@ -53,19 +61,40 @@ async function settle(
   if (typeof (args ?? {}) !== 'object' || Array.isArray(args)) {
     return failed('The arguments must be one JSON object.')
   }
-  let line: Line
+  let endTurn: (() => void) | undefined
   try {
-    line = await unlessAborted(connected(connection), options.signal)
+    endTurn = await connection.turns.take(options.signal, WAIT_MS)
+    const line = await unlessAborted(connected(connection), options.signal)
+    return await sendKnown(connection, line, name, (args ?? {}) as Record<string, unknown>, options)
   } catch (error) {
     if (options.signal.aborted) return failed(STOPPED_EARLY)
     if (error instanceof Fault) return failed(error.message)
     throw error
+  } finally {
+    endTurn?.()
   }
+}
+
+async function sendKnown(
+  connection: Connection,
+  line: Line,
+  name: string,
+  args: Record<string, unknown>,
+  options: CallOptions,
+): Promise<Ended> {
   // Only now: a server that was started again may list other tools than before.
   const tool = connection.tools.find((one) => one.name === name)
   const refused = tool ? differs(tool, options.expect) : `There is no tool called "${name}" any more.`
   if (!tool || refused) return failed(refused ?? '')
-  return send(connection, line, tool, (args ?? {}) as Record<string, unknown>, options)
+  const limits = connection.options.limitsOf([tool.name, `${tool.server}__${tool.tool}`])
+  const timeoutMs = least(options.timeoutMs, limits.timeoutMs, connection.config.timeoutMs) ?? CALL_MS
+  const resultBytes = least(options.resultBytes, limits.resultBytes) ?? MAX_BYTES
+  return send(connection, line, tool, args, { ...options, timeoutMs, resultBytes })
+}
+
+function least(...values: (number | undefined)[]): number | undefined {
+  const given = values.filter((value) => value !== undefined)
+  return given.length > 0 ? Math.min(...given) : undefined
 }
 
 function differs(tool: Accepted, expect: CallOptions['expect']): string | undefined {
@@ -97,12 +126,13 @@ async function send(
   line: Line,
   tool: Accepted,
   args: Record<string, unknown>,
-  options: CallOptions,
+  options: CallOptions & { timeoutMs: number; resultBytes: number },
 ): Promise<Ended> {
   const { name } = connection
-  const silence = options.timeoutMs ?? connection.config.timeoutMs ?? CALL_MS
+  const silence = options.timeoutMs
   const total = Math.max(TOTAL_MS, silence)
   const late = AbortSignal.timeout(total)
+  const progress = throttled((told) => options.onProgress?.(masked(connection, told)))
   try {
     const result = await line.client.callTool(
       { name: tool.tool, arguments: args },
@@ -110,13 +140,14 @@ async function send(
         signal: AbortSignal.any([options.signal, late]),
         timeout: silence,
         resetTimeoutOnProgress: true,
-        onprogress: () => {},
+        onprogress: progress.hear,
         // With a definition of our own the library neither sends twice nor judges the result after the fact.
         toolDefinition: withoutOutputSchema(tool.definition),
       },
     )
     connection.usedAt = Date.now()
-    return { outcome: result.isError ? 'failed' : 'succeeded', text: renderResult(result as CallToolResult) }
+    const outcome = result.isError ? 'failed' : 'succeeded'
+    return { outcome, text: readable(name, result as CallToolResult, options.resultBytes) }
   } catch (error) {
     if (options.signal.aborted) return unknown(`The call of ${name} was stopped while it ran.`)
     if (late.aborted) return unknown(`${name} did not finish within ${seconds(total)}.`)
@@ -124,7 +155,21 @@ async function send(
     const settled = settleError(error, name, line.ended())
     if (settled.broken && connection.line === line) hangUp(connection, line.ended() ?? settled.text)
     return settled
+  } finally {
+    progress.end()
   }
+}
+
+function readable(name: string, result: CallToolResult, most: number): string {
+  const { content, structuredContent } = result
+  const size = Buffer.byteLength(JSON.stringify({ content, structuredContent }))
+  if (size <= most) return renderResult(result)
+  const bytes = (count: number) => `${count.toLocaleString('en')} bytes`
+  return `(${name} answered with ${bytes(size)}, more than the ${bytes(most)} it may; that was not read.)`
+}
+
+function masked(connection: Connection, told: Progress): Progress {
+  return told.message === undefined ? told : { ...told, message: connection.mask(told.message) }
 }
 
 function withoutOutputSchema(definition: Accepted['definition']): Accepted['definition'] {

@@ -1,13 +1,15 @@
 /** One tool server: connected when first needed, and again after it broke. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { PriorDiscovery } from '@modelcontextprotocol/client'
 import { Fault } from '../core/fault.ts'
 import type { ToolServer } from '../core/home.ts'
-import type { Reach } from '../core/reach.ts'
+import type { Limits, Reach } from '../core/reach.ts'
 import { type Accepted, acceptTools } from './accept.ts'
 import { serverHash } from './bind.ts'
 import { dial, type Line, type Log, listTools } from './dial.ts'
 import { type Environment, expandServer } from './expand.ts'
 import { describe } from './settle.ts'
+import { openTurns, type Turns } from './turns.ts'
 
 /** The longest pause before a failing server is tried again; the pauses double up to it, in milliseconds. */
 const LONGEST_PAUSE_MS = 60_000
@@ -16,19 +18,41 @@ const GOOD_MS = 30_000
 /** A session that rested this long is asked whether it still exists before a call is risked on it. */
 const RESTED_MS = 10_000
 
+/** Calls at once where no rule says. */
+const AT_ONCE = 4
+/** The tools of a server that tells of changes without end are listed this often at most, in milliseconds. */
+const RELIST_MS = 1_000
+
 /** What is known of one server, for people who look after it. */
 export type Health = {
   server: string
   state: 'idle' | 'connecting' | 'ready' | 'failed'
   tools: number
+  /** Why it is away. */
   why?: string
+  /** Which revision of MCP it speaks, while it is connected. */
+  era?: string
+  /** Calls that run, and calls that wait for their turn. */
+  running: number
+  waiting: number
+  /** How often it had to be connected to again. */
+  restarts: number
+  /** How long until it is tried again, in milliseconds, while it is away. */
+  retryMs?: number
 }
 
 /** One server and what became of it so far. Changed by the functions of this file only. */
 export type Connection = {
   readonly name: string
   readonly config: ToolServer
-  readonly options: { env: Environment; cwd: string; reach: Reach; log: Log }
+  readonly options: {
+    env: Environment
+    cwd: string
+    reach: Reach
+    /** What bounds one tool, by the names it is judged by. */
+    limitsOf: (names: readonly string[]) => Limits
+    log: Log
+  }
   line?: Line | undefined
   opening?: Promise<Line> | undefined
   /** Ends what is being started or runs, at once. */
@@ -45,6 +69,12 @@ export type Connection = {
   openedAt: number
   usedAt: number
   why?: string | undefined
+  /** How often it was connected to. */
+  connects: number
+  /** Who calls, and who waits. */
+  readonly turns: Turns
+  /** Listing again is under way; `again` where the tools changed once more meanwhile. */
+  relisting?: { again: boolean } | undefined
   closed: boolean
 }
 
@@ -62,6 +92,8 @@ export function openConnection(name: string, config: ToolServer, options: Connec
     retryAt: 0,
     openedAt: 0,
     usedAt: 0,
+    connects: 0,
+    turns: openTurns(name, options.reach.limits.atOnce ?? AT_ONCE),
     closed: false,
   }
 }
@@ -101,9 +133,20 @@ export async function closeConnection(connection: Connection): Promise<void> {
 }
 
 export function health(connection: Connection): Health {
-  const { name, line, opening, why, tools } = connection
+  const { name, line, opening, why, tools, turns, connects, retryAt } = connection
   const state = line ? 'ready' : opening ? 'connecting' : why === undefined ? 'idle' : 'failed'
-  return { server: name, state, tools: tools.length, ...(why === undefined || line ? {} : { why }) }
+  const era = line?.client.getNegotiatedProtocolVersion()
+  const away = line ? undefined : why
+  return {
+    server: name,
+    state,
+    tools: tools.length,
+    running: turns.running(),
+    waiting: turns.waiting(),
+    restarts: Math.max(0, connects - 1),
+    ...(era !== undefined && { era }),
+    ...(away !== undefined && { why: away, retryMs: Math.max(0, retryAt - Date.now()) }),
+  }
 }
 
 async function connect(connection: Connection): Promise<Line> {
@@ -141,6 +184,7 @@ function watch(connection: Connection, line: Line): void {
   connection.line = line
   connection.era = line.era
   connection.why = undefined
+  connection.connects++
   connection.openedAt = connection.usedAt = Date.now()
   line.client.onclose = () => {
     if (connection.line !== line) return
@@ -182,8 +226,21 @@ async function awake(connection: Connection, line: Line): Promise<Line> {
 }
 
 async function relist(connection: Connection): Promise<void> {
-  const { line } = connection
-  if (!line) return
+  if (connection.relisting) {
+    connection.relisting.again = true
+    return
+  }
+  const listing = { again: true }
+  connection.relisting = listing
+  while (listing.again && connection.line) {
+    listing.again = false
+    await listOnce(connection, connection.line)
+    if (connection.line) await sleep(RELIST_MS, undefined, { ref: false })
+  }
+  connection.relisting = undefined
+}
+
+async function listOnce(connection: Connection, line: Line): Promise<void> {
   try {
     take(connection, await listTools(line.client))
   } catch (error) {

@@ -16,7 +16,7 @@ import { describe } from './settle.ts'
 import { stdioTransport } from './stdio.ts'
 
 /** Largest answer that is read, in bytes. */
-const MAX_BYTES = 8 * 1024 * 1024
+export const MAX_BYTES = 8 * 1024 * 1024
 const CONNECT_MS = 30_000
 const PROBE_MS = 10_000
 

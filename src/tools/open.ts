@@ -2,7 +2,7 @@
 import type { CatalogueTool, ToolOutcome } from '../core/catalogue.ts'
 import type { ToolServer } from '../core/home.ts'
 import type { Lock } from '../core/lock.ts'
-import { reachOf } from '../core/reach.ts'
+import { limitsOf, reachOf } from '../core/reach.ts'
 import type { Policy } from '../core/rules.ts'
 import type { Accepted } from './accept.ts'
 import { serverHash } from './bind.ts'
@@ -61,15 +61,20 @@ export type ToolsOptions = {
 /** Opens the tools of a home. Nothing is started before the first use. */
 export function openTools(servers: Record<string, ToolServer>, options: ToolsOptions): Tools {
   const { env, cwd, policy, lock, written = servers, log = () => {} } = options
+  const bounds = (names: readonly string[]) => (policy ? limitsOf(policy, names) : {})
   const connections = Object.entries(servers)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, server]) => {
       const reach = policy ? reachOf(policy, name) : { limits: {} }
-      return openConnection(name, server, { env, cwd, reach, log })
+      return openConnection(name, server, { env, cwd, reach, limitsOf: bounds, log })
     })
   const configOf = (name: string) => serverHash(name, written[name])
-  const held = (one: Connection) =>
-    lock ? holdAgainst(lock(), one.name, configOf(one.name), one.tools) : { tools: one.tools, withdrawn: [] }
+  const held = (one: Connection) => {
+    const listed = { tools: one.tools, withdrawn: [] }
+    const { tools, withdrawn } = lock ? holdAgainst(lock(), one.name, configOf(one.name), one.tools) : listed
+    // Of the accepted ones: else a server could push them out with names of its own.
+    return { tools: tools.slice(0, one.options.reach.limits.tools), withdrawn }
+  }
   const isOpen = (one: Connection) => !lock || isAcceptedServer(lock(), one.name, configOf(one.name))
   const offered = (some: Connection[]) => unique(some.filter(isOpen).flatMap((one) => held(one).tools))
 

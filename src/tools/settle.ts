@@ -6,6 +6,7 @@ import {
   SdkHttpError,
   UnauthorizedError,
 } from '@modelcontextprotocol/client'
+import { Fault } from '../core/fault.ts'
 import { lostWhy } from './lost.ts'
 
 /** `broken`: the connection, and with it every other call on it, is of no further use. */
@@ -43,6 +44,8 @@ export function settleError(error: unknown, server: string, why?: string): Settl
   if (lost === 'oversized') return unknown(`${server} answered with more than 8 MB, which was not read.`)
   const cut = `The connection to ${server} was lost before an answer came${why ? `: ${why}` : ''}.`
   if (lost === 'dropped') return unknown(cut)
+  // Of the guard, or of signing in: nothing has left.
+  if (error instanceof Fault) return failed(`${server} cannot be reached: ${error.message}.`)
   if (error instanceof ProtocolError) return failed(`${server} refused the call: ${error.message}`)
   if (error instanceof UnauthorizedError) return failed(`${server} asks for other credentials.`, true)
   if (error instanceof SdkHttpError) {

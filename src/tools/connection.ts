@@ -151,7 +151,7 @@ async function connect(connection: Connection): Promise<Line> {
   const { name, config, options } = connection
   let line: Line | undefined
   try {
-    const expanded = expandServer(config, options.env, options.cwd)
+    const expanded = expandServer(config, options.env, options.cwd, options.reach.env)
     connection.mask = expanded.mask
     line = await dial(expanded, connection.era, {
       server: name,

@@ -32,6 +32,12 @@ export type Agent = z.infer<typeof AgentFront> & { instructions: string }
 
 const environment = z.record(z.string(), z.string())
 
+/** What a server in a sandbox may do all the same; `write` is relative to the home. */
+const ToolSandbox = z.strictObject({
+  write: z.array(z.string().min(1, 'a directory')).default([]),
+  network: z.boolean().default(false),
+})
+
 /**
  * One MCP server, as other hosts write it. `${NAME}` comes from the environment: in `command`, `args`, `cwd`
  * and `url` when the home is read, in the values of `env` and `headers`, which may be secret, when the server is used.
@@ -43,6 +49,9 @@ export const ToolServer = z.union([
     args: z.array(z.string()).default([]),
     env: environment.default({}),
     cwd: z.string().optional(),
+    sandbox: z
+      .union([z.literal(true), ToolSandbox], 'true, or { "write": [directories], "network": true }')
+      .optional(),
     timeoutMs: z.int().min(1).optional(),
   }),
   z.strictObject({

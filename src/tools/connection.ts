@@ -153,7 +153,7 @@ async function connect(connection: Connection): Promise<Line> {
   const { name, config, options } = connection
   let line: Line | undefined
   try {
-    const expanded = expandServer(config, options.env, options.cwd)
+    const expanded = expandServer(config, options.env, options.cwd, options.reach.env)
     connection.mask = expanded.mask
     line = await dial(expanded, connection.era, {
       server: name,
@@ -257,6 +257,8 @@ function take(connection: Connection, definitions: Parameters<typeof acceptTools
   const { tools, refused } = acceptTools(name, serverHash(name, config), definitions)
   for (const why of refused)
     options.log('warn', 'a tool is refused', { server: name, why: connection.mask(why) })
+  const most = options.reach.limits.tools ?? tools.length
+  if (tools.length > most) options.log('warn', 'tools beyond the limit are left out', { server: name, most })
   connection.tools = tools
   connection.asked = true
 }

@@ -3,6 +3,9 @@ import { existsSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
 import { Fault } from '../core/fault.ts'
 import type { ToolServer } from '../core/home.ts'
+import { sandboxed } from './sandbox.ts'
+
+type CommandServer = Extract<ToolServer, { command: string }>
 
 export type Environment = Record<string, string | undefined>
 
@@ -22,10 +25,16 @@ const SECRET_NAME = /key|token|secret|pass|auth|cred/i
  * Puts the environment's values in place of `${NAME}`. Values that look like secrets and reach the server
  * through its environment or its headers are replaced by `***` in what `mask` is given.
  *
- * @param cwd where relative directories and arguments of a server begin
+ * @param cwd where relative directories of a server begin
+ * @param allowed the only names its process may see; left out, those of its `env` and a few of ours
  * @throws Fault config-invalid naming every variable that is not set
  */
-export function expandServer(server: ToolServer, env: Environment, cwd: string): Expanded {
+export function expandServer(
+  server: ToolServer,
+  env: Environment,
+  cwd: string,
+  allowed?: readonly string[],
+): Expanded {
   const missing = new Set<string>()
   const secrets = new Set<string>()
 
@@ -40,6 +49,15 @@ export function expandServer(server: ToolServer, env: Environment, cwd: string):
   function expandAll(values: Record<string, string>): Record<string, string> {
     return Object.fromEntries(Object.entries(values).map(([name, text]) => [name, expand(text, true)]))
   }
+  function expandCommand(given: CommandServer): { command: string; args: string[]; cwd: string } {
+    const { sandbox } = given
+    const place = resolve(cwd, expand(given.cwd ?? '.'))
+    const run = { command: expand(given.command), args: given.args.map((arg) => expand(arg)), cwd: place }
+    if (!sandbox) return run
+    const bounds = sandbox === true ? { write: [], network: false } : sandbox
+    const write = bounds.write.map((dir) => resolve(cwd, expand(dir)))
+    return { ...run, ...sandboxed(run, { ...bounds, write }, env.PATH) }
+  }
   function mask(text: string): string {
     return [...secrets].sort((a, b) => b.length - a.length).reduce((t, s) => t.replaceAll(s, '***'), text)
   }
@@ -49,10 +67,8 @@ export function expandServer(server: ToolServer, env: Environment, cwd: string):
       ? {
           mask,
           kind: 'stdio',
-          command: expand(server.command),
-          args: server.args.map((arg) => expand(arg)),
-          cwd: resolve(cwd, expand(server.cwd ?? '.')),
-          env: { ...inherited(env), ...expandAll(server.env) },
+          ...expandCommand(server),
+          env: only({ ...inherited(env), ...expandAll(server.env) }, allowed),
         }
       : { mask, kind: 'http', url: new URL(expand(server.url)), headers: expandAll(server.headers) }
   if (missing.size > 0) {
@@ -63,6 +79,14 @@ export function expandServer(server: ToolServer, env: Environment, cwd: string):
 
 function inherited(env: Environment): Record<string, string> {
   return Object.fromEntries(INHERITED.flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
+}
+
+function only(
+  values: Record<string, string>,
+  allowed: readonly string[] | undefined,
+): Record<string, string> {
+  if (!allowed) return values
+  return Object.fromEntries(Object.entries(values).filter(([name]) => allowed.includes(name)))
 }
 
 function isSecret(name: string, value: string): boolean {

@@ -1,8 +1,9 @@
 /**
  * MCP over the standard streams of a child process. Unlike the library's transport this one owns the whole
- * process group, so that nothing a server started is left behind, and survives lines of any length.
+ * process group and what left it, so that nothing a server started is left behind, and survives lines of any length.
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import type { Readable, Writable } from 'node:stream'
 import {
@@ -14,11 +15,15 @@ import {
 } from '@modelcontextprotocol/client'
 import { readLines } from './lines.ts'
 import { lostAnswer } from './lost.ts'
+import { killStrays, MARK } from './strays.ts'
 
 /** How long a server may take to leave after its input ended, and again after SIGTERM, in milliseconds. */
 const LEAVE_MS = 700
 /** Bytes that may wait for a server that does not read its input. */
 const MAX_UNREAD = 16 * 1024 * 1024
+
+/** Lines that are read in a second at most, so that a flood of them leaves time for everybody else. */
+const LINES_A_SECOND = 2_000
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable>
 
@@ -36,7 +41,7 @@ export type StdioTransport = Transport & {
 /**
  * A transport that starts `command` when the client connects.
  *
- * @param options.env the whole environment of the child
+ * @param options.env the whole environment of the child, but for one mark by which its own children are found
  * @param options.maxBytes longest line that is read; an answer on a longer one is reported as lost
  * @param options.onStderr one line the child wrote to standard error, at most 4 kB of it
  */
@@ -48,6 +53,7 @@ export function stdioTransport(options: {
   maxBytes: number
   onStderr?: (line: string) => void
 }): StdioTransport {
+  const mark = randomUUID()
   let child: Child | undefined
   let end: string | undefined
 
@@ -57,11 +63,11 @@ export function stdioTransport(options: {
       return end === undefined ? child?.pid : undefined
     },
     ended: () => end,
-    kill: () => killGroup(child),
+    kill: () => killAll(child),
     async start() {
       child = spawn(options.command, options.args, {
         cwd: options.cwd,
-        env: options.env,
+        env: { ...options.env, [MARK]: mark },
         stdio: ['pipe', 'pipe', 'pipe'],
         detached: true,
       })
@@ -84,14 +90,23 @@ export function stdioTransport(options: {
     },
   }
 
+  function killAll(process: Child | undefined): void {
+    killGroup(process)
+    killStrays(mark)
+  }
+
   function watch(process: Child): void {
     process.on('error', (error) => transport.onerror?.(error))
     process.stdin.on('error', (error) => transport.onerror?.(error))
     process.stdout.on('error', (error) => transport.onerror?.(error))
+    const [messagePace, wordPace] = [pace(process.stdout), pace(process.stderr)]
     process.stdout.on(
       'data',
       readLines(options.maxBytes, {
-        line: receive,
+        line(text) {
+          messagePace()
+          receive(text)
+        },
         oversized(head, tail) {
           const id = answeredId(head, tail)
           if (id === undefined) transport.onerror?.(new Error('a line was too long and was skipped'))
@@ -103,13 +118,16 @@ export function stdioTransport(options: {
     process.stderr.on(
       'data',
       readLines(4_096, {
-        line: (text) => text.trim() !== '' && options.onStderr?.(text),
+        line(text) {
+          wordPace()
+          if (text.trim() !== '') options.onStderr?.(text)
+        },
         oversized: (head) => options.onStderr?.(`${head} …`),
       }),
     )
     process.once('exit', (code, signal) => {
       end = signal ? `its process was ended by ${signal}` : `its process ended with code ${code}`
-      killGroup(process)
+      killAll(process)
     })
     process.once('close', () => transport.onclose?.())
   }
@@ -126,6 +144,30 @@ export function stdioTransport(options: {
   }
 
   return transport
+}
+
+/** To be told of every line: a child that writes too many in a second is not read until the second is over. */
+function pace(stream: Readable): () => void {
+  let lines = 0
+  let since = Date.now()
+  let waits = false
+
+  function begin(): void {
+    lines = 0
+    since = Date.now()
+  }
+
+  return () => {
+    if (Date.now() - since >= 1_000) begin()
+    if (++lines < LINES_A_SECOND || waits) return
+    waits = true
+    stream.pause()
+    setTimeout(() => {
+      waits = false
+      begin()
+      stream.resume()
+    }, 1_000).unref()
+  }
 }
 
 /** Asks the child to go, then makes it; in the end nothing of its group is alive. */

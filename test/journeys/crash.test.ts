@@ -1,6 +1,6 @@
 /**
  * Processes of the product die at random moments while people ask, approve and deny, and the queue is wiped once
- * in the middle: every question is answered, no tool works twice, and what nobody can know is shown as unknown.
+ * in the middle: every question is answered, no tool works twice, and what no process can know a person is asked.
  *
  * CRASH_RUNS sets how many questions are asked, CRASH_SEED repeats the chances of an earlier time.
  */
@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
 import pg from 'pg'
 import { expect, test } from 'vitest'
+import { ToolServer } from '../../src/core/home.ts'
 import { openWorkspace, type Workspace } from '../../src/demo/workspace/open.ts'
 import { type Audit, audit, countOpen } from '../support/crash-audit.ts'
 import { askCase, type Case, caseModel, policy, watchCards } from '../support/crash-cases.ts'
@@ -20,6 +21,7 @@ import { openTestQueueServer } from '../support/queue.ts'
 import { openRandom, type Random } from '../support/random.ts'
 import { until } from '../support/stage.ts'
 import { openTestDatabaseServer } from '../support/store.ts'
+import { acceptAll } from '../support/tools.ts'
 
 const seed = Number(process.env.CRASH_SEED ?? Date.now() % 1_000_000)
 const runs = Number(process.env.CRASH_RUNS ?? 200)
@@ -41,7 +43,7 @@ test(
     await using queue = await openTestQueueServer()
     await using workspace = await openWorkspace({ team })
     await using model = await openModelServer(caseModel(seed))
-    await using home = await makeHome(homeFiles(model.url))
+    await using home = await makeHome(await homeFiles(model.url))
     await using store = new AsyncDisposableStack()
     const pool = store.adopt(new pg.Pool({ connectionString: database.url, max: 2 }), (it) => it.end())
     const env = {
@@ -59,7 +61,8 @@ test(
 
     const begun = Date.now()
     const cases: Case[] = []
-    const people = watchCards(workspace, cases)
+    const effects = path.join(home.dir, 'effects')
+    const people = watchCards(workspace, cases, effects)
     const storm = startStorm(fleet, workspace, random)
     for (let n = 1; n <= runs; n++) {
       cases.push(await askCase(workspace, random, n))
@@ -72,7 +75,7 @@ test(
     let found: Audit = { wrong: ['nothing was looked at'], calls: {} }
     const look = async () => {
       if ((await countOpen(pool)) > 0) return false
-      found = await audit(pool, workspace, cases, path.join(home.dir, 'effects'))
+      found = await audit(pool, workspace, cases, effects)
       return found.wrong.length === 0
     }
     await until(look, SETTLE_MS).catch(look)
@@ -81,7 +84,7 @@ test(
     const retiring = Date.now()
     const codes = await fleet.retire()
     const retiredMs = Date.now() - retiring
-    found = await audit(pool, workspace, cases, path.join(home.dir, 'effects'))
+    found = await audit(pool, workspace, cases, effects)
     const took = {
       stormMs,
       settledMs,
@@ -99,12 +102,13 @@ test(
   SETTLE_MS + 60_000 + runs * 1_000,
 )
 
-function homeFiles(url: string): Record<string, string> {
-  const desk = fileURLToPath(import.meta.resolve('../support/servers/desk.ts'))
+async function homeFiles(url: string): Promise<Record<string, string>> {
+  const script = fileURLToPath(import.meta.resolve('../support/servers/desk.ts'))
+  const written = { desk: { command: process.execPath, args: [script, 'effects'] } }
+  const lock = await acceptAll({ desk: ToolServer.parse(written.desk) }, written)
   return {
-    'mcp.json': JSON.stringify({
-      mcpServers: { desk: { command: process.execPath, args: [desk, 'effects'] } },
-    }),
+    'mcp.json': JSON.stringify({ mcpServers: written }),
+    'tools.lock.json': JSON.stringify(lock),
     'policy.yaml': JSON.stringify({ tools: policy }),
     'models.yaml': JSON.stringify({
       pools: { main: { model: 'test', replicas: [url] } },

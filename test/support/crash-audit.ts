@@ -106,23 +106,26 @@ function checkCall(
   const asks = call.tool === 'desk__book'
 
   if (proposed.verdict !== (asks ? 'ask' : 'allow')) note(`${about} verdict ${proposed.verdict}`)
-  if (run.approvals[approval] !== state) note(`${about} its approval says ${run.approvals[approval]}`)
+  const lost = state === 'done' || state === 'not-done'
+  const stored = lost ? 'unknown' : state
+  if (run.approvals[approval] !== stored) note(`${about} its approval says ${run.approvals[approval]}`)
   if (started.length > 1 || returned.length > 1)
     note(`${about} ${started.length} starts, ${returned.length} returns`)
-  if (decided.length > (asks ? 1 : 0)) note(`${about} ${decided.length} decisions`)
+  if (decided.length > (asks ? 1 : 0) + (lost ? 1 : 0)) note(`${about} ${decided.length} decisions`)
   const [start, back, word] = [started[0]?.n ?? 0, returned[0]?.n ?? 0, decided[0]?.n ?? 0]
   if (back && !(start && start < back)) note(`${about} returned before it started`)
   if (start && start < proposed.n) note(`${about} started before it was proposed`)
   if (start && asks && !(word && word < start)) note(`${about} started before anybody decided`)
 
   if (count > 1) note(`${about} ${count} effects`)
-  if (state === 'succeeded' && count !== 1) note(`${about} ${count} effects`)
+  if ((state === 'succeeded' || state === 'done') && count !== 1) note(`${about} ${count} effects`)
+  if (state === 'not-done' && count !== 0) note(`${about} ${count} effects`)
   if (!start && count !== 0) note(`${about} ${count} effects and never started`)
   const possible =
     one.kind === 'denied'
       ? ['rejected']
-      : ['succeeded', 'unknown', ...(one.kind === 'contested' ? ['rejected'] : [])]
-  if (!(asks ? possible : ['succeeded', 'unknown']).includes(state)) note(`${about} cannot be`)
+      : ['succeeded', 'done', 'not-done', ...(one.kind === 'contested' ? ['rejected'] : [])]
+  if (!(asks ? possible : ['succeeded', 'done', 'not-done']).includes(state)) note(`${about} cannot be`)
   return state
 }
 
@@ -143,8 +146,8 @@ function checkThread(
   if (ends.length !== 1 || parts.filter((p) => /^end:\d+:0$/.test(p)).length !== 1)
     note(`${ends.length} answers`)
   const unknown = run?.steps.some((s) => s.kind === 'returned' && s.outcome === 'unknown')
-  if (unknown && !ends[0]?.text?.includes('may have run')) note('an unknown outcome is not said')
-  if (said.some((m) => hasButton(m, 'approve'))) note('a card still has its buttons')
+  if (unknown && !ends[0]?.text?.includes('a person checked')) note('what a person found out is not said')
+  if (said.some((m) => hasButton(m, 'approve') || hasButton(m, 'done'))) note('a card still has its buttons')
   if (!said.some((m) => hasButton(m, 'trace'))) note(`the plan is not closed: ${parts}`)
   const session = workspace.session(one.channel, one.ts)
   if (session === 'processing' || session === 'suspended') note(`the session still says ${session}`)

@@ -1,4 +1,5 @@
 /** What is asked while processes die: cases of six kinds, the model that works on them, the people who decide. */
+import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Workspace } from '../../src/demo/workspace/open.ts'
 import type { Script } from './model-server.ts'
@@ -56,10 +57,14 @@ export function caseModel(seed: number): Script {
   }
 }
 
-/** People who press buttons as soon as they see them: the asker and Ben, both twice, all at once. */
+/**
+ * People who press buttons as soon as they see them: the asker and Ben, both twice, all at once. Where an outcome is
+ * unknown the asker looks into `effects`, the tool's own record, and says what stands there.
+ */
 export function watchCards(
   workspace: Workspace,
   cases: readonly Case[],
+  effects: string,
 ): { stop(): Promise<void>; pressed(): number } {
   const done = new AbortController()
   const seen = new Set<string>()
@@ -79,10 +84,23 @@ export function watchCards(
     }
   }
 
+  /** Tells what became of a call that nobody knows of; it may stand on a card that was pressed before. */
+  function settle(one: Case, message: { ts: string; channel: string; blocks?: unknown }): void {
+    const lost = `${message.ts} done`
+    if (seen.has(lost) || !hasButton(message, 'done')) return
+    seen.add(lost)
+    const id = /"(?:note|book)-\d+/.exec(JSON.stringify(message.blocks).replaceAll('\\"', '"'))?.[0].slice(1)
+    const ran = readFileSync(effects, 'utf8')
+      .split('\n')
+      .includes(id ?? '')
+    for (let time = 0; time < 2; time++) pressing.push(press(message, one.asker, ran ? 'done' : 'not-done'))
+  }
+
   function look(): void {
     for (const one of cases) {
-      if (one.kind === 'plain' || one.kind === 'noted') continue
+      if (one.kind === 'plain') continue
       for (const message of workspace.messages(one.channel, one.ts)) {
+        settle(one, message)
         if (seen.has(message.ts) || !hasButton(message, 'approve')) continue
         seen.add(message.ts)
         const mine = one.kind === 'denied' ? 'deny' : 'approve'

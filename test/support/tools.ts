@@ -40,16 +40,25 @@ export function openTestTools(
 
 const accepted = new Map<string, Promise<Lock>>()
 
-/** Everything these servers list, accepted as `quorum tools accept --all` does it; listed once a process. */
-export function acceptAll(servers: Record<string, ToolServer>): Promise<Lock> {
-  const key = JSON.stringify(servers)
-  const known = accepted.get(key) ?? acceptOnce(servers)
+/**
+ * Everything these servers list, accepted as `quorum tools accept --all` does it; listed once a process.
+ * `written` are their entries as mcp.json has them.
+ */
+export function acceptAll(
+  servers: Record<string, ToolServer>,
+  written: Record<string, unknown> = servers,
+): Promise<Lock> {
+  const key = JSON.stringify([servers, written])
+  const known = accepted.get(key) ?? acceptOnce(servers, written)
   accepted.set(key, known)
   return known
 }
 
-async function acceptOnce(servers: Record<string, ToolServer>): Promise<Lock> {
-  await using tools = openTools(servers, { env: process.env, cwd: process.cwd() })
+async function acceptOnce(
+  servers: Record<string, ToolServer>,
+  written: Record<string, unknown>,
+): Promise<Lock> {
+  await using tools = openTools(servers, { env: process.env, cwd: process.cwd(), written })
   let lock: Lock = { version: 1, servers: {} }
   for (const { server, config, tools: listed, why } of await tools.listed()) {
     if (why) throw new Error(`${server}: ${why}`)

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Tools } from '../../src/tools/open.ts'
@@ -126,6 +127,96 @@ test('a grandchild does not outlive its server', async () => {
   const pid = Number((await call(own, 'bad__grandchild')).text)
   expect((await call(own, 'bad__die')).outcome).toBe('unknown')
   await until(() => gone(pid))
+})
+
+test.runIf(process.platform === 'linux')(
+  'what a server started in a session of its own does not outlive it either',
+  async () => {
+    const [one, two] = [openTestTools({ bad: hostile() }), openTestTools({ bad: hostile() })]
+    const pids = [Number((await call(one, 'bad__stray')).text), Number((await call(two, 'bad__stray')).text)]
+    const [first = 0, second = 0] = pids
+    expect(pids.every(alive)).toBe(true)
+    await one.close()
+    await until(() => gone(first))
+    expect(alive(second), 'only its own').toBe(true)
+    expect((await call(two, 'bad__die')).outcome).toBe('unknown')
+    await until(() => gone(second))
+    await two.close()
+  },
+)
+
+test('pages without end are no list of tools: the server is away, and says why', async () => {
+  await using own = openTestTools({ bad: hostile('--pages'), good: hostile() })
+  const servers = new Set((await own.catalogue()).map(({ server }) => server))
+  expect([...servers]).toEqual(['good'])
+  expect(own.health()[0]).toMatchObject({ state: 'failed', tools: 0 })
+  expect(own.health()[0]?.why).toContain('16')
+})
+
+test('names that look like others but are written in other letters are refused', async () => {
+  await using own = openTestTools({ bad: hostile('--names=\u0435cho,ech\u043e,echo\u200b,\uff45cho') })
+  const names = (await own.catalogue()).map(({ name }) => name)
+  expect(names.filter((name) => name.includes('cho'))).toEqual(['bad__echo'])
+  expect(own.lines.filter((line) => line.includes('is not a name for a tool'))).toHaveLength(4)
+})
+
+test.each([
+  ['6,000 notices before an answer', 'notices', 'noted'],
+  ['30 MB on standard error before an answer', 'mutters', 'muttered'],
+  ['an answer given twice counts once, the first', 'twice', 'first'],
+  ['answers to what nobody asked', 'ids', 'real'],
+])('%s: the answer comes, and another server does not wait for it', async (_, tool, said) => {
+  await using own = openTestTools({ bad: hostile(), good: hostile() })
+  await own.catalogue()
+  const flood = call(own, `bad__${tool}`)
+  const other = await call(own, 'good__echo', { a: 1 })
+  expect(other).toMatchObject({ outcome: 'succeeded', text: '{"a":1}' })
+  expect(other.ms).toBeLessThan(2_000)
+  expect(await flood).toMatchObject({ outcome: 'succeeded', text: said })
+  expect((await call(own, 'bad__echo')).text).toBe('{}')
+})
+
+test('a thousand changes told at once are one or two new lists', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'quorum-tools-'))
+  const file = join(dir, 'lists')
+  await using own = openTestTools({ bad: hostile(`--lists=${file}`) })
+  expect((await call(own, 'bad__changes')).text).toBe('changed')
+  expect((await call(own, 'bad__echo')).text).toBe('{}')
+  const listed = () => readFileSync(file, 'utf8').split('\n').length - 1
+  await until(() => listed() > 1)
+  await sleep(1_500)
+  expect(listed()).toBeLessThanOrEqual(3)
+  rmSync(dir, { recursive: true })
+})
+
+test('a result that looks like an approval card is text, and nothing but text', async () => {
+  const { outcome, text } = await call(tools, 'bad__card')
+  expect(outcome).toBe('succeeded')
+  expect(JSON.parse(text)).toHaveProperty('blocks')
+})
+
+test('a call that is stopped is taken back at the server', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'quorum-tools-'))
+  const file = join(dir, 'calls')
+  await using own = openTestTools({ bad: hostile(`--log=${file}`) })
+  const stop = new AbortController()
+  const running = own.call('bad__never', {}, { signal: stop.signal })
+  await until(() => existsSync(file))
+  stop.abort()
+  expect((await running).outcome).toBe('unknown')
+  await until(() => readFileSync(file, 'utf8') === 'never\ncancelled\n')
+  rmSync(dir, { recursive: true })
+})
+
+test('a server that ends in every call is tried again after longer and longer pauses', async () => {
+  await using own = openTestTools({ bad: hostile() })
+  for (let time = 0; time < 2; time++) expect((await call(own, 'bad__die')).outcome).toBe('unknown')
+  const { outcome, text } = await call(own, 'bad__die')
+  expect(outcome).toBe('failed')
+  expect(text).toBe('bad cannot be reached: its process ended with code 7.')
+  const [found] = own.health()
+  expect(found).toMatchObject({ state: 'failed', restarts: 1 })
+  expect(found?.retryMs).toBeGreaterThan(0)
 })
 
 /** Ended, even where nobody has collected it yet. */

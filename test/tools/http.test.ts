@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { gzipSync } from 'node:zlib'
 import { getRequestListener } from '@hono/node-server'
 import { McpServer as OldServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
@@ -189,7 +190,60 @@ test.each<[string, 'failed' | 'unknown', string, (id: number | undefined, respon
       'not a result',
       (_, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<p>hello'),
     ],
+    [
+      'a body that unpacks to 60 MB',
+      'unknown',
+      'more than 8 MB',
+      (_, response) => {
+        response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' })
+        response.end(gzipSync(Buffer.alloc(60_000_000, 'x')))
+      },
+    ],
+    [
+      'an answer to another question',
+      'unknown',
+      'was lost',
+      (id, response) =>
+        response
+          .writeHead(200, { 'content-type': 'text/event-stream' })
+          .end(
+            `data: ${JSON.stringify({ jsonrpc: '2.0', id: Number(id) + 7, result: { content: [] } })}\n\n`,
+          ),
+    ],
     ['silence', 'unknown', 'within 400 ms', () => {}],
+    [
+      'a body that drips',
+      'unknown',
+      'within 400 ms',
+      (_, response) => {
+        response.writeHead(200, { 'content-type': 'application/json' })
+        const timer = setInterval(() => response.write(' '), 20)
+        response.on('close', () => clearInterval(timer))
+      },
+    ],
+    [
+      'a stream without end',
+      'unknown',
+      'within 400 ms',
+      (_, response) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' })
+        const timer = setInterval(() => response.write(': still here\n\n'), 20)
+        response.on('close', () => clearInterval(timer))
+      },
+    ],
+    [
+      'a call that is sent on to the metadata service of a cloud',
+      'failed',
+      'redirects to http://169.254.169.254, which was not followed',
+      (_, response) =>
+        response.writeHead(307, { location: 'http://169.254.169.254/latest/meta-data/' }).end(),
+    ],
+    [
+      'a call that is sent on with its arguments lost',
+      'failed',
+      'in a way that loses what was sent',
+      (_, response) => response.writeHead(302, { location: 'http://127.0.0.1:22/' }).end(),
+    ],
   ],
 )('%s', async (_, outcome, words, onCall) => {
   await using tools = openTestTools({ web: at(await listen(byHand(onCall))) })

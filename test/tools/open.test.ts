@@ -175,7 +175,7 @@ test('a child sees only what it is given, begins where it should, and its secret
   await using tools = openTestTools({ bad: server }, { env })
   const seen = JSON.parse((await call(tools, 'bad__environment')).text) as Record<string, string>
   expect(seen).toMatchObject({ TOKEN: '***', STAGE: 'production', PLACE: process.cwd() })
-  const inherited = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', ...Object.keys(given)]
+  const inherited = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', 'QUORUM_SERVER', ...Object.keys(given)]
   expect(Object.keys(seen).filter((name) => !inherited.includes(name))).toEqual([])
   expect((await call(tools, 'bad__where')).text).toBe(join(process.cwd(), 'test'))
 })

@@ -50,7 +50,7 @@ export const ToolServer = z.union([
     env: environment.default({}),
     cwd: z.string().optional(),
     sandbox: z
-      .union([z.literal(true), ToolSandbox], 'true, or { "write": [directories], "network": true }')
+      .union([z.boolean(), ToolSandbox], 'true, false, or { "write": [directories], "network": true }')
       .optional(),
     timeoutMs: z.int().min(1).optional(),
   }),

@@ -258,6 +258,31 @@ test.each<[string, 'failed' | 'unknown', string, (id: number | undefined, respon
   expect(ended.ms).toBeLessThan(5_000)
 })
 
+test('a flood of notices in the stream of an answer does not stall another server', async () => {
+  const notice = `data: ${JSON.stringify({ jsonrpc: '2.0', method: 'notifications/message', params: { level: 'info', data: 'x' } })}\n\n`
+  const flood = byHand((id, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    response.write(notice.repeat(50_000))
+    const result = { content: [{ type: 'text', text: 'noted' }] }
+    response.end(`data: ${JSON.stringify({ jsonrpc: '2.0', id, result })}\n\n`)
+  })
+  const answer = byHand((id, response) => {
+    const result = { content: [{ type: 'text', text: 'quick' }] }
+    response.writeHead(200, { 'content-type': 'application/json' })
+    response.end(JSON.stringify({ jsonrpc: '2.0', id, result }))
+  })
+  const servers = { loud: at(await listen(flood)), quiet: at(await listen(answer)) }
+  await using tools = openTestTools(servers)
+  await tools.catalogue()
+  const running = call(tools, 'loud__do')
+  for (let time = 0; time < 5; time++) {
+    const { text, ms } = await call(tools, 'quiet__do')
+    expect(text).toBe('quick')
+    expect(ms).toBeLessThan(1_000)
+  }
+  expect(await running).toMatchObject({ outcome: 'succeeded', text: 'noted' })
+})
+
 test('a redirect to another origin is not followed, so secrets stay', async () => {
   const seen: (string | undefined)[] = []
   const elsewhere = await listen((request, response) => {

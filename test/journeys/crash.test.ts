@@ -4,24 +4,16 @@
  *
  * CRASH_RUNS sets how many questions are asked, CRASH_SEED repeats the chances of an earlier time.
  */
-import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
-import pg from 'pg'
 import { expect, test } from 'vitest'
-import { ToolServer } from '../../src/core/home.ts'
-import { openWorkspace, type Workspace } from '../../src/demo/workspace/open.ts'
+import type { Workspace } from '../../src/demo/workspace/open.ts'
 import { type Audit, audit, countOpen } from '../support/crash-audit.ts'
-import { askCase, type Case, caseModel, policy, watchCards } from '../support/crash-cases.ts'
-import { type Fleet, openFleet } from '../support/fleet.ts'
-import { makeHome } from '../support/home.ts'
-import { openModelServer } from '../support/model-server.ts'
-import { openTestQueueServer } from '../support/queue.ts'
+import { askCase, type Case, watchCards } from '../support/crash-cases.ts'
+import { openDeployment } from '../support/deployment.ts'
+import type { Fleet } from '../support/fleet.ts'
 import { openRandom, type Random } from '../support/random.ts'
 import { until } from '../support/stage.ts'
-import { openTestDatabaseServer } from '../support/store.ts'
-import { acceptAll } from '../support/tools.ts'
 
 const seed = Number(process.env.CRASH_SEED ?? Date.now() % 1_000_000)
 const runs = Number(process.env.CRASH_RUNS ?? 200)
@@ -38,35 +30,16 @@ test(
   `${runs} runs while processes are killed (CRASH_SEED=${seed})`,
   async () => {
     const random = openRandom(seed)
-    const team = { id: `T${seed}`, name: 'Storm' }
-    await using database = await openTestDatabaseServer()
-    await using queue = await openTestQueueServer()
-    await using workspace = await openWorkspace({ team })
-    await using model = await openModelServer(caseModel(seed))
-    await using home = await makeHome(await homeFiles(model.url))
-    await using store = new AsyncDisposableStack()
-    const pool = store.adopt(new pg.Pool({ connectionString: database.url, max: 2 }), (it) => it.end())
-    const env = {
-      SLACK_BOT_TOKEN: workspace.botToken,
-      SLACK_APP_TOKEN: workspace.appToken,
-      SLACK_API_URL: workspace.apiUrl,
-      DATABASE_URL: database.url,
-      REDIS_URL: queue.url,
-      QUORUM_HOME: home.dir,
-      PORT: '0',
-      LOG_LEVEL: process.env.CRASH_LOG ?? 'warn',
-    }
-    await using fleet = openFleet(posts, { cwd: home.dir, env, random })
-    await workspace.until(() => workspace.connections() > 0, 30_000)
+    await using deployment = await openDeployment(posts, seed, random)
+    const { workspace, pool, fleet, effects, queueUrl, team } = deployment
 
     const begun = Date.now()
     const cases: Case[] = []
-    const effects = path.join(home.dir, 'effects')
     const people = watchCards(workspace, cases, effects)
     const storm = startStorm(fleet, workspace, random)
     for (let n = 1; n <= runs; n++) {
       cases.push(await askCase(workspace, random, n))
-      if (n === Math.ceil(runs / 2)) await wipe(queue.url, team.id)
+      if (n === Math.ceil(runs / 2)) await wipe(queueUrl, team)
       await sleep(random.between(...ASK))
     }
     await storm.end()
@@ -101,21 +74,6 @@ test(
   },
   SETTLE_MS + 60_000 + runs * 1_000,
 )
-
-async function homeFiles(url: string): Promise<Record<string, string>> {
-  const script = fileURLToPath(import.meta.resolve('../support/servers/desk.ts'))
-  const written = { desk: { command: process.execPath, args: [script, 'effects'] } }
-  const lock = await acceptAll({ desk: ToolServer.parse(written.desk) }, written)
-  return {
-    'mcp.json': JSON.stringify({ mcpServers: written }),
-    'tools.lock.json': JSON.stringify(lock),
-    'policy.yaml': JSON.stringify({ tools: policy }),
-    'models.yaml': JSON.stringify({
-      pools: { main: { model: 'test', replicas: [url] } },
-      embeddings: { url, model: 'test-embed', dimensions: 8 },
-    }),
-  }
-}
 
 /** Kills somebody every now and then; every other time just when Slack has heard something of one of them. */
 function startStorm(fleet: Fleet, workspace: Workspace, random: Random): { end(): Promise<void> } {

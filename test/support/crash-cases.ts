@@ -20,9 +20,13 @@ export type Case = {
 }
 
 /** Asks the n-th question. */
-export async function askCase(workspace: Workspace, random: Random, n: number): Promise<Case> {
+export async function askCase(
+  workspace: Workspace,
+  random: Random,
+  n: number,
+  kind: Case['kind'] = random.pick(KINDS),
+): Promise<Case> {
   const { users, channels } = workspace
-  const kind = random.pick(KINDS)
   const channel = random.pick([channels.general, channels.ops])
   const asker = random.pick([users.ana, users.ben, users.chloe])
   const ts = await workspace.say(asker, channel, `@quorum case ${n} ${kind}`)

@@ -5,6 +5,8 @@ import type { Random } from './random.ts'
 export type Fleet = AsyncDisposable & {
   /** Kills one of them, with no chance to say goodbye, and starts another in its place. */
   strike(): void
+  /** As `strike`, for one of them; false where no such process is alive. */
+  strikeAt(pid: number): boolean
   kills(): number
   /** What those wrote that ended though nobody killed them; empty when all is well. */
   fallen(): string[]
@@ -33,14 +35,20 @@ export function openFleet(
     })
   }
 
+  function replace([command, post]: [Command, readonly string[]]): void {
+    alive.delete(command)
+    command.signal('SIGKILL')
+    kills += 1
+    start(post)
+  }
+
   for (const post of posts) start(post)
   return {
-    strike() {
-      const [command, post] = options.random.pick([...alive])
-      alive.delete(command)
-      command.signal('SIGKILL')
-      kills += 1
-      start(post)
+    strike: () => replace(options.random.pick([...alive])),
+    strikeAt(pid) {
+      const found = [...alive].find(([command]) => command.pid === pid)
+      if (found) replace(found)
+      return found !== undefined
     },
     kills: () => kills,
     fallen: () => fallen,

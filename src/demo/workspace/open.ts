@@ -12,6 +12,7 @@ import {
   deactivate,
   edit,
   expectReader,
+  hire,
   interrupt,
   invite,
   openHome,
@@ -93,6 +94,8 @@ export type Workspace = {
   unfurl(channel: string, ts: string): Promise<void>
   /** Makes a person (or the app) a member of a channel. */
   invite(user: string, channel: string): Promise<void>
+  /** Further full members of the workspace, all of them in #general; called once. */
+  hire(count: number): string[]
   /** Puts these people, and nobody else, into a user group. */
   regroup(group: string, users: readonly string[]): Promise<void>
   /** Ends the account of a person. */
@@ -290,6 +293,7 @@ function acting(hub: Hub) {
       edit(hub, user, channel, ts, text),
     remove: async (user: string, channel: string, ts: string) => remove(hub, user, channel, ts),
     unfurl: async (channel: string, ts: string) => unfurl(hub, channel, ts),
+    hire: (count: number) => hire(hub, count),
     regroup: async (group: string, users: readonly string[]) => regroup(hub, group, users),
     deactivate: async (user: string) => deactivate(hub, user),
     invite: async (user: string, channel: string) => invite(hub, user, channel),

@@ -69,6 +69,27 @@ export function invite(hub: Hub, user: string, channel: string): void {
 }
 
 /** Puts these people, and nobody else, into a user group. */
+/** Further full members of the workspace, all of them in #general. Called once. */
+export function hire(hub: Hub, count: number): string[] {
+  const { world } = hub
+  return Array.from({ length: count }, (_, i) => {
+    const name = `colleague${i + 1}`
+    const id = `U0${name.toUpperCase()}`
+    const person = {
+      id,
+      name,
+      real_name: name,
+      color: '#888888',
+      is_bot: false,
+      is_guest: false,
+      is_admin: false,
+    }
+    world.users.set(id, person)
+    world.channels.get('C0GENERAL')?.members.push(id)
+    return id
+  })
+}
+
 export function regroup(hub: Hub, group: string, users: readonly string[]): void {
   const found = hub.world.groups.get(group)
   if (!found) throw new Error('There is no such group.')

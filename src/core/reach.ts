@@ -1,5 +1,5 @@
 /** How far the tool servers of a home may reach, and how much of ours they may take, by the rules of policy.yaml. */
-import { matches } from './policy.ts'
+import { matches } from './pattern.ts'
 import type { Policy, Rule } from './rules.ts'
 
 /** Bounds of one server, or of one tool; what is left out is bounded by the runtime alone. */

@@ -20,25 +20,24 @@ export function openTurns(server: string, atOnce: number): Turns {
   const queue: (() => void)[] = []
   let running = 0
 
-  function next(): void {
-    running--
-    queue.shift()?.()
-  }
-
-  function start(): () => void {
-    running++
+  function turn(): () => void {
     let over = false
     return () => {
       if (over) return
       over = true
-      next()
+      // It goes on to who waited longest, so that nobody can come between.
+      const first = queue.shift()
+      if (first) first()
+      else running--
     }
   }
 
   async function wait(signal: AbortSignal, waitMs: number): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const leave = (why: unknown) => {
-      queue.splice(queue.indexOf(resolve), 1)
+      const place = queue.indexOf(resolve)
+      if (place < 0) return
+      queue.splice(place, 1)
       reject(why)
     }
     const abort = () => leave(signal.reason)
@@ -58,22 +57,20 @@ export function openTurns(server: string, atOnce: number): Turns {
 
   function busy(then: string): Fault {
     const calls = atOnce === 1 ? 'one call' : `${atOnce} calls`
-    return new Fault(
-      'tool-unreachable',
-      `${server} is busy with ${calls}, and ${then}; nothing was called.`,
-      {
-        retry: true,
-      },
-    )
+    const why = `${server} is busy with ${calls}, and ${then}; nothing was called.`
+    return new Fault('tool-unreachable', why, { retry: true })
   }
 
   return {
     async take(signal, waitMs) {
       signal.throwIfAborted()
-      if (running < atOnce && queue.length === 0) return start()
+      if (running < atOnce) {
+        running++
+        return turn()
+      }
       if (queue.length >= MOST_WAITING) throw busy(`${MOST_WAITING} others wait`)
       await wait(signal, waitMs)
-      return start()
+      return turn()
     },
     running: () => running,
     waiting: () => queue.length,

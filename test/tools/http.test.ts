@@ -283,6 +283,27 @@ test('a flood of notices in the stream of an answer does not stall another serve
   expect(await running).toMatchObject({ outcome: 'succeeded', text: 'noted' })
 })
 
+test('a server that never lets go of a session is left all the same', async () => {
+  const answered = byHand((id, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' })
+    response.end(
+      JSON.stringify({ jsonrpc: '2.0', id, result: { content: [{ type: 'text', text: 'done' }] } }),
+    )
+  })
+  let asked = 0
+  const url = await listen((request, response) => {
+    response.setHeader('mcp-session-id', 'for-ever')
+    if (request.method !== 'DELETE') return answered(request, response)
+    asked++
+  })
+  const tools = openTestTools({ web: at(url) })
+  expect((await call(tools, 'web__do')).text).toBe('done')
+  const began = performance.now()
+  await tools.close()
+  expect(performance.now() - began).toBeLessThan(3_000)
+  expect(asked).toBe(1)
+})
+
 test('a redirect to another origin is not followed, so secrets stay', async () => {
   const seen: (string | undefined)[] = []
   const elsewhere = await listen((request, response) => {

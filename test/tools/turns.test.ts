@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { PolicyFile } from '../../src/core/rules.ts'
 import { openTurns } from '../../src/tools/turns.ts'
@@ -37,6 +38,50 @@ test('who waits can leave, and who waited too long is told', async () => {
   end()
   expect(turns.running()).toBe(0)
   ;(await turns.take(signal, 1_000))()
+})
+
+test('however calls come, end and leave: never too many, never out of order, no turn lost', async () => {
+  const move = fc.oneof(
+    fc.constant('come'),
+    fc.constant('settle'),
+    fc.record({ end: fc.nat(9) }),
+    fc.record({ leave: fc.nat(9) }),
+  )
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 1, max: 4 }),
+      fc.array(move, { maxLength: 60 }).map((moves) => [...moves, 'settle' as const]),
+      async (atOnce, moves) => {
+        const turns = openTurns('bad', atOnce)
+        const running: { n: number; end: () => void }[] = []
+        let waiting: { n: number; stop: AbortController }[] = []
+        let came = 0
+        let last = -1
+        for (const one of moves) {
+          if (one === 'settle') {
+            await new Promise(setImmediate)
+            expect([turns.running(), turns.waiting()]).toEqual([running.length, waiting.length])
+            expect(running.length).toBe(Math.min(atOnce, running.length + waiting.length))
+          } else if (one === 'come') {
+            const [n, stop] = [came++, new AbortController()]
+            waiting.push({ n, stop })
+            turns.take(stop.signal, 60_000).then(
+              (end) => {
+                expect(n).toBeGreaterThan(last)
+                last = n
+                waiting = waiting.filter((other) => other.n !== n)
+                running.push({ n, end })
+              },
+              () => {},
+            )
+          } else if ('end' in one) running.splice(one.end % (running.length || 1), 1)[0]?.end()
+          else waiting.splice(one.leave % (waiting.length || 1), 1)[0]?.stop.abort()
+          expect(running.length).toBeLessThanOrEqual(atOnce)
+        }
+        for (const { stop } of waiting) stop.abort()
+      },
+    ),
+  )
 })
 
 test('a server that is too slow stalls its own calls only, and what waits there can be stopped', async () => {

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
 import { Fault } from '../core/fault.ts'
-import type { ToolServer } from '../core/home.ts'
+import type { ToolAuth, ToolServer } from '../core/home.ts'
 
 export type Environment = Record<string, string | undefined>
 
@@ -12,7 +12,7 @@ const INHERITED = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR']
 /** A server's configuration ready for use; `mask` hides the values that came from the environment. */
 export type Expanded = { mask: (text: string) => string } & (
   | { kind: 'stdio'; command: string; args: string[]; cwd: string; env: Record<string, string> }
-  | { kind: 'http'; url: URL; headers: Record<string, string> }
+  | { kind: 'http'; url: URL; headers: Record<string, string>; auth?: ToolAuth | undefined }
 )
 
 /** Names whose values are secrets however short; other values count as secrets from 16 characters on. */
@@ -20,7 +20,7 @@ const SECRET_NAME = /key|token|secret|pass|auth|cred/i
 
 /**
  * Puts the environment's values in place of `${NAME}`. Values that look like secrets and reach the server
- * through its environment or its headers are replaced by `***` in what `mask` is given.
+ * through its environment, its headers or its sign-in are replaced by `***` in what `mask` is given.
  *
  * @param cwd where relative directories and arguments of a server begin
  * @throws Fault config-invalid naming every variable that is not set
@@ -40,6 +40,14 @@ export function expandServer(server: ToolServer, env: Environment, cwd: string):
   function expandAll(values: Record<string, string>): Record<string, string> {
     return Object.fromEntries(Object.entries(values).map(([name, text]) => [name, expand(text, true)]))
   }
+  function expandAuth(auth: ToolAuth): ToolAuth {
+    const { clientId, clientSecret } = auth
+    return {
+      ...auth,
+      ...(clientId ? { clientId: expand(clientId) } : {}),
+      ...(clientSecret ? { clientSecret: expand(clientSecret, true) } : {}),
+    } as ToolAuth
+  }
   function mask(text: string): string {
     return [...secrets].sort((a, b) => b.length - a.length).reduce((t, s) => t.replaceAll(s, '***'), text)
   }
@@ -54,7 +62,13 @@ export function expandServer(server: ToolServer, env: Environment, cwd: string):
           cwd: resolve(cwd, expand(server.cwd ?? '.')),
           env: { ...inherited(env), ...expandAll(server.env) },
         }
-      : { mask, kind: 'http', url: new URL(expand(server.url)), headers: expandAll(server.headers) }
+      : {
+          mask,
+          kind: 'http',
+          url: new URL(expand(server.url)),
+          headers: expandAll(server.headers),
+          auth: server.auth && expandAuth(server.auth),
+        }
   if (missing.size > 0) {
     throw new Fault('config-invalid', `not set in the environment: ${[...missing].join(', ')}`)
   }

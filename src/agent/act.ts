@@ -5,6 +5,7 @@ import { Fault } from '../core/fault.ts'
 import type { Policy } from '../core/rules.ts'
 import type { StepOf, ToolCall } from '../core/run.ts'
 import { type ApprovalState, moveApproval, readApproval } from '../store/approvals.ts'
+import type { Run } from '../store/runs.ts'
 import { record, reread, tryRecord, type Work } from './lease.ts'
 import { bindCall } from './weigh.ts'
 
@@ -19,8 +20,14 @@ export type ActContext = {
   call: (
     name: string,
     args: unknown,
-    options: { signal: AbortSignal; expect: { definitionHash: string; serverHash: string } },
+    options: {
+      signal: AbortSignal
+      expect: { definitionHash: string; serverHash: string }
+      person: { workspace: string; user: string }
+    },
   ) => Promise<ToolOutcome>
+  /** Tells whoever asked, in the thread and in private, that they must connect an account first. */
+  offerConnect?: (run: Run, server: string) => Promise<void>
 }
 
 /** How far running a tool came. `moved`: somebody was quicker, read the steps again. */
@@ -65,7 +72,8 @@ export async function runTool(
   )
   if (claimed !== 'recorded') return claimed
   onStart()
-  const outcome = await callOnce(context, work, tool, approval.args)
+  const { connect, ...outcome } = await callOnce(context, work, tool, approval.args)
+  if (connect) await context.offerConnect?.(work.run, connect)
   return recordOutcome(work, call, approvalId, outcome)
 }
 
@@ -81,6 +89,7 @@ async function callOnce(
     return await context.call(tool.name, args, {
       signal: work.signal,
       expect: { definitionHash, serverHash },
+      person: { workspace: work.run.workspace, user: work.run.asker },
     })
   } catch (error) {
     const text = `The call broke off (${error instanceof Error ? error.message : String(error)}); it may have run.`

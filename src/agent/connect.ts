@@ -5,6 +5,9 @@ import type pg from 'pg'
 import { Fault } from '../core/fault.ts'
 import type { HeardOf } from '../core/heard.ts'
 import type { ToolServer } from '../core/home.ts'
+import { connectMessage } from '../slack/blocks/connect.ts'
+import { sayMessage } from '../slack/blocks/say.ts'
+import type { Speak } from '../slack/speak.ts'
 import {
   createTicket,
   dropRegistration,
@@ -18,6 +21,7 @@ import {
   takeTicket,
 } from '../store/connects.ts'
 import { deleteCredential, type Place, readCredential } from '../store/credentials.ts'
+import type { Run } from '../store/runs.ts'
 import type { Seal } from '../store/seal.ts'
 import type { Tx } from '../store/transaction.ts'
 import type { Environment } from '../tools/expand.ts'
@@ -31,6 +35,7 @@ import {
   type Registered,
   revokeGrant,
 } from '../tools/oauth.ts'
+import { type Mouth, sayForSure } from './say.ts'
 import { keepGrant, openAccount, placeOf } from './vault.ts'
 
 /** A link, and the page of the authorization server, may wait so long for the person, in ms. */
@@ -81,7 +86,7 @@ export async function connectionsOf(
 }
 
 /** A fresh link to connect one server, for a person who may; undefined where there is nothing to connect. */
-export async function linkFor(
+async function linkFor(
   context: Pick<ConnectContext, 'pool' | 'servers' | 'env' | 'seal' | 'base' | 'isAdmin'>,
   who: { workspace: string; user: string },
   name: string,
@@ -101,6 +106,34 @@ async function offerLink(
   const ticket = randomBytes(24).toString('base64url')
   await createTicket(context.pool, ticket, { ...place, asker }, PATIENCE_MS)
   return `${context.base()}/connect/${ticket}`
+}
+
+/**
+ * A call needs an account that is not there: the thread is told once a run, and whoever asked gets a link that
+ * nobody else sees. Never fails: the run goes on without it.
+ */
+export async function offerConnect(
+  context: ConnectContext & Mouth & { speak: Pick<Speak, 'whisper' | 'name'> },
+  run: Run,
+  name: string,
+): Promise<void> {
+  try {
+    const { channel, thread, asker, workspace } = run
+    const shared = findServer(context, name)?.auth.per === 'workspace'
+    const who = shared ? 'an administrator' : await context.speak.name(asker)
+    const sentence = `I cannot use ${name} before ${who} has connected an account there: open App Home and press Connect.`
+    const said = await sayForSure(context, {
+      owner: run.id,
+      part: `connect ${name}`,
+      channel,
+      thread,
+      message: sayMessage(sentence),
+    })
+    const url = said.new && (await linkFor(context, { workspace, user: asker }, name))
+    if (url) await context.speak.whisper(channel, asker, thread, connectMessage(name, url))
+  } catch (error) {
+    context.log('warn', 'a person could not be asked to connect', { run: run.id, why: String(error) })
+  }
 }
 
 /** What a link leads to, or why it leads nowhere. */

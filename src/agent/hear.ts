@@ -17,6 +17,7 @@ import {
 } from '../store/inbox.ts'
 import { isPartOfThread, type Run } from '../store/runs.ts'
 import { inTransaction, type Tx } from '../store/transaction.ts'
+import type { Disconnected } from './connect.ts'
 import { type Decision, takeDecision, tellDecision } from './decision.ts'
 import { keyOfMessage, type Mentioned, takeUpEdit, takeUpMessage, threadOf } from './mention.ts'
 import { sayForSure } from './say.ts'
@@ -33,6 +34,10 @@ export type HearContext = {
   agent: string
   /** A wake-up was written: somebody may look. */
   poke: () => void
+  /** Forgets an account that a person connected. */
+  disconnect?: (tx: Tx, heard: HeardOf<'pressed'>) => Promise<Disconnected | undefined>
+  /** Shows a person's App Home anew. */
+  showHome?: (user: string) => Promise<void>
   log: (level: 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void
 }
 
@@ -48,6 +53,7 @@ type After = {
   whisper?: string
   respond?: string
   decision?: Decision
+  disconnected?: Disconnected
 }
 
 /** Stores what was heard; acknowledge only after this. Throws where the store is away. */
@@ -119,8 +125,11 @@ async function tellStory(context: HearContext, tx: Tx, heard: Heard): Promise<Af
     case 'interrupted':
       await stopThread(tx, { ...heard, ts: heard.thread }, heard.user, 'the Stop button')
       return {}
+    case 'pressed': {
+      const gone = heard.button === 'disconnect' && (await context.disconnect?.(tx, heard))
+      return gone ? { disconnected: gone } : {}
+    }
     case 'submitted':
-    case 'pressed':
       return {}
     case 'commanded':
       return { respond: await obey(tx, heard) }
@@ -154,6 +163,12 @@ async function actAfter(context: HearContext, heard: Heard, after: After): Promi
   if (after.begun) await showBegun(context, after.begun.run, [{ ...after.begun.asked, n: 1 }])
   if (after.respond && heard.kind === 'commanded') {
     await quietly(context, () => context.speak.respond(heard.responseUrl, sayMessage(after.respond ?? '')))
+  }
+  if (heard.kind === 'pressed') {
+    await quietly(context, async () => {
+      await context.showHome?.(heard.user)
+      await after.disconnected?.revoke?.()
+    })
   }
   const { decision } = after
   const told = decision ? await tellDecision(decision, context.speak.name) : after.whisper

@@ -40,8 +40,7 @@ export function openVault(db: Db, seal: Seal): Vault {
     release: (server, holder, account) => releaseRenewal(db, placeOf(server, holder), rowOf(account)),
     expire: (server, holder, account) => expireCredential(db, placeOf(server, holder), rowOf(account)),
     async holders(server, workspace) {
-      const { person: _, ...place } = placeOf(server, { workspace, person: '' })
-      return (await readConnected(db, place)).map((person) => ({ workspace, person }))
+      return readConnected(db, { server: server.name, resource: server.url.href, workspace })
     },
   }
 }

@@ -1,5 +1,6 @@
 /** What every door that runs the agent opens: store, queue, model, tools, embeddings. */
 
+import { openVault } from '../agent/vault.ts'
 import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
 import type { Home, Pool } from '../core/home.ts'
@@ -11,9 +12,11 @@ import { openQueue, type Queue } from '../queue/open.ts'
 import { migrate } from '../store/migrate.ts'
 import { openStore, type Store } from '../store/open.ts'
 import { prepareSearch, type WordStrategy } from '../store/passages.ts'
+import type { Seal } from '../store/seal.ts'
 import { type Log, openLog } from '../telemetry/log.ts'
 import { openTools, type Tools } from '../tools/open.ts'
 import { readEnv } from './environment.ts'
+import { needsSeal, readSeal } from './secret.ts'
 
 export type Engines = AsyncDisposable & {
   env: Env
@@ -25,6 +28,10 @@ export type Engines = AsyncDisposable & {
   tools: Tools
   embedder: Embedder
   strategy: WordStrategy
+  /** Seals accounts that people connect; undefined where no key is set. */
+  seal: Seal | undefined
+  /** What signing in to tool servers goes through. */
+  fetch: typeof fetch
   log: Log
 }
 
@@ -54,7 +61,11 @@ export async function openEngines(wish: Wish): Promise<Engines> {
   const applied = await migrate(store.pool)
   if (applied.length > 0) log('info', 'the database was migrated', { applied })
   const strategy = await prepareSearch(store.pool)
-  const tools = opened.use(openTools(home.servers, { env: process.env, cwd: home.dir, log }))
+  const seal = readSeal(env, { make: needsSeal(home) })
+  const vault = seal && openVault(store.pool, seal)
+  const { lock } = home
+  const options = { env: process.env, cwd: home.dir, log, vault, fetch, lock }
+  const tools = opened.use(openTools(home.servers, options))
   const embedder = openEmbedder(home.models?.embeddings, process.env)
   opened.defer(() => embedder.close())
   log('info', 'engines are open', {
@@ -74,6 +85,8 @@ export async function openEngines(wish: Wish): Promise<Engines> {
     tools,
     embedder,
     strategy,
+    seal,
+    fetch,
     log,
     [Symbol.asyncDispose]: () => rest.disposeAsync(),
   }

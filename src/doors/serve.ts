@@ -1,6 +1,7 @@
 /** Running the agent in this process: listening to Slack, advancing runs, or both. */
 import type { ServerResponse } from 'node:http'
 import { advance } from '../agent/advance.ts'
+import { type ConnectContext, disconnect, offerConnect } from '../agent/connect.ts'
 import { forgetHandled, type HearContext, handleHeard, handleWaiting, takeIn } from '../agent/hear.ts'
 import { openModal } from '../agent/modal.ts'
 import { remember } from '../agent/remember.ts'
@@ -11,7 +12,9 @@ import type { Queue } from '../queue/open.ts'
 import { homeView } from '../slack/blocks/say.ts'
 import { openSlack, type Slack } from '../slack/listen.ts'
 import { openSpeaker, type Speak } from '../slack/speak.ts'
+import type { Run } from '../store/runs.ts'
 import { askHealth, type Check, openHealth } from '../web/health.ts'
+import { connectContext, connectRoutes, pagesFor } from './connect.ts'
 import type { Engines } from './engines.ts'
 
 export type Part = 'all' | 'slack' | 'worker'
@@ -49,15 +52,17 @@ export async function serve(engines: Engines, slackAt: SlackAddress, part: Part)
   await using opened = new AsyncDisposableStack()
   let graceMs = 0
   let worker: Worker | undefined
+  let port = env.PORT
+  const connecting = connectContext(engines, () => port)
   const listener =
-    part === 'worker' ? undefined : await listen(engines, slackAt, () => worker?.poke(), checks)
+    part === 'worker' ? undefined : await listen(engines, slackAt, () => worker?.poke(), checks, connecting)
   const speaker = listener?.slack ?? (await openSpeaker({ ...slackAt, log }))
   const { workspace } = speaker.identity
   opened.defer(async () => speaker.close())
   if (part !== 'slack') {
     const queue = opened.use(await engines.openQueue(workspace))
     checks.push({ name: 'queue', check: () => queue.ping() })
-    const working = await startWorker(engines, workspace, speaker.speak, queue)
+    const working = await startWorker(engines, workspace, speaker.speak, queue, connecting)
     worker = working
     opened.defer(() => working.close(Math.max(0, graceMs - LISTEN_GRACE_MS)))
   }
@@ -66,12 +71,16 @@ export async function serve(engines: Engines, slackAt: SlackAddress, part: Part)
     opened.defer(() => listener.close(Math.min(graceMs, LISTEN_GRACE_MS)))
   }
   const sharesPort = listener !== undefined && !slackAt.appToken
-  const health = sharesPort ? undefined : await openHealth({ host: env.HOST, port: env.PORT }, checks)
-  if (health) opened.defer(() => health.close())
+  const pages = pagesFor(connecting, speaker.speak.name)
+  const health = sharesPort ? undefined : await openHealth({ host: env.HOST, port: env.PORT }, checks, pages)
+  if (health) {
+    port = health.port
+    opened.defer(() => health.close())
+  }
   const rest = opened.move()
   return {
     workspace,
-    port: health?.port ?? env.PORT,
+    port,
     close(grace = GRACE_MS) {
       graceMs = grace
       return rest.disposeAsync()
@@ -79,7 +88,13 @@ export async function serve(engines: Engines, slackAt: SlackAddress, part: Part)
   }
 }
 
-async function startWorker(engines: Engines, workspace: string, speak: Speak, queue: Queue): Promise<Worker> {
+async function startWorker(
+  engines: Engines,
+  workspace: string,
+  speak: Speak,
+  queue: Queue,
+  connecting: ConnectContext,
+): Promise<Worker> {
   const { env, home, store, chat, tools, embedder, strategy, log } = engines
   const context = {
     pool: store.pool,
@@ -88,8 +103,9 @@ async function startWorker(engines: Engines, workspace: string, speak: Speak, qu
     policy: home.policy,
     agent: (name: string) => home.agents.find((a) => a.name === name) ?? firstAgent(engines),
     ask: chat.ask,
-    catalogue: tools.catalogue,
+    catalogue: () => tools.catalogue(workspace),
     call: tools.call,
+    offerConnect: (run: Run, server: string) => offerConnect({ ...connecting, speak }, run, server),
     recall: remember.bind(null, { pool: store.pool, embedder, strategy, speak }),
     ...LEASE,
   }
@@ -108,17 +124,21 @@ async function listen(
   slackAt: SlackAddress,
   poke: () => void,
   checks: Check[],
+  connecting: ConnectContext,
 ): Promise<{ slack: Slack; start(): Promise<void>; close(graceMs: number): Promise<void> }> {
   const { env, store, log } = engines
   const pool = store.pool
+  const home = async (_user: string) => homeView(await slack.speak.name(slack.identity.botUser))
+  const pages = () => pagesFor(connecting, slack.speak.name)
+  const customRoutes = [...healthRoutes(checks), ...connectRoutes(pages)]
   const slack = await openSlack(
-    { ...slackAt, host: env.HOST, port: env.PORT, log, customRoutes: healthRoutes(checks) },
+    { ...slackAt, host: env.HOST, port: env.PORT, log, customRoutes },
     {
       intake: (heard) => takeIn(pool, heard),
       handle: (heard) => handleHeard(context, inboxKey(heard), heard),
       open: (button, subject, viewer) => openModal(pool, button, subject, viewer),
       check: async () => undefined,
-      home: async () => homeView(await slack.speak.name(slack.identity.botUser)),
+      home,
     },
   )
   const { workspace } = slack.identity
@@ -128,6 +148,8 @@ async function listen(
     speak: slack.speak,
     agent: firstAgent(engines).name,
     poke,
+    disconnect: (tx, heard) => disconnect(connecting, tx, heard),
+    showHome: async (user) => slack.speak.publishHome(user, await home(user)),
     log,
   }
   const turns: Repeating[] = []

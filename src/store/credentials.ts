@@ -100,14 +100,18 @@ export async function deleteCredential(db: Db, place: Place): Promise<Credential
   return gone.rows[0]
 }
 
-/** Who in a workspace is connected to a server; the workspace itself, an empty text, first. */
-export async function readConnected(db: Db, place: Omit<Place, 'person'>): Promise<string[]> {
-  const found = await db.query<{ person: string }>(
-    `select person from credentials where workspace = $1 and server = $2 and resource = $3 and state = 'connected'
-     order by person limit 20`,
-    [place.workspace, place.server, place.resource],
+/** Who is connected to a server, in one workspace or in any; accounts of whole workspaces first. */
+export async function readConnected(
+  db: Db,
+  of: { server: string; resource: string; workspace: string | undefined },
+): Promise<{ workspace: string; person: string }[]> {
+  const found = await db.query<{ workspace: string; person: string }>(
+    `select workspace, person from credentials
+     where server = $1 and resource = $2 and state = 'connected' and ($3::text is null or workspace = $3)
+     order by person, workspace limit 20`,
+    [of.server, of.resource, of.workspace ?? null],
   )
-  return found.rows.map((row) => row.person)
+  return found.rows
 }
 
 /** How many are connected to each server, in all workspaces. */

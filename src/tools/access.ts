@@ -22,8 +22,8 @@ export type Vault = {
   /** Ends a turn without a result. */
   release(server: OAuthServer, holder: Holder, account: Account): Promise<void>
   expire(server: OAuthServer, holder: Holder, account: Account): Promise<void>
-  /** Who of a workspace is connected, the workspace itself first. */
-  holders(server: OAuthServer, workspace: string): Promise<Holder[]>
+  /** Who is connected, in one workspace or in any; accounts of whole workspaces first. */
+  holders(server: OAuthServer, workspace: string | undefined): Promise<Holder[]>
 }
 
 /** How long a turn to renew lasts where its process dies; longer than renewing may take. */
@@ -31,10 +31,37 @@ export const TURN_MS = 60_000
 const LOOK_MS = 100
 
 /** There is no account that could be used: the person must connect, or connect again. */
-export class NotConnected extends Error {}
+class NotConnected extends Error {}
+
+/** That reason in an error or its causes. */
+export function findNotConnected(error: unknown): Error | undefined {
+  let inner = error
+  for (let depth = 0; inner instanceof Error && depth < 5; depth++, inner = inner.cause)
+    if (inner instanceof NotConnected) return inner
+  return undefined
+}
+
+/** Keeps what must not be repeated, the newest of it, and hides it in texts. */
+function openMask(): { add(secret: string | undefined): void; mask(text: string): string } {
+  const secrets = new Set<string>()
+  return {
+    add(secret) {
+      if (!secret) return
+      secrets.delete(secret)
+      secrets.add(secret)
+      const [oldest] = secrets
+      if (secrets.size > 16 && oldest) secrets.delete(oldest)
+    },
+    mask: (text) => [...secrets].reduce((t, secret) => t.replaceAll(secret, '***'), text),
+  }
+}
+
+/** Signs requests in; `mask` hides what they were signed with. */
+export type SignIn = { authProvider: AuthProvider; mask(text: string): string }
 
 /** Signs a holder's requests in. Every request reads the account: one that is taken away is gone at once. */
-export function signIn(server: OAuthServer, vault: Vault, holder: Holder, fetch: FetchLike): AuthProvider {
+export function signIn(server: OAuthServer, vault: Vault, holder: Holder, fetch: FetchLike): SignIn {
+  const { add, mask } = openMask()
   let renewing: Promise<void> | undefined
   let sent: string | undefined
 
@@ -47,9 +74,11 @@ export function signIn(server: OAuthServer, vault: Vault, holder: Holder, fetch:
   async function usable(): Promise<Account> {
     const account = await vault.load(server, holder)
     if (account?.state !== 'connected') throw new NotConnected(account ? 'expired' : 'not connected')
+    add(account.grant.tokens.access_token)
+    add(account.grant.tokens.refresh_token)
     return account
   }
-  return {
+  const authProvider: AuthProvider = {
     async token() {
       let account = await usable()
       if (isOld(account.grant, Date.now()) && account.grant.tokens.refresh_token) {
@@ -66,6 +95,7 @@ export function signIn(server: OAuthServer, vault: Vault, holder: Holder, fetch:
       await once(account, true)
     },
   }
+  return { authProvider, mask }
 }
 
 /** Renews, or waits for whoever does. A refresh token that is used twice may cost the person the connection. */
@@ -99,7 +129,8 @@ async function renew(
 export function signInAsClient(
   server: { name: string; url: URL; auth: Extract<ToolAuth, { type: 'client_credentials' }> },
   fetch: FetchLike,
-): AuthProvider {
+): SignIn {
+  const { add, mask } = openMask()
   const { clientId, clientSecret, scopes, issuer } = server.auth
   const scope = scopes.join(' ')
   let [tokens, until]: [StoredOAuthTokens | undefined, number] = [undefined, 0]
@@ -121,6 +152,7 @@ export function signInAsClient(
     tokens: () => tokens,
     saveTokens(given: StoredOAuthTokens) {
       tokens = given
+      add(given.access_token)
       until = Date.now() + (given.expires_in ?? 3600) * 900
     },
     redirectToAuthorization() {},
@@ -135,7 +167,7 @@ export function signInAsClient(
     })
     await asking
   }
-  return {
+  const authProvider: AuthProvider = {
     async token() {
       // The first time the server is asked without one, so that it says where to sign in.
       if (tokens && Date.now() > until) await ask()
@@ -143,4 +175,5 @@ export function signInAsClient(
     },
     onUnauthorized: ask,
   }
+  return { authProvider, mask }
 }

@@ -3,6 +3,7 @@ import type { CallToolResult } from '@modelcontextprotocol/client'
 import type { ToolOutcome } from '../core/catalogue.ts'
 import { Fault } from '../core/fault.ts'
 import type { Accepted } from './accept.ts'
+import { findNotConnected } from './access.ts'
 import { type Connection, connected, hangUp } from './connection.ts'
 import type { Line } from './dial.ts'
 import { cutText, renderResult } from './render.ts'
@@ -24,7 +25,12 @@ export type CallOptions = {
   timeoutMs?: number
   /** What was decided on: the call is refused where the tool or its server is something else by now. */
   expect?: { definitionHash: string; serverHash: string }
+  /** Who asks: where a server is used with an account of one's own, it is theirs. */
+  person?: Caller | undefined
 }
+
+/** A person in a workspace. */
+export type Caller = { workspace: string; user: string }
 
 /**
  * Calls a tool at most once. Never throws for what a server does: what surely did not run is `failed`, what
@@ -41,7 +47,7 @@ export async function callTool(
   const began = performance.now()
   const ended = await settle(connection, name, args, options)
   const text = cutText(connection.mask(ended.text))
-  return { outcome: ended.outcome, text, ms: Math.round(performance.now() - began) }
+  return { ...ended, text, ms: Math.round(performance.now() - began) }
 }
 
 async function settle(
@@ -58,6 +64,7 @@ async function settle(
     line = await unlessAborted(connected(connection), options.signal)
   } catch (error) {
     if (options.signal.aborted) return failed(STOPPED_EARLY)
+    if (findNotConnected(error)) return notConnected(connection.name)
     if (error instanceof Fault) return failed(error.message)
     throw error
   }
@@ -121,6 +128,8 @@ async function send(
     if (options.signal.aborted) return unknown(`The call of ${name} was stopped while it ran.`)
     if (late.aborted) return unknown(`${name} did not finish within ${seconds(total)}.`)
     if (isTimeout(error)) return unknown(`${name} did not answer within ${seconds(silence)}.`)
+    // The server refused before it did anything, and there is nothing better to show it.
+    if (findNotConnected(error)) return notConnected(name)
     const settled = settleError(error, name, line.ended())
     if (settled.broken && connection.line === line) hangUp(connection, line.ended() ?? settled.text)
     return settled
@@ -134,6 +143,12 @@ function withoutOutputSchema(definition: Accepted['definition']): Accepted['defi
 
 function failed(text: string): Ended {
   return { outcome: 'failed', text }
+}
+
+/** Said to the model; the person is told how to connect beside it. */
+export function notConnected(server: string): Ended {
+  const text = `Nothing was called: whoever asked must first connect their account at ${server}, or connect it again, in App Home. They were told so.`
+  return { outcome: 'failed', text, connect: server }
 }
 
 function unknown(text: string): Ended {

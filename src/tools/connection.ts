@@ -1,11 +1,12 @@
 /** One tool server: connected when first needed, and again after it broke. */
-import type { PriorDiscovery } from '@modelcontextprotocol/client'
+import type { AuthProvider, PriorDiscovery } from '@modelcontextprotocol/client'
 import { Fault } from '../core/fault.ts'
 import type { ToolServer } from '../core/home.ts'
 import { type Accepted, acceptTools } from './accept.ts'
+import { findNotConnected } from './access.ts'
 import { serverHash } from './bind.ts'
 import { dial, type Line, type Log, listTools } from './dial.ts'
-import { type Environment, expandServer } from './expand.ts'
+import { type Environment, type Expanded, expandServer } from './expand.ts'
 import { describe } from './settle.ts'
 
 /** The longest pause before a failing server is tried again; the pauses double up to it, in milliseconds. */
@@ -27,7 +28,14 @@ export type Health = {
 export type Connection = {
   readonly name: string
   readonly config: ToolServer
-  readonly options: { env: Environment; cwd: string; onChange: () => void; log: Log }
+  readonly options: {
+    env: Environment
+    cwd: string
+    onChange: () => void
+    log: Log
+    /** How requests are signed in; `mask` hides what they are signed with. */
+    signIn?: (server: Expanded) => { authProvider: AuthProvider; mask: (text: string) => string } | undefined
+  }
   line?: Line | undefined
   opening?: Promise<Line> | undefined
   /** Ends what is being started or runs, at once. */
@@ -107,13 +115,15 @@ async function connect(connection: Connection): Promise<Line> {
   let line: Line | undefined
   try {
     const expanded = expandServer(config, options.env, options.cwd)
-    connection.mask = expanded.mask
+    const signedIn = options.signIn?.(expanded)
+    connection.mask = (text) => expanded.mask(signedIn?.mask(text) ?? text)
     line = await dial(expanded, connection.era, {
       onListChanged: () => void relist(connection),
       onStart: (kill) => {
         connection.kill = kill
         if (connection.closed) throw new Error('it was closed while it connected')
       },
+      authProvider: signedIn?.authProvider,
       log: (level, message, fields) => options.log(level, message, { server: name, ...fields }),
     })
     const definitions = await listTools(line.client)
@@ -125,6 +135,9 @@ async function connect(connection: Connection): Promise<Line> {
     const why = line?.ended() ?? describe(error)
     await line?.client.close().catch(() => {})
     connection.era = undefined
+    // Nothing is wrong with the server: no pause is due.
+    const missing = findNotConnected(error)
+    if (missing) throw missing
     connection.failures = Math.max(connection.failures, 1)
     note(connection, why)
     throw unreachable(connection)

@@ -1,5 +1,6 @@
 /** One attempt to connect to a tool server and to list its tools. */
 import {
+  type AuthProvider,
   Client,
   type PriorDiscovery,
   SdkError,
@@ -36,7 +37,13 @@ export type Line = {
   kill(): void
 }
 
-type Ear = { onListChanged(): void; onStart(kill: () => void): void; log: Log }
+type Ear = {
+  onListChanged(): void
+  onStart(kill: () => void): void
+  log: Log
+  /** Signs every request to a server over HTTP in. */
+  authProvider?: AuthProvider | undefined
+}
 
 /**
  * Connects. Where the era is not known the server is asked; a process that ends on the question is started
@@ -62,7 +69,7 @@ export async function listTools(client: Client): Promise<Tool[]> {
 }
 
 async function dialOnce(expanded: Expanded, era: PriorDiscovery | undefined, ear: Ear): Promise<Line> {
-  const { transport, ended, kill } = makeTransport(expanded, ear.log)
+  const { transport, ended, kill } = makeTransport(expanded, ear)
   const client = new Client(
     { name: 'quorum', version: '1' },
     {
@@ -95,10 +102,10 @@ async function dialOnce(expanded: Expanded, era: PriorDiscovery | undefined, ear
 
 function makeTransport(
   expanded: Expanded,
-  log: Log,
+  { log, authProvider }: Ear,
 ): { transport: Transport; ended: () => string | undefined; kill: () => void } {
   if (expanded.kind === 'http') {
-    const transport = httpTransport({ ...expanded, maxBytes: MAX_BYTES })
+    const transport = httpTransport({ ...expanded, maxBytes: MAX_BYTES, authProvider })
     return { transport, ended: () => undefined, kill: () => void transport.close() }
   }
   let last = ''

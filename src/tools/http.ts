@@ -1,7 +1,11 @@
 /** MCP over Streamable HTTP, with capped bodies and without waiting for answers that cannot come. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isJSONRPCRequest, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import {
+  type AuthProvider,
+  isJSONRPCRequest,
+  StreamableHTTPClientTransport,
+} from '@modelcontextprotocol/client'
 import { lostAnswer, OversizedError } from './lost.ts'
 
 /** How long ending a session may take, in milliseconds. */
@@ -16,10 +20,13 @@ export function httpTransport(options: {
   url: URL
   headers: Record<string, string>
   maxBytes: number
+  /** Signs every request in; asked again, once, where the server refuses. */
+  authProvider?: AuthProvider | undefined
 }): StreamableHTTPClientTransport {
   const sending = new AsyncLocalStorage<{ oversized: boolean }>()
   const transport = new StreamableHTTPClientTransport(options.url, {
     requestInit: { headers: options.headers },
+    ...(options.authProvider ? { authProvider: options.authProvider } : {}),
     fetch: async (url, init) => {
       const response = await fetch(url, init)
       return capped(response, options.maxBytes, () => {

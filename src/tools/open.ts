@@ -1,18 +1,16 @@
 /** The tools of a home: every server of mcp.json behind one catalogue. */
+import type { FetchLike } from '@modelcontextprotocol/client'
 import type { CatalogueTool, ToolOutcome } from '../core/catalogue.ts'
+import { Fault } from '../core/fault.ts'
 import type { ToolServer } from '../core/home.ts'
+import type { Lock } from '../core/lock.ts'
 import type { Accepted } from './accept.ts'
-import { type CallOptions, callTool, STOPPED_EARLY, unlessAborted } from './call.ts'
-import {
-  type Connection,
-  closeConnection,
-  connected,
-  type Health,
-  health,
-  openConnection,
-} from './connection.ts'
+import type { Vault } from './access.ts'
+import { type CallOptions, callTool, notConnected, STOPPED_EARLY, unlessAborted } from './call.ts'
+import { type Connection, connected, type Health } from './connection.ts'
 import type { Log } from './dial.ts'
 import type { Environment } from './expand.ts'
+import { openServed, type Served } from './served.ts'
 
 /** How long a catalogue waits for a server that is slow to start, in milliseconds. */
 const PATIENCE_MS = 10_000
@@ -21,8 +19,9 @@ export type Tools = {
   /**
    * The tools of every server that can be reached, by server and then name: the same servers give the same
    * bytes. Connects where that is needed; a server that fails or is slow costs its own tools only.
+   * A server that people connect accounts to is listed with one of `workspace`, or as it was accepted.
    */
-  catalogue(): Promise<CatalogueTool[]>
+  catalogue(workspace?: string): Promise<CatalogueTool[]>
   /** Calls a tool by its catalogue name, at most once; never throws for what a server does. */
   call(name: string, args: unknown, options: CallOptions): Promise<ToolOutcome>
   health(): Health[]
@@ -37,47 +36,84 @@ export type Tools = {
  * @param options.env what `${NAME}` stands for; child processes get PATH, HOME, LANG, TZ, TMPDIR and their own `env`
  * @param options.cwd where relative directories and arguments of servers begin
  * @param options.onChange the tools of a server are no longer what they were
+ * @param options.vault where accounts are kept; without it, servers that people connect to are refused
+ * @param options.fetch what signing in goes through
  */
 export function openTools(
   servers: Record<string, ToolServer>,
-  options: { env: Environment; cwd: string; onChange?: () => void; log?: Log },
+  options: {
+    env: Environment
+    cwd: string
+    onChange?: () => void
+    log?: Log
+    vault?: Vault | undefined
+    fetch?: FetchLike
+    lock?: Lock | undefined
+  },
 ): Tools {
-  const { env, cwd, onChange = () => {}, log = () => {} } = options
-  const connections = Object.entries(servers)
+  const { onChange = () => {}, log = () => {}, fetch = globalThis.fetch } = options
+  const all = Object.entries(servers)
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, server]) => openConnection(name, server, { env, cwd, onChange, log }))
+    .map(([name, server]) => openServed(name, server, { ...options, onChange, log, fetch }))
 
   const killAll = () => {
-    for (const connection of connections) connection.kill()
+    for (const served of all) for (const connection of served.connections()) connection.kill()
   }
   process.on('exit', killAll)
 
   async function close(): Promise<void> {
-    await Promise.all(connections.map(closeConnection))
+    await Promise.all(all.map((served) => served.close()))
     process.off('exit', killAll)
   }
 
   return {
-    async catalogue() {
-      const ready = await Promise.all(connections.map(reachable))
-      const tools = unique(connections.filter((_, i) => ready[i]))
-      return tools.map(({ definition: _, ...tool }) => tool)
+    async catalogue(workspace) {
+      const lists = await Promise.all(all.map((served) => listed(served, workspace)))
+      return unique(lists.flat()).map(({ definition: _, ...tool }) => tool)
     },
 
     async call(name, args, callOptions) {
-      const { signal } = callOptions
-      const connection = await unlessAborted(find(connections, name), signal).catch((error: unknown) => {
+      const { signal, person } = callOptions
+      const work = find(all, name, person?.workspace)
+      const served = await unlessAborted(work, signal).catch((error: unknown) => {
         if (signal.aborted) return STOPPED_EARLY
         throw error
       })
-      if (typeof connection === 'string') return { outcome: 'failed', text: connection, ms: 0 }
-      return callTool(connection, name, args, callOptions)
+      if (typeof served === 'string') return { outcome: 'failed', text: served, ms: 0 }
+      return callAt(served, name, args, callOptions)
     },
 
-    health: () => connections.map(health),
+    health: () => all.map((served) => served.health()),
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+async function callAt(
+  served: Served,
+  name: string,
+  args: unknown,
+  options: CallOptions,
+): Promise<ToolOutcome> {
+  try {
+    const lent = await served.lend(options.person)
+    if (!lent) return { ...notConnected(served.name), ms: 0 }
+    try {
+      return await callTool(lent.connection, name, args, options)
+    } finally {
+      lent.giveBack()
+    }
+  } catch (error) {
+    if (error instanceof Fault) return { outcome: 'failed', text: error.message, ms: 0 }
+    throw error
+  }
+}
+
+/** The tools of one server: freshly known where it is reached, as accepted where nobody is connected. */
+async function listed(served: Served, workspace: string | undefined): Promise<Accepted[]> {
+  const connection = await served.lister(workspace).catch(() => undefined)
+  if (!connection) return served.pinned
+  return (await reachable(connection)) ? connection.tools : []
 }
 
 /** Whether the server is connected before patience ends; connecting goes on where it is not. */
@@ -95,31 +131,40 @@ async function reachable(connection: Connection): Promise<boolean> {
   }
 }
 
-/** The tools of these servers; a name that two servers produce belongs to neither. */
-function unique(connections: Connection[]): Accepted[] {
-  const all = connections.flatMap((connection) => connection.tools)
+/** The tools whose name is theirs alone; a name that two servers produce belongs to neither. */
+function unique(tools: Accepted[]): Accepted[] {
   const times = new Map<string, number>()
-  for (const { name } of all) times.set(name, (times.get(name) ?? 0) + 1)
-  return all.filter(({ name }) => times.get(name) === 1)
+  for (const { name } of tools) times.set(name, (times.get(name) ?? 0) + 1)
+  return tools.filter(({ name }) => times.get(name) === 1)
 }
 
 /** The one server with a tool of that name, or a sentence why there is none. Connects to those that could. */
-async function find(connections: Connection[], name: string): Promise<Connection | string> {
+async function find(all: Served[], name: string, workspace: string | undefined): Promise<Served | string> {
   const known = () => {
-    const server = unique(connections).find((tool) => tool.name === name)?.server
-    return connections.find((connection) => connection.name === server)
+    const tools = all.flatMap((served) => [
+      ...served.connections().flatMap((one) => one.tools),
+      ...served.pinned,
+    ])
+    const servers = new Set(tools.filter((tool) => tool.name === name).map((tool) => tool.server))
+    return servers.size === 1 ? all.find((served) => servers.has(served.name)) : undefined
   }
   const found = known()
   if (found) return found
-  const candidates = connections.filter((connection) => name.startsWith(`${connection.name}__`))
-  const failures = await Promise.all(
-    candidates.map((connection) =>
-      connected(connection).then(
-        () => '',
-        (error: Error) => error.message,
-      ),
-    ),
-  )
+  const candidates = all.filter((served) => name.startsWith(`${served.name}__`))
+  const failures = await Promise.all(candidates.map((served) => failureOf(served, workspace)))
   const why = failures.find((failure) => failure !== '')
-  return known() ?? why ?? `There is no tool called ${JSON.stringify(name.slice(0, 200))}.`
+  const [only] = candidates
+  const unseen = only && candidates.length === 1 && only.connections().length === 0 ? only : undefined
+  return known() ?? unseen ?? why ?? `There is no tool called ${JSON.stringify(name.slice(0, 200))}.`
+}
+
+/** Why a server cannot be reached; empty where it can, and where nobody is connected to it. */
+async function failureOf(served: Served, workspace: string | undefined): Promise<string> {
+  try {
+    const connection = await served.lister(workspace)
+    if (connection) await connected(connection)
+    return ''
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
 }

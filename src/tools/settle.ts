@@ -1,11 +1,13 @@
 /** What an error of a call means: was it refused, or may it have run? */
 import {
+  InsufficientScopeError,
   ProtocolError,
   SdkError,
   SdkErrorCode,
   SdkHttpError,
   UnauthorizedError,
 } from '@modelcontextprotocol/client'
+import { Fault } from '../core/fault.ts'
 import { lostWhy } from './lost.ts'
 
 /** `broken`: the connection, and with it every other call on it, is of no further use. */
@@ -44,6 +46,11 @@ export function settleError(error: unknown, server: string, why?: string): Settl
   const cut = `The connection to ${server} was lost before an answer came${why ? `: ${why}` : ''}.`
   if (lost === 'dropped') return unknown(cut)
   if (error instanceof ProtocolError) return failed(`${server} refused the call: ${error.message}`)
+  // Of renewing a sign-in, after the server had refused.
+  if (error instanceof Fault) return failed(`${error.message}.`)
+  if (error instanceof InsufficientScopeError) {
+    return failed(`${server} asks for further permissions than were given when the account was connected.`)
+  }
   if (error instanceof UnauthorizedError) return failed(`${server} asks for other credentials.`, true)
   if (error instanceof SdkHttpError) {
     const said = `${server} answered with HTTP status ${error.status}.`

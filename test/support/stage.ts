@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
+import { openVault } from '../../src/agent/vault.ts'
 import { Env } from '../../src/core/env.ts'
 import { AgentFront, type Home, type ToolServer } from '../../src/core/home.ts'
 import { PolicyFile } from '../../src/core/rules.ts'
@@ -12,6 +13,7 @@ import { openChat } from '../../src/models/chat.ts'
 import { openEmbedder } from '../../src/models/embed.ts'
 import { openQueue } from '../../src/queue/open.ts'
 import { prepareSearch } from '../../src/store/passages.ts'
+import { openSeal } from '../../src/store/seal.ts'
 import { openTools } from '../../src/tools/open.ts'
 import { type ModelServer, openModelServer, type Reply, type Script } from './model-server.ts'
 import { openTestStore } from './store.ts'
@@ -27,6 +29,9 @@ export type StageOptions = {
   /** Signed HTTP instead of Socket Mode. */
   http?: boolean
   slots?: number
+  admins?: string[]
+  /** Keys that seal connected accounts; one that all stages share where it is left out, none where it is empty. */
+  secret?: string
 }
 
 export type Stage = AsyncDisposable & {
@@ -60,6 +65,8 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const store = opened.use(await openTestStore())
   const lines: string[] = []
   const own = `test-${randomUUID()}`
+  const secret = options.secret ?? Buffer.alloc(32, 7).toString('base64')
+  const seal = secret === '' ? undefined : openSeal(secret)
   const engines: Engines = {
     env: Env.parse({
       PORT: options.http ? await freePort() : 0,
@@ -74,7 +81,15 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
       { model: 'test', replicas: [model.url], ...(options.timers ? { timers: options.timers } : {}) },
       {},
     ),
-    tools: opened.use(openTools(options.servers ?? {}, { env: process.env, cwd: process.cwd() })),
+    tools: opened.use(
+      openTools(options.servers ?? {}, {
+        env: process.env,
+        cwd: process.cwd(),
+        vault: seal && openVault(store.pool, seal),
+      }),
+    ),
+    seal,
+    fetch,
     embedder: openEmbedder({ url: model.url, model: 'test-embed', dimensions: 8 }, {}),
     strategy: await prepareSearch(store.pool),
     log: (level, message, fields) => {
@@ -151,7 +166,7 @@ function homeOf(options: StageOptions): Home {
     dir: process.cwd(),
     agents: [{ ...agent, instructions: 'You are a teammate.' }],
     servers: options.servers ?? {},
-    policy: PolicyFile.parse({ tools: options.policy ?? {} }),
+    policy: PolicyFile.parse({ admins: options.admins ?? [], tools: options.policy ?? {} }),
     lock: undefined,
     models: undefined,
     sources: {},

@@ -6,6 +6,7 @@ import { outputFor } from '../core/policy.ts'
 import type { Policy } from '../core/rules.ts'
 import type { StepOf, ToolCall } from '../core/run.ts'
 import { type ApprovalState, moveApproval, readApproval, resolveApproval } from '../store/approvals.ts'
+import type { Run } from '../store/runs.ts'
 import { record, reread, tryRecord, type Work } from './lease.ts'
 import { bindCall } from './weigh.ts'
 
@@ -20,8 +21,14 @@ export type ActContext = {
   call: (
     name: string,
     args: unknown,
-    options: { signal: AbortSignal; expect: { definitionHash: string; serverHash: string } },
+    options: {
+      signal: AbortSignal
+      expect: { definitionHash: string; serverHash: string }
+      person: { workspace: string; user: string }
+    },
   ) => Promise<ToolOutcome>
+  /** Tells whoever asked, in the thread and in private, that they must connect an account first. */
+  offerConnect?: (run: Run, server: string) => Promise<void>
 }
 
 /** How far running a tool came. `moved`: somebody was quicker, read the steps again. */
@@ -66,7 +73,8 @@ export async function runTool(
   )
   if (claimed !== 'recorded') return claimed
   onStart()
-  const outcome = await callOnce(context, work, tool, approval.args)
+  const { connect, ...outcome } = await callOnce(context, work, tool, approval.args)
+  if (connect) await context.offerConnect?.(work.run, connect)
   const trusted = outputFor(context.policy, tool, work.run) === 'trusted'
   return recordOutcome(work, call, approvalId, { ...outcome, ...(trusted ? { trusted } : {}) })
 }
@@ -83,6 +91,7 @@ async function callOnce(
     return await context.call(tool.name, args, {
       signal: work.signal,
       expect: { definitionHash, serverHash },
+      person: { workspace: work.run.workspace, user: work.run.asker },
     })
   } catch (error) {
     const text = `The call broke off (${error instanceof Error ? error.message : String(error)}); it may have run.`

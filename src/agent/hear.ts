@@ -18,6 +18,7 @@ import {
 } from '../store/inbox.ts'
 import { isPartOfThread, type Run } from '../store/runs.ts'
 import { inTransaction, type Tx } from '../store/transaction.ts'
+import type { Disconnected } from './connect.ts'
 import { type Decision, type DecisionContext, type Known, prepareDecision } from './deciding.ts'
 import { takeDecision, tellDecision } from './decision.ts'
 import { callOf, tellTools } from './direct.ts'
@@ -38,10 +39,12 @@ export type HearContext = Pick<DecisionContext, 'policy' | 'catalogue'> & {
   accepted: () => readonly CatalogueTool[]
   /** The agent that takes up messages. */
   agent: string
-  /** Shows a person's App Home anew. */
-  showHome?: (user: string) => Promise<void>
   /** A wake-up was written: somebody may look. */
   poke: () => void
+  /** Forgets an account that a person connected. */
+  disconnect?: (tx: Tx, heard: HeardOf<'pressed'>) => Promise<Disconnected | undefined>
+  /** Shows a person's App Home anew. */
+  showHome?: (user: string) => Promise<void>
   log: (level: 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void
 }
 
@@ -60,6 +63,7 @@ type After = {
   whisper?: string
   respond?: string
   decision?: Decision
+  disconnected?: Disconnected
 }
 
 /** Stores what was heard; acknowledge only after this. Throws where the store is away. */
@@ -152,11 +156,13 @@ async function tellStory(
     case 'interrupted':
       await stopThread(tx, { ...heard, ts: heard.thread }, heard.user, 'the Stop button')
       return {}
+    case 'pressed': {
+      if (heard.button === 'stop') await stopPressed(tx, heard, admin)
+      const gone = heard.button === 'disconnect' && (await context.disconnect?.(tx, heard))
+      return gone ? { disconnected: gone } : {}
+    }
     case 'submitted':
       return known ? { decision: await takeEdit(tx, heard, known) } : {}
-    case 'pressed':
-      if (heard.button === 'stop') await stopPressed(tx, heard, admin)
-      return {}
     case 'commanded':
       return { respond: await obey(context, tx, heard) }
   }
@@ -203,7 +209,12 @@ async function actAfter(context: HearContext, heard: Heard, after: After): Promi
   if (after.respond && heard.kind === 'commanded') {
     await quietly(context, () => context.speak.respond(heard.responseUrl, sayMessage(after.respond ?? '')))
   }
-  if (heard.kind === 'pressed') await quietly(context, async () => context.showHome?.(heard.user))
+  if (heard.kind === 'pressed') {
+    await quietly(context, async () => {
+      await context.showHome?.(heard.user)
+      await after.disconnected?.revoke?.()
+    })
+  }
   const { decision } = after
   const told = decision ? await tellDecision(decision, context.speak.name) : after.whisper
   if (told) await quietly(context, () => whisper(context, heard, told))

@@ -37,6 +37,8 @@ export type ToolOutcome = {
   text: string
   ms: number
   input?: InputWanted
+  /** The server that whoever asked must connect an account to first; nothing was sent. */
+  connect?: string
 }
 
 /** What a server wants to know before it goes on with a call; `state` is handed back to it as it came. */

@@ -25,6 +25,12 @@ export const Env = z.object({
     .describe('Runs one process advances at once.'),
   HOST: z.string().default('127.0.0.1').describe('Address to listen on for health and signed HTTP.'),
   PORT: z.coerce.number().int().min(0).max(65535).default(3000).describe('Port for health and signed HTTP.'),
+  QUORUM_URL: empty(z.url({ protocol: /^https?$/, error: 'not a web address' }).optional()).describe(
+    'Where browsers reach this deployment, for Connect. Empty: `http://HOST:PORT`, on this machine only.',
+  ),
+  QUORUM_SECRET: text(
+    'Seals the tokens of connected accounts: 32 bytes as base64 or hex (`openssl rand -base64 32`). Several, with commas: the first seals, all open. Empty: a key file under QUORUM_DATA beside the embedded database; with DATABASE_URL nobody can connect.',
+  ),
   OPENAI_BASE_URL: empty(z.url({ protocol: /^https?$/, error: 'not a web address' }).optional()).describe(
     'An OpenAI-compatible endpoint, used where the home has no models.yaml.',
   ),

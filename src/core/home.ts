@@ -37,10 +37,45 @@ const ToolSandbox = z.strictObject({
   write: z.array(z.string().min(1, 'a directory')).default([]),
   network: z.boolean().default(false),
 })
+const scopes = z.array(z.string().min(1)).default([])
+/** A secret by the name of its variable, so that it never stands in the file. */
+const reference = shaped(
+  /^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/,
+  'a reference to an environment variable, not the secret itself',
+)
+
+/**
+ * How a server over HTTP is signed in to; a token that never changes is a header instead. `oauth`: a person
+ * presses Connect, each for themselves or one administrator for all. `client_credentials`: Quorum signs in as itself.
+ */
+export const ToolAuth = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('oauth'),
+    per: z.enum(['user', 'workspace']).default('user'),
+    scopes,
+    /** Where the server knows us already; without it we register ourselves. */
+    clientId: z.string().min(1).optional(),
+    clientSecret: reference.optional(),
+    /** Where the description of this client is published, for servers that read it there. */
+    clientMetadataUrl: z
+      .url({ protocol: /^https$/, error: 'an address that begins with https://' })
+      .optional(),
+    /** The only authorization server that is talked to. */
+    issuer: address.optional(),
+  }),
+  z.strictObject({
+    type: z.literal('client_credentials'),
+    clientId: z.string().min(1),
+    clientSecret: reference,
+    scopes,
+    issuer: address.optional(),
+  }),
+])
+export type ToolAuth = z.infer<typeof ToolAuth>
 
 /**
  * One MCP server, as other hosts write it. `${NAME}` comes from the environment: in `command`, `args`, `cwd`
- * and `url` when the home is read, in the values of `env` and `headers`, which may be secret, when the server is used.
+ * and `url` when the home is read, in the values of `env`, `headers` and `auth`, which may be secret, when the server is used.
  */
 export const ToolServer = z.union([
   z.strictObject({
@@ -58,6 +93,7 @@ export const ToolServer = z.union([
     type: z.enum(['http', 'streamable-http']).optional(),
     url: address,
     headers: environment.default({}),
+    auth: ToolAuth.optional(),
     timeoutMs: z.int().min(1).optional(),
   }),
 ])

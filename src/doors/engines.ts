@@ -1,5 +1,6 @@
 /** What every door that runs the agent opens: store, queue, model, tools, embeddings. */
 
+import { openVault } from '../agent/vault.ts'
 import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
 import type { Home, Pool } from '../core/home.ts'
@@ -12,10 +13,12 @@ import { openQueue, type Queue } from '../queue/open.ts'
 import { migrate } from '../store/migrate.ts'
 import { openStore, type Store } from '../store/open.ts'
 import { prepareSearch, type WordStrategy } from '../store/passages.ts'
+import type { Seal } from '../store/seal.ts'
 import { type Log, openLog } from '../telemetry/log.ts'
 import { openTools, type Tools } from '../tools/open.ts'
 import { readEnv } from './environment.ts'
 import { watchLock } from './lock.ts'
+import { needsSeal, readSeal } from './secret.ts'
 
 export type Engines = AsyncDisposable & {
   env: Env
@@ -29,6 +32,8 @@ export type Engines = AsyncDisposable & {
   lock: () => Lock | undefined
   embedder: Embedder
   strategy: WordStrategy
+  /** Seals accounts that people connect; undefined where no key is set. */
+  seal: Seal | undefined
   log: Log
 }
 
@@ -60,9 +65,10 @@ export async function openEngines(wish: Wish): Promise<Engines> {
   const strategy = await prepareSearch(store.pool)
   const watch = opened.use(watchLock(home, log))
   const { written, policy } = home
-  const tools = opened.use(
-    openTools(home.servers, { env: process.env, cwd: home.dir, policy, lock: watch.lock, written, log }),
-  )
+  const seal = readSeal(env, { make: needsSeal(home) })
+  const vault = seal && openVault(store.pool, seal)
+  const options = { env: process.env, cwd: home.dir, policy, lock: watch.lock, written, vault, log }
+  const tools = opened.use(openTools(home.servers, options))
   const embedder = openEmbedder(home.models?.embeddings, process.env)
   opened.defer(() => embedder.close())
   log('info', 'engines are open', {
@@ -83,6 +89,7 @@ export async function openEngines(wish: Wish): Promise<Engines> {
     lock: watch.lock,
     embedder,
     strategy,
+    seal,
     log,
     [Symbol.asyncDispose]: () => rest.disposeAsync(),
   }

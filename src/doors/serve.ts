@@ -1,8 +1,9 @@
 /** Running the agent in this process: listening to Slack, advancing runs, or both. */
 import type { ServerResponse } from 'node:http'
 import { advance } from '../agent/advance.ts'
+import { type ConnectContext, connectionsOf, disconnect, offerConnect } from '../agent/connect.ts'
 import { forgetHandled, type HearContext, handleHeard, handleWaiting, takeIn } from '../agent/hear.ts'
-import { type HomeContext, homeOf } from '../agent/home.ts'
+import { type HomeContext, homeOf, isAdmin } from '../agent/home.ts'
 import { checkModal, openModal } from '../agent/modal.ts'
 import { openNotices } from '../agent/notice.ts'
 import { remember } from '../agent/remember.ts'
@@ -12,8 +13,10 @@ import { inboxKey } from '../core/heard.ts'
 import type { Queue } from '../queue/open.ts'
 import { openSlack, type Slack } from '../slack/listen.ts'
 import { openSpeaker, type Speak } from '../slack/speak.ts'
+import type { Run } from '../store/runs.ts'
 import { catalogueOf, namesOf } from '../tools/pins.ts'
 import { askHealth, type Check, openHealth } from '../web/health.ts'
+import { connectContext, connectRoutes, pagesFor } from './connect.ts'
 import type { Engines } from './engines.ts'
 
 export type Part = 'all' | 'slack' | 'worker'
@@ -51,15 +54,23 @@ export async function serve(engines: Engines, slackAt: SlackAddress, part: Part)
   await using opened = new AsyncDisposableStack()
   let graceMs = 0
   let worker: Worker | undefined
+  let port = env.PORT
+  let speak: Speak | undefined
+  const connecting = connectContext(
+    engines,
+    () => port,
+    async (user) => (speak ? isAdmin({ policy: engines.home.policy, speak }, user) : false),
+  )
   const listener =
-    part === 'worker' ? undefined : await listen(engines, slackAt, () => worker?.poke(), checks)
+    part === 'worker' ? undefined : await listen(engines, slackAt, () => worker?.poke(), checks, connecting)
   const speaker = listener?.slack ?? (await openSpeaker({ ...slackAt, log }))
+  speak = speaker.speak
   const { workspace } = speaker.identity
   opened.defer(async () => speaker.close())
   if (part !== 'slack') {
     const queue = opened.use(await engines.openQueue(workspace))
     checks.push({ name: 'queue', check: () => queue.ping() })
-    const working = await startWorker(engines, workspace, speaker.speak, queue)
+    const working = await startWorker(engines, workspace, speaker.speak, queue, connecting)
     worker = working
     opened.defer(() => working.close(Math.max(0, graceMs - LISTEN_GRACE_MS)))
   }
@@ -68,12 +79,16 @@ export async function serve(engines: Engines, slackAt: SlackAddress, part: Part)
     opened.defer(() => listener.close(Math.min(graceMs, LISTEN_GRACE_MS)))
   }
   const sharesPort = listener !== undefined && !slackAt.appToken
-  const health = sharesPort ? undefined : await openHealth({ host: env.HOST, port: env.PORT }, checks)
-  if (health) opened.defer(() => health.close())
+  const pages = pagesFor(connecting, speaker.speak.name)
+  const health = sharesPort ? undefined : await openHealth({ host: env.HOST, port: env.PORT }, checks, pages)
+  if (health) {
+    port = health.port
+    opened.defer(() => health.close())
+  }
   const rest = opened.move()
   return {
     workspace,
-    port: health?.port ?? env.PORT,
+    port,
     close(grace = GRACE_MS) {
       graceMs = grace
       return rest.disposeAsync()
@@ -81,7 +96,13 @@ export async function serve(engines: Engines, slackAt: SlackAddress, part: Part)
   }
 }
 
-async function startWorker(engines: Engines, workspace: string, speak: Speak, queue: Queue): Promise<Worker> {
+async function startWorker(
+  engines: Engines,
+  workspace: string,
+  speak: Speak,
+  queue: Queue,
+  connecting: ConnectContext,
+): Promise<Worker> {
   const { env, home, store, chat, tools, lock, embedder, strategy, log } = engines
   const notices = openNotices({
     pool: store.pool,
@@ -99,8 +120,9 @@ async function startWorker(engines: Engines, workspace: string, speak: Speak, qu
     policy: home.policy,
     agent: (name: string) => home.agents.find((a) => a.name === name) ?? firstAgent(engines),
     ask: chat.ask,
-    catalogue: tools.catalogue,
+    catalogue: () => tools.catalogue(workspace),
     call: tools.call,
+    offerConnect: (run: Run, server: string) => offerConnect({ ...connecting, speak }, run, server),
     recall: remember.bind(null, { pool: store.pool, embedder, strategy, speak }),
     ...LEASE,
   }
@@ -120,11 +142,14 @@ async function listen(
   slackAt: SlackAddress,
   poke: () => void,
   checks: Check[],
+  connecting: ConnectContext,
 ): Promise<{ slack: Slack; start(): Promise<void>; close(graceMs: number): Promise<void> }> {
   const { env, home, store, tools, lock, log } = engines
   const pool = store.pool
+  const pages = () => pagesFor(connecting, slack.speak.name)
+  const customRoutes = [...healthRoutes(checks), ...connectRoutes(pages)]
   const slack = await openSlack(
-    { ...slackAt, host: env.HOST, port: env.PORT, log, customRoutes: healthRoutes(checks) },
+    { ...slackAt, host: env.HOST, port: env.PORT, log, customRoutes },
     {
       intake: (heard) => takeIn(pool, heard),
       handle: (heard) => handleHeard(context, inboxKey(heard), heard),
@@ -140,10 +165,11 @@ async function listen(
     speak: slack.speak,
     agent: firstAgent(engines).name,
     policy: home.policy,
-    catalogue: tools.catalogue,
+    catalogue: () => tools.catalogue(workspace),
     accepted: () => catalogueOf(lock()),
     showHome: async (user) => slack.speak.publishHome(user, await homeOf(homeContext, user)),
     poke,
+    disconnect: (tx, heard) => disconnect(connecting, tx, heard),
     log,
   }
   const homeContext: HomeContext = {
@@ -153,7 +179,7 @@ async function listen(
     policy: home.policy,
     speak: slack.speak,
     health: tools.health,
-    connections: async () => [],
+    connections: (user) => connectionsOf(connecting, { workspace, user }),
   }
   const turns: Repeating[] = []
   checks.push({

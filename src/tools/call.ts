@@ -3,6 +3,7 @@ import type { CallToolResult } from '@modelcontextprotocol/client'
 import type { ToolOutcome } from '../core/catalogue.ts'
 import { Fault } from '../core/fault.ts'
 import type { Accepted } from './accept.ts'
+import { findNotConnected } from './access.ts'
 import { type Connection, connected, hangUp } from './connection.ts'
 import { type Line, MAX_BYTES } from './dial.ts'
 import { type Progress, throttled } from './progress.ts'
@@ -32,7 +33,12 @@ export type CallOptions = {
   expect?: { definitionHash: string; serverHash: string }
   /** Told at most twice a second; the words are one line, cut and without characters that could hide something. */
   onProgress?: ((progress: Progress) => void) | undefined
+  /** Who asks: where a server is used with an account of one's own, it is theirs. */
+  person?: Caller | undefined
 }
+
+/** A person in a workspace. */
+export type Caller = { workspace: string; user: string }
 
 /**
  * Calls a tool at most once. Never throws for what a server does: what surely did not run is `failed`, what
@@ -49,7 +55,7 @@ export async function callTool(
   const began = performance.now()
   const ended = await settle(connection, name, args, options)
   const text = cutText(connection.mask(ended.text))
-  return { outcome: ended.outcome, text, ms: Math.round(performance.now() - began) }
+  return { ...ended, text, ms: Math.round(performance.now() - began) }
 }
 
 async function settle(
@@ -68,6 +74,7 @@ async function settle(
     return await sendKnown(connection, line, name, (args ?? {}) as Record<string, unknown>, options)
   } catch (error) {
     if (options.signal.aborted) return failed(STOPPED_EARLY)
+    if (findNotConnected(error)) return notConnected(connection.name)
     if (error instanceof Fault) return failed(error.message)
     throw error
   } finally {
@@ -152,6 +159,8 @@ async function send(
     if (options.signal.aborted) return unknown(`The call of ${name} was stopped while it ran.`)
     if (late.aborted) return unknown(`${name} did not finish within ${seconds(total)}.`)
     if (isTimeout(error)) return unknown(`${name} did not answer within ${seconds(silence)}.`)
+    // The server refused before it did anything, and there is nothing better to show it.
+    if (findNotConnected(error)) return notConnected(name)
     const settled = settleError(error, name, line.ended())
     if (settled.broken && connection.line === line) hangUp(connection, line.ended() ?? settled.text)
     return settled
@@ -179,6 +188,12 @@ function withoutOutputSchema(definition: Accepted['definition']): Accepted['defi
 
 function failed(text: string): Ended {
   return { outcome: 'failed', text }
+}
+
+/** Said to the model; the person is told how to connect beside it. */
+export function notConnected(server: string): Ended {
+  const text = `Nothing was called: whoever asked must first connect their account at ${server}, or connect it again, in App Home. They were told so.`
+  return { outcome: 'failed', text, connect: server }
 }
 
 function unknown(text: string): Ended {

@@ -1,13 +1,14 @@
 /** One tool server: connected when first needed, and again after it broke. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { PriorDiscovery } from '@modelcontextprotocol/client'
+import type { AuthProvider, PriorDiscovery } from '@modelcontextprotocol/client'
 import { Fault } from '../core/fault.ts'
 import type { ToolServer } from '../core/home.ts'
 import type { Limits, Reach } from '../core/reach.ts'
 import { type Accepted, acceptTools } from './accept.ts'
+import { findNotConnected } from './access.ts'
 import { serverHash } from './bind.ts'
 import { dial, type Line, type Log, listTools } from './dial.ts'
-import { type Environment, expandServer } from './expand.ts'
+import { type Environment, type Expanded, expandServer } from './expand.ts'
 import { describe } from './settle.ts'
 import { openTurns, type Turns } from './turns.ts'
 
@@ -52,6 +53,8 @@ export type Connection = {
     /** What bounds one tool, by the names it is judged by. */
     limitsOf: (names: readonly string[]) => Limits
     log: Log
+    /** How requests are signed in; `mask` hides what they are signed with. */
+    signIn?: (server: Expanded) => { authProvider: AuthProvider; mask: (text: string) => string } | undefined
   }
   line?: Line | undefined
   opening?: Promise<Line> | undefined
@@ -154,7 +157,8 @@ async function connect(connection: Connection): Promise<Line> {
   let line: Line | undefined
   try {
     const expanded = expandServer(config, options.env, options.cwd, options.reach.env)
-    connection.mask = expanded.mask
+    const signedIn = options.signIn?.(expanded)
+    connection.mask = (text) => expanded.mask(signedIn?.mask(text) ?? text)
     line = await dial(expanded, connection.era, {
       server: name,
       reach: options.reach,
@@ -163,6 +167,7 @@ async function connect(connection: Connection): Promise<Line> {
         connection.kill = kill
         if (connection.closed) throw new Error('it was closed while it connected')
       },
+      authProvider: signedIn?.authProvider,
       log: (level, message, fields) => options.log(level, message, { server: name, ...fields }),
     })
     const definitions = await listTools(line.client)
@@ -174,6 +179,9 @@ async function connect(connection: Connection): Promise<Line> {
     const why = line?.ended() ?? describe(error)
     await line?.client.close().catch(() => {})
     connection.era = undefined
+    // Nothing is wrong with the server: no pause is due.
+    const missing = findNotConnected(error)
+    if (missing) throw missing
     connection.failures = Math.max(connection.failures, 1)
     note(connection, why)
     throw unreachable(connection)

@@ -1,5 +1,6 @@
 /** One attempt to connect to a tool server and to list its tools. */
 import {
+  type AuthProvider,
   Client,
   type ElicitRequestParams,
   type ElicitResult,

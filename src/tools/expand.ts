@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
 import { Fault } from '../core/fault.ts'
-import type { ToolServer } from '../core/home.ts'
+import type { ToolAuth, ToolServer } from '../core/home.ts'
 import { sandboxed } from './sandbox.ts'
 
 type CommandServer = Extract<ToolServer, { command: string }>
@@ -15,7 +15,7 @@ const INHERITED = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR']
 /** A server's configuration ready for use; `mask` hides the values that came from the environment. */
 export type Expanded = { mask: (text: string) => string } & (
   | { kind: 'stdio'; command: string; args: string[]; cwd: string; env: Record<string, string> }
-  | { kind: 'http'; url: URL; headers: Record<string, string> }
+  | { kind: 'http'; url: URL; headers: Record<string, string>; auth?: ToolAuth | undefined }
 )
 
 /** Names whose values are secrets however short; other values count as secrets from 16 characters on. */
@@ -23,7 +23,7 @@ const SECRET_NAME = /key|token|secret|pass|auth|cred/i
 
 /**
  * Puts the environment's values in place of `${NAME}`. Values that look like secrets and reach the server
- * through its environment or its headers are replaced by `***` in what `mask` is given.
+ * through its environment, its headers or its sign-in are replaced by `***` in what `mask` is given.
  *
  * @param cwd where relative directories of a server begin
  * @param allowed the only names its process may see; left out, those of its `env` and a few of ours
@@ -58,6 +58,14 @@ export function expandServer(
     const write = bounds.write.map((dir) => resolve(cwd, expand(dir)))
     return { ...run, ...sandboxed(run, { ...bounds, write }, env.PATH) }
   }
+  function expandAuth(auth: ToolAuth): ToolAuth {
+    const { clientId, clientSecret } = auth
+    return {
+      ...auth,
+      ...(clientId ? { clientId: expand(clientId) } : {}),
+      ...(clientSecret ? { clientSecret: expand(clientSecret, true) } : {}),
+    } as ToolAuth
+  }
   function mask(text: string): string {
     return [...secrets].sort((a, b) => b.length - a.length).reduce((t, s) => t.replaceAll(s, '***'), text)
   }
@@ -70,7 +78,13 @@ export function expandServer(
           ...expandCommand(server),
           env: only({ ...inherited(env), ...expandAll(server.env) }, allowed),
         }
-      : { mask, kind: 'http', url: new URL(expand(server.url)), headers: expandAll(server.headers) }
+      : {
+          mask,
+          kind: 'http',
+          url: new URL(expand(server.url)),
+          headers: expandAll(server.headers),
+          auth: server.auth && expandAuth(server.auth),
+        }
   if (missing.size > 0) {
     throw new Fault('config-invalid', `not set in the environment: ${[...missing].join(', ')}`)
   }

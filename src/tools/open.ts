@@ -1,45 +1,49 @@
 /** The tools of a home: every server of mcp.json behind one catalogue. */
+import type { FetchLike } from '@modelcontextprotocol/client'
 import type { CatalogueTool, ToolOutcome } from '../core/catalogue.ts'
+import { Fault } from '../core/fault.ts'
 import type { ToolServer } from '../core/home.ts'
 import type { Lock } from '../core/lock.ts'
 import { limitsOf, reachOf } from '../core/reach.ts'
 import type { Policy } from '../core/rules.ts'
 import type { Accepted } from './accept.ts'
+import type { Vault } from './access.ts'
 import { serverHash } from './bind.ts'
-import { type CallOptions, callTool, STOPPED_EARLY, unlessAborted } from './call.ts'
-import {
-  type Connection,
-  closeConnection,
-  connected,
-  type Health,
-  health,
-  openConnection,
-} from './connection.ts'
+import { type CallOptions, callTool, notConnected, STOPPED_EARLY, unlessAborted } from './call.ts'
+import { type Connection, connected, type Health } from './connection.ts'
 import type { Log } from './dial.ts'
+import { guardedFetch } from './egress.ts'
 import type { Environment } from './expand.ts'
 import { lookAlikes } from './names.ts'
 import { holdAgainst, isAcceptedServer, type Withdrawn } from './pins.ts'
+import { openServed, pinnedTools, type Served } from './served.ts'
 
 /** How long a catalogue waits for a server that is slow to start, in milliseconds. */
 const PATIENCE_MS = 10_000
+/** How long one request of signing in may take, in milliseconds. */
+const SIGN_IN_MS = 30_000
 
 export type Tools = {
   /**
-   * The tools of every server that can be reached, by server and then name: the same servers give the same
+   * The accepted tools of every server that can be reached, by server and then name: the same servers give the same
    * bytes. Connects where that is needed; a server that fails or is slow costs its own tools only.
+   * A server that people connect accounts to is listed with one of `workspace`, or as it was accepted.
    */
-  catalogue(): Promise<CatalogueTool[]>
+  catalogue(workspace?: string): Promise<CatalogueTool[]>
   /** Calls a tool by its catalogue name, at most once; never throws for what a server does. */
   call(name: string, args: unknown, options: CallOptions): Promise<ToolOutcome>
   health(): Health[]
   /** What servers have listed and nobody accepted, as far as they were asked. */
   withdrawn(): Withdrawn[]
   /** Everything that servers list, accepted or not, with the hash of each server's entry; asks every server. */
-  listed(): Promise<{ server: string; config: string; tools: Accepted[]; why?: string }[]>
+  listed(): Promise<Listing[]>
   /** Ends every connection and every process, theirs included. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
+
+/** What one server lists; `why` says in words that it could not be asked. */
+export type Listing = { server: string; config: string; tools: Accepted[]; why?: string }
 
 export type ToolsOptions = {
   /** What `${NAME}` stands for; child processes get PATH, HOME, LANG, TZ, TMPDIR and their own `env`. */
@@ -50,75 +54,136 @@ export type ToolsOptions = {
    * What tools.lock.json accepts just now: nothing else is offered or called, and no server is started or addressed
    * whose entry was not accepted. Left out only by whoever accepts: then everything that is listed is taken.
    */
-  lock?: () => Lock | undefined
+  lock?: (() => Lock | undefined) | undefined
   /** How far each server may reach, and what bounds it. */
   policy?: Policy | undefined
   /** The entries of mcp.json as written, which the lock is about. */
   written?: Record<string, unknown>
+  /** Where accounts are kept; without it, servers that people connect to are refused. */
+  vault?: Vault | undefined
   log?: Log
 }
 
 /** Opens the tools of a home. Nothing is started before the first use. */
 export function openTools(servers: Record<string, ToolServer>, options: ToolsOptions): Tools {
-  const { env, cwd, policy, lock, written = servers, log = () => {} } = options
-  const bounds = (names: readonly string[]) => (policy ? limitsOf(policy, names) : {})
-  const connections = Object.entries(servers)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, server]) => {
-      const reach = policy ? reachOf(policy, name) : { limits: {} }
-      return openConnection(name, server, { env, cwd, reach, limitsOf: bounds, log })
-    })
+  const { lock, written = servers } = options
   const configOf = (name: string) => serverHash(name, written[name])
-  const held = (one: Connection) => {
-    const listed = { tools: one.tools, withdrawn: [] }
-    const { tools, withdrawn } = lock ? holdAgainst(lock(), one.name, configOf(one.name), one.tools) : listed
+  const all = Object.entries(servers)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, server]) => prepare(name, server, options, configOf(name)))
+  const isOpen = ({ name }: Served) => !lock || isAcceptedServer(lock(), name, configOf(name))
+  const hold = (served: Served, tools: Accepted[]) => {
+    const held = lock
+      ? holdAgainst(lock(), served.name, configOf(served.name), tools)
+      : { tools, withdrawn: [] }
     // Of the accepted ones: else a server could push them out with names of its own.
-    return { tools: tools.slice(0, one.options.reach.limits.tools), withdrawn }
+    return { tools: held.tools.slice(0, served.most), withdrawn: held.withdrawn }
   }
-  const isOpen = (one: Connection) => !lock || isAcceptedServer(lock(), one.name, configOf(one.name))
-  const offered = (some: Connection[]) => unique(some.filter(isOpen).flatMap((one) => held(one).tools))
+  const known = () =>
+    unique(all.filter(isOpen).flatMap((served) => hold(served, askedTools(served) ?? served.pinned()).tools))
 
   const killAll = () => {
-    for (const connection of connections) connection.kill()
+    for (const served of all) for (const connection of served.connections()) connection.kill()
   }
   process.on('exit', killAll)
 
   async function close(): Promise<void> {
-    await Promise.all(connections.map(closeConnection))
+    await Promise.all(all.map((served) => served.close()))
     process.off('exit', killAll)
   }
 
   return {
-    async catalogue() {
-      const open = connections.filter(isOpen)
-      const ready = await Promise.all(open.map(reachable))
-      const tools = offered(open.filter((_, i) => ready[i]))
-      return tools.map(({ definition: _, ...tool }) => tool)
+    async catalogue(workspace) {
+      const open = all.filter(isOpen)
+      const lists = await Promise.all(open.map((served) => listOf(served, workspace)))
+      const tools = open.flatMap((served, i) => hold(served, lists[i] ?? []).tools)
+      return unique(tools).map(({ definition: _, ...tool }) => tool)
     },
 
     async call(name, args, callOptions) {
-      const { signal } = callOptions
-      const open = connections.filter(isOpen)
-      const found = find(open, name, () => offered(open))
-      const connection = await unlessAborted(found, signal).catch((error: unknown) => {
+      const { signal, person } = callOptions
+      const work = find(all.filter(isOpen), name, person?.workspace, known)
+      const served = await unlessAborted(work, signal).catch((error: unknown) => {
         if (signal.aborted) return STOPPED_EARLY
         throw error
       })
-      if (typeof connection === 'string') return { outcome: 'failed', text: connection, ms: 0 }
-      return callTool(connection, name, args, callOptions)
+      if (typeof served === 'string') return { outcome: 'failed', text: served, ms: 0 }
+      return callAt(served, name, args, callOptions)
     },
 
-    health: () => connections.map(health),
-    withdrawn: () => connections.flatMap((one) => (one.asked || !isOpen(one) ? held(one).withdrawn : [])),
-    async listed() {
-      const ready = await Promise.all(connections.map(reachable))
-      return connections.map((one, i) => {
-        const why = ready[i] ? undefined : (one.why ?? 'it did not answer in time')
-        return { server: one.name, config: configOf(one.name), tools: one.tools, ...(why ? { why } : {}) }
-      })
-    },
+    health: () => all.map((served) => served.health()),
+    withdrawn: () =>
+      all.flatMap((served) => {
+        const asked = askedTools(served)
+        return asked || !isOpen(served) ? hold(served, asked ?? []).withdrawn : []
+      }),
+    listed: () =>
+      Promise.all(all.map(async (served) => ({ ...(await ask(served)), config: configOf(served.name) }))),
     close,
     [Symbol.asyncDispose]: close,
+  }
+}
+
+function prepare(name: string, server: ToolServer, options: ToolsOptions, config: string): Served {
+  const { env, cwd, policy, lock, vault, log = () => {} } = options
+  const reach = policy ? reachOf(policy, name) : { limits: {} }
+  return openServed(name, server, {
+    ...{ env, cwd, reach, vault, log },
+    limitsOf: (names) => (policy ? limitsOf(policy, names) : {}),
+    fetch: signInFetch(name, server, policy),
+    pinned: () => pinnedTools(name, server, config, lock?.()),
+  })
+}
+
+/** What signing in to a server goes through: held to where that server may reach. */
+export function signInFetch(name: string, server: ToolServer, policy: Policy | undefined): FetchLike {
+  if (!('url' in server)) return fetch
+  const egress = policy && reachOf(policy, name).egress
+  const guard = { server: name, url: new URL(server.url), ...(egress ? { egress } : {}) }
+  return guardedFetch(guard, { timeoutMs: SIGN_IN_MS })
+}
+
+async function callAt(
+  served: Served,
+  name: string,
+  args: unknown,
+  options: CallOptions,
+): Promise<ToolOutcome> {
+  try {
+    const lent = await served.lend(options.person)
+    if (!lent) return { ...notConnected(served.name), ms: 0 }
+    try {
+      return await callTool(lent.connection, name, args, options)
+    } finally {
+      lent.giveBack()
+    }
+  } catch (error) {
+    if (error instanceof Fault) return { outcome: 'failed', text: error.message, ms: 0 }
+    throw error
+  }
+}
+
+/** The tools of one server: freshly known where it is reached, as accepted where nobody is connected. */
+async function listOf(served: Served, workspace: string | undefined): Promise<Accepted[]> {
+  const connection = await served.lister(workspace).catch(() => undefined)
+  if (!connection) return served.pinned()
+  return (await reachable(connection)) ? connection.tools : []
+}
+
+/** What was last listed by any connection of a server; undefined where none was asked yet. */
+function askedTools(served: Served): Accepted[] | undefined {
+  return served.connections().findLast((connection) => connection.asked)?.tools
+}
+
+async function ask(served: Served): Promise<Omit<Listing, 'config'>> {
+  const server = served.name
+  try {
+    const connection = await served.lister(undefined)
+    if (!connection) return { server, tools: [], why: 'nobody has connected an account to it' }
+    if (await reachable(connection)) return { server, tools: connection.tools }
+    return { server, tools: [], why: connection.why ?? 'it did not answer in time' }
+  } catch (error) {
+    return { server, tools: [], why: error instanceof Error ? error.message : String(error) }
   }
 }
 
@@ -147,25 +212,30 @@ function unique(all: Accepted[]): Accepted[] {
 
 /** The one server with a tool of that name, or a sentence why there is none. Connects to those that could. */
 async function find(
-  connections: Connection[],
+  all: Served[],
   name: string,
-  offered: () => Accepted[],
-): Promise<Connection | string> {
-  const known = () => {
-    const server = offered().find((tool) => tool.name === name)?.server
-    return connections.find((connection) => connection.name === server)
+  workspace: string | undefined,
+  known: () => Accepted[],
+): Promise<Served | string> {
+  const owner = () => {
+    const server = known().find((tool) => tool.name === name)?.server
+    return all.find((served) => served.name === server)
   }
-  const found = known()
+  const found = owner()
   if (found) return found
-  const candidates = connections.filter((connection) => name.startsWith(`${connection.name}__`))
-  const failures = await Promise.all(
-    candidates.map((connection) =>
-      connected(connection).then(
-        () => '',
-        (error: Error) => error.message,
-      ),
-    ),
-  )
+  const candidates = all.filter((served) => name.startsWith(`${served.name}__`))
+  const failures = await Promise.all(candidates.map((served) => failureOf(served, workspace)))
   const why = failures.find((failure) => failure !== '')
-  return known() ?? why ?? `There is no tool called ${JSON.stringify(name.slice(0, 200))}.`
+  return owner() ?? why ?? `There is no tool called ${JSON.stringify(name.slice(0, 200))}.`
+}
+
+/** Why a server cannot be reached; empty where it can, and where nobody is connected to it. */
+async function failureOf(served: Served, workspace: string | undefined): Promise<string> {
+  try {
+    const connection = await served.lister(workspace)
+    if (connection) await connected(connection)
+    return ''
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
 }

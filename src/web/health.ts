@@ -31,16 +31,18 @@ async function sentenceOf(check: () => Promise<void>): Promise<string> {
 /** Ports tried after a taken one: several processes may run on one machine. */
 const NEXT_PORTS = 20
 
-/** Serves `GET /health`: 200 where everything works, else 503, both with what was found. A taken port is the next. */
+/** Serves `GET /health`: 200 where everything works, else 503, both with what was found, and further pages. A taken port is the next. */
 export async function openHealth(
   where: { host: string; port: number },
   checks: readonly Check[],
+  pages?: Hono,
 ): Promise<{ port: number; close(): Promise<void> }> {
   const app = new Hono()
   app.get('/health', async (c) => {
     const health = await askHealth(checks)
     return c.json(health, health.ok ? 200 : 503)
   })
+  if (pages) app.route('/', pages)
   const server = await listen(app, where.host, where.port, where.port === 0 ? 0 : NEXT_PORTS)
   const address = server.address()
   return {

@@ -146,7 +146,7 @@ const CASES: [file: string, content: string, line: string][] = [
   [
     'mcp.json',
     '{ "mcpServers": {\n "a": { "command": "x",\n "arguments": [] } } }',
-    ':3: unknown key "arguments"; known are "type", "command", "args", "env", "cwd", "sandbox", "timeoutMs", "url", "headers"',
+    ':3: unknown key "arguments"; known are "type", "command", "args", "env", "cwd", "sandbox", "timeoutMs", "url", "headers", "auth"',
   ],
   [
     'mcp.json',

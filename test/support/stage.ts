@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
+import { openVault } from '../../src/agent/vault.ts'
 import { Env } from '../../src/core/env.ts'
 import { AgentFront, type Home, type ToolServer } from '../../src/core/home.ts'
 import type { Lock } from '../../src/core/lock.ts'
@@ -13,6 +14,7 @@ import { openChat } from '../../src/models/chat.ts'
 import { openEmbedder } from '../../src/models/embed.ts'
 import { openQueue } from '../../src/queue/open.ts'
 import { prepareSearch } from '../../src/store/passages.ts'
+import { openSeal } from '../../src/store/seal.ts'
 import { openTools } from '../../src/tools/open.ts'
 import { type ModelServer, openModelServer, type Reply, type Script } from './model-server.ts'
 import { openTestStore } from './store.ts'
@@ -25,13 +27,15 @@ export type StageOptions = {
   servers?: Record<string, ToolServer>
   /** What is accepted; everything the servers list where it is left out. */
   lock?: () => Lock
-  admins?: string[]
   maxTurns?: number
   /** Timers of the pool, as models.yaml writes them. */
   timers?: { firstToken?: string; idle?: string; total?: string }
   /** Signed HTTP instead of Socket Mode. */
   http?: boolean
   slots?: number
+  admins?: string[]
+  /** Keys that seal connected accounts; one that all stages share where it is left out, none where it is empty. */
+  secret?: string
 }
 
 export type Stage = AsyncDisposable & {
@@ -67,13 +71,16 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const accepted = await acceptAll(options.servers ?? {})
   const lock = options.lock ?? (() => accepted)
   const own = `test-${randomUUID()}`
+  const secret = options.secret ?? Buffer.alloc(32, 7).toString('base64')
+  const seal = secret === '' ? undefined : openSeal(secret)
+  const home = homeOf(options)
   const engines: Engines = {
     env: Env.parse({
       PORT: options.http ? await freePort() : 0,
       QUORUM_SLOTS: options.slots ?? 8,
       LOG_LEVEL: 'silent',
     }),
-    home: homeOf(options),
+    home,
     store,
     openQueue: (workspace) =>
       openQueue({ redisUrl: process.env.TEST_REDIS_URL, name: `${own}-${workspace}` }),
@@ -81,8 +88,17 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
       { model: 'test', replicas: [model.url], ...(options.timers ? { timers: options.timers } : {}) },
       {},
     ),
-    tools: opened.use(openTools(options.servers ?? {}, { env: process.env, cwd: process.cwd(), lock })),
+    tools: opened.use(
+      openTools(options.servers ?? {}, {
+        env: process.env,
+        cwd: process.cwd(),
+        policy: home.policy,
+        vault: seal && openVault(store.pool, seal),
+        lock,
+      }),
+    ),
     lock,
+    seal,
     embedder: openEmbedder({ url: model.url, model: 'test-embed', dimensions: 8 }, {}),
     strategy: await prepareSearch(store.pool),
     log: (level, message, fields) => {

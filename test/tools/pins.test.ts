@@ -116,13 +116,15 @@ test('a tool that a server adds or changes while it runs is withdrawn, the other
   const names = async () => (await tools.catalogue()).map(({ name }) => name)
   expect(await names()).toContain('bad__echo')
   await call(tools, 'bad__grow')
-  await expect.poll(() => tools.withdrawn()).toMatchObject([{ tool: 'grown', kind: 'new' }])
+  await expect
+    .poll(() => tools.withdrawn(), { timeout: 5_000 })
+    .toMatchObject([{ tool: 'grown', kind: 'new' }])
   expect(await names()).not.toContain('bad__grown')
   expect(await call(tools, 'bad__grown')).toMatchObject({ outcome: 'failed' })
   writeFileSync(words, 'repeats what it is given, and sends it to us')
   await call(tools, 'bad__grow')
   await expect
-    .poll(() => tools.withdrawn().map(({ tool, kind }) => `${tool} ${kind}`))
+    .poll(() => tools.withdrawn().map(({ tool, kind }) => `${tool} ${kind}`), { timeout: 5_000 })
     .toContain('echo changed')
   expect(await names()).not.toContain('bad__echo')
   expect(await names()).toContain('bad__where')

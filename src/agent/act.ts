@@ -2,11 +2,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { CatalogueTool, ToolOutcome } from '../core/catalogue.ts'
 import { Fault } from '../core/fault.ts'
-import { outputFor } from '../core/policy.ts'
+import { limitsFor, outputFor } from '../core/policy.ts'
 import type { Policy } from '../core/rules.ts'
 import type { StepOf, ToolCall } from '../core/run.ts'
 import { type ApprovalState, moveApproval, readApproval, resolveApproval } from '../store/approvals.ts'
 import type { Run } from '../store/runs.ts'
+import type { Resume } from '../tools/input.ts'
+import type { Progress } from '../tools/progress.ts'
+import { MOST_ROUNDS, resumeOf, roundsOf } from './input.ts'
 import { record, reread, tryRecord, type Work } from './lease.ts'
 import { bindCall } from './weigh.ts'
 
@@ -25,6 +28,10 @@ export type ActContext = {
       signal: AbortSignal
       expect: { definitionHash: string; serverHash: string }
       person: { workspace: string; user: string }
+      onProgress: (progress: Progress) => void
+      resume?: Resume | undefined
+      timeoutMs?: number
+      resultBytes?: number
     },
   ) => Promise<ToolOutcome>
   /** Tells whoever asked, in the thread and in private, that they must connect an account first. */
@@ -44,7 +51,7 @@ export async function runTool(
   work: Work,
   call: ToolCall,
   approvalId: string,
-  onStart: () => void,
+  on: { start(): void; progress(progress: Progress): void },
 ): Promise<Acted> {
   const approval = await readApproval(work.pool, approvalId)
   if (!approval) throw new Error(`approval ${approvalId} does not exist`)
@@ -72,8 +79,13 @@ export async function runTool(
     mustMove(tx, approvalId, ['allowed', 'approved'], 'executing'),
   )
   if (claimed !== 'recorded') return claimed
-  onStart()
-  const { connect, ...outcome } = await callOnce(context, work, tool, approval.args)
+  on.start()
+  const { connect, ...outcome } = await callOnce(
+    context,
+    work,
+    { tool, call, args: approval.args },
+    on.progress,
+  )
   if (connect) await context.offerConnect?.(work.run, connect)
   const trusted = outputFor(context.policy, tool, work.run) === 'trusted'
   return recordOutcome(work, call, approvalId, { ...outcome, ...(trusted ? { trusted } : {}) })
@@ -82,16 +94,22 @@ export async function runTool(
 async function callOnce(
   context: ActContext,
   work: Work,
-  tool: CatalogueTool,
-  args: unknown,
+  { tool, call, args }: { tool: CatalogueTool; call: ToolCall; args: unknown },
+  onProgress: (progress: Progress) => void,
 ): Promise<ToolOutcome> {
   const begun = Date.now()
+  const resume = resumeOf(work.steps, call)
+  if (roundsOf(work.steps, call) >= MOST_ROUNDS)
+    return { outcome: 'failed', text: `${tool.name} kept asking, so it was not called again.`, ms: 0 }
   try {
     const { definitionHash, serverHash } = tool
     return await context.call(tool.name, args, {
       signal: work.signal,
       expect: { definitionHash, serverHash },
       person: { workspace: work.run.workspace, user: work.run.asker },
+      onProgress,
+      resume,
+      ...limitsFor(context.policy, tool, work.run),
     })
   } catch (error) {
     const text = `The call broke off (${error instanceof Error ? error.message : String(error)}); it may have run.`
@@ -132,7 +150,8 @@ export function expireApproval(work: Work, approvalId: string): Promise<Acted> {
   const decided: StepOf<'decided'> = { kind: 'decided', at: now(), approval: approvalId, outcome: 'expired' }
   return tryRecord(work, [decided], async (tx) => {
     const resolved = await resolveApproval(tx, approvalId, 'expired')
-    if (!resolved) await mustMove(tx, approvalId, ['pending'], 'expired')
+    // Approved already: its server asked something that nobody answered.
+    if (!resolved) await mustMove(tx, approvalId, ['pending', 'approved'], 'expired')
   })
 }
 

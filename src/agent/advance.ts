@@ -102,9 +102,12 @@ async function perform(context: Performing, work: Work, thread: ThreadView, next
     case 'propose':
       return propose(context, work, next.call)
     case 'run-tool':
-      return runTool(context, work, next.call, next.approval, () => {
-        thread.showPlan(work.steps)
-        void thread.refreshCards(work.steps)
+      return runTool(context, work, next.call, next.approval, {
+        start() {
+          thread.showPlan(work.steps)
+          void thread.refreshCards(work.steps)
+        },
+        progress: (progress) => thread.showProgress(work.steps, next.call.id, progress),
       })
     case 'settle-unknown':
       return settleUnknown(work, next.call, next.approval)
@@ -140,9 +143,12 @@ async function waitForPeople(
   const done = new Set<string>()
   for (const proposed of wait.show) {
     if (done.has(proposed.approval ?? '')) continue
-    const group = onOneCard(work.steps, proposed)
+    const asks = callState(work.steps, proposed) === 'input'
+    const group = asks ? [proposed] : onOneCard(work.steps, proposed)
     for (const one of group) done.add(one.approval ?? '')
-    const posted = await thread.postCard(work.steps, group)
+    const posted = asks
+      ? await thread.postInput(work.steps, proposed)
+      : await thread.postCard(work.steps, group)
     const recorded =
       posted === 'unshowable' ? await voidUnshown(work, group) : await recordShown(work, group, posted.ts)
     if (recorded === 'lost') return 'lost'

@@ -19,6 +19,8 @@ export async function takeDecision(tx: Tx, heard: HeardOf<'clicked'>, known: Kno
       return decideAll(tx, opened, heard.choice, heard.user)
     case 'again':
       return runAgain(tx, opened, heard.user, known)
+    case 'decline':
+      return { outcome: 'gone' }
     case 'done':
     case 'not-done':
       return settleByPerson(tx, opened, heard.user, heard.choice)

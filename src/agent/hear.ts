@@ -24,6 +24,7 @@ import { takeDecision, tellDecision } from './decision.ts'
 import { callOf, tellTools } from './direct.ts'
 import { takeEdit } from './edit.ts'
 import { isAdmin } from './home.ts'
+import { declineAnswer, takeAnswer } from './input.ts'
 import { keyOfMessage, type Mentioned, takeUpEdit, takeUpMessage, threadOf } from './mention.ts'
 import { sayForSure } from './say.ts'
 import { tellStatus } from './status.ts'
@@ -60,7 +61,7 @@ const BUSY =
 /** What to do after the transaction of a story. */
 type After = {
   begun?: { run: Run; asked: StepOf<'asked'> }
-  whisper?: string
+  whisper?: string | undefined
   respond?: string
   decision?: Decision
   disconnected?: Disconnected
@@ -130,7 +131,7 @@ async function readUnhandled(pool: pg.Pool, key: string): Promise<Heard | undefi
 type Prepared = { known?: Known; admin?: boolean }
 
 async function prepare(context: HearContext, heard: Heard): Promise<Prepared> {
-  if (heard.kind === 'clicked')
+  if (heard.kind === 'clicked' && heard.choice !== 'decline')
     return { known: await prepareDecision(context, heard, heard.choice === 'again') }
   if (heard.kind === 'submitted' && heard.form === 'edit')
     return { known: await prepareDecision(context, heard, true) }
@@ -152,6 +153,7 @@ async function tellStory(
       await stopDeleted(tx, heard)
       return {}
     case 'clicked':
+      if (heard.choice === 'decline') return { whisper: await declineAnswer(tx, heard) }
       return known ? { decision: await takeDecision(tx, heard, known) } : {}
     case 'interrupted':
       await stopThread(tx, { ...heard, ts: heard.thread }, heard.user, 'the Stop button')
@@ -162,6 +164,7 @@ async function tellStory(
       return gone ? { disconnected: gone } : {}
     }
     case 'submitted':
+      if (heard.form === 'answer') return { whisper: await takeAnswer(tx, heard) }
       return known ? { decision: await takeEdit(tx, heard, known) } : {}
     case 'commanded':
       return { respond: await obey(context, tx, heard) }

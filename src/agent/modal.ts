@@ -6,6 +6,7 @@ import type { Viewer } from '../slack/listen.ts'
 import type { Speak } from '../slack/speak.ts'
 import type { DecisionContext } from './deciding.ts'
 import { checkEdit, openEdit } from './edit.ts'
+import { checkAnswer, openAnswer } from './input.ts'
 import { traceOf } from './trace.ts'
 
 export type ModalContext = DecisionContext & { speak: Pick<Speak, 'decider' | 'name'> }
@@ -22,8 +23,8 @@ export async function openModal(
       return traceOf(context.pool, subject, viewer)
     case 'edit':
       return openEdit({ ...context, name: context.speak.name }, subject, viewer)
-    default:
-      return 'This cannot be opened here.'
+    case 'answer':
+      return openAnswer(context.pool, subject, viewer)
   }
 }
 
@@ -32,5 +33,5 @@ export async function checkModal(
   context: ModalContext,
   heard: HeardOf<'submitted'>,
 ): Promise<Record<string, string> | undefined> {
-  return heard.form === 'edit' ? checkEdit(context, heard) : undefined
+  return heard.form === 'edit' ? checkEdit(context, heard) : checkAnswer(context.pool, heard)
 }

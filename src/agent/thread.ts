@@ -9,7 +9,9 @@ import { planMessage } from '../slack/blocks/plan.ts'
 import { openLive } from '../slack/live.ts'
 import type { Speak } from '../slack/speak.ts'
 import type { Run } from '../store/runs.ts'
+import type { Progress } from '../tools/progress.ts'
 import { cardStates, onOneCard, postCard, refreshCard, remind, remindAt } from './cards.ts'
+import { inputState, postInput, refreshInput, roundsOf } from './input.ts'
 import { sayForSure, sayOnce } from './say.ts'
 
 /** At most one edit of the plan in this many milliseconds. */
@@ -34,6 +36,10 @@ export type ThreadView = {
     steps: readonly Numbered[],
     group: readonly StepOf<'proposed'>[],
   ): Promise<{ ts: string } | 'unshowable'>
+  /** Posts what the server of a call wants to know. */
+  postInput(steps: readonly Numbered[], proposed: StepOf<'proposed'>): Promise<{ ts: string }>
+  /** Shows how far a running call has come, within Slack's pace; it may be dropped. */
+  showProgress(steps: readonly Numbered[], call: string, progress: Progress): void
   /** Reminds of every card that waits for a decision and is due for it at `now`, an ISO time. */
   remind(steps: readonly Numbered[], now: string): Promise<void>
   /** Brings every card to what became of its call. */
@@ -63,10 +69,16 @@ export async function showBegun(
 export function openThread(context: ThreadContext, run: Run): ThreadView {
   const live = openPlan(context, run)
   const shown = new Map<string, string>()
+  const progress = new Map<string, string>()
   let cards: Promise<void> = Promise.resolve()
 
   return {
-    showPlan: (steps) => live.show(planMessage(plan(steps), run.id)),
+    showPlan: (steps) => live.show(planMessage(plan(steps, progress), run.id)),
+    showProgress(steps, call, far) {
+      progress.set(call, tellProgress(far))
+      live.show(planMessage(plan(steps, progress), run.id))
+    },
+    postInput: (steps, proposed) => postInput(context, run, steps, proposed),
     async showWaiting() {
       await quietly(context, run, () =>
         Promise.all([live.flush(), context.speak.status(run.channel, run.thread, 'suspended')]),
@@ -89,6 +101,15 @@ export function openThread(context: ThreadContext, run: Run): ThreadView {
             }),
           ),
         )
+      }
+      for (const step of steps) {
+        const state = step.kind === 'proposed' ? inputState(steps, step) : undefined
+        if (step.kind !== 'proposed' || !state) continue
+        const key = `input ${step.approval} ${roundsOf(steps, step.call)}`
+        if (state === (shown.get(key) ?? 'open')) continue
+        shown.set(key, state)
+        const seen = [...steps]
+        cards = cards.then(() => quietly(context, run, () => refreshInput(context, run, seen, step)))
       }
       return cards
     },
@@ -133,6 +154,12 @@ function openPlan(context: ThreadContext, run: Run) {
 
 function placed(run: Run, part: string, message: ReturnType<typeof planMessage>) {
   return { owner: run.id, part, channel: run.channel, thread: run.thread, message }
+}
+
+/** How far a call has come, in words: `40 of 100, reading page 3`. */
+function tellProgress({ progress, total, message }: Progress): string {
+  const count = total === undefined ? String(progress) : `${progress} of ${total}`
+  return message ? `${count}, ${message}` : count
 }
 
 /** The cards that a run has, or may have: one for each call, or for all of a batch. */

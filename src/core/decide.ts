@@ -144,17 +144,28 @@ function waitFor(steps: readonly Numbered[], waiting: readonly Waiting[], now: s
   const ends = waiting.map((one) => ({ ...one, end: waitEnds(steps, one) ?? now }))
   const late = ends.find(({ end }) => Date.parse(end) <= Date.parse(now))
   if (late) return { do: 'expire', approval: late.step.approval ?? '' }
-  const shown = new Set(steps.flatMap((s) => (s.kind === 'shown' ? [s.approval] : [])))
   const until = ends.map(({ end }) => end).reduce((a, b) => (Date.parse(a) < Date.parse(b) ? a : b))
-  const show = waiting.map(({ step }) => step).filter((step) => !shown.has(step.approval ?? ''))
+  const show = waiting.filter((one) => !isShown(steps, one)).map(({ step }) => step)
   return { do: 'wait', show, until }
+}
+
+/** Whether what a person needs to see for a decision stands in the thread: each question of a server has its own message. */
+function isShown(steps: readonly Numbered[], { step, state }: Waiting): boolean {
+  const asked =
+    state === 'input' ? steps.findLast((s) => s.kind === 'returned' && s.call === step.call.id) : step
+  const since = steps.findIndex((s) => s === asked)
+  return steps.slice(Math.max(0, since)).some((s) => s.kind === 'shown' && s.approval === step.approval)
+}
+
+/** When a person's word on what a call came back with is no longer waited for, ISO time. */
+export function answerEnds(steps: readonly Numbered[], call: ToolCall): string | undefined {
+  const returned = steps.findLast((s) => s.kind === 'returned' && s.call === call.id)
+  return returned && new Date(Date.parse(returned.at) + ANSWER_MS).toISOString()
 }
 
 /** When waiting for a person ends, ISO time. */
 function waitEnds(steps: readonly Numbered[], { step, state }: Waiting): string | undefined {
-  if (state === 'pending') return step.expires
-  const returned = steps.findLast((s) => s.kind === 'returned' && s.call === step.call.id)
-  return returned && new Date(Date.parse(returned.at) + ANSWER_MS).toISOString()
+  return state === 'pending' ? step.expires : answerEnds(steps, step.call)
 }
 
 /** What the thread is told of a call that a person asked for themselves. */

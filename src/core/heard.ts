@@ -36,11 +36,12 @@ export const Heard = z.discriminatedUnion('kind', [
     mention: z.boolean(),
     dm: z.boolean(),
   }),
-  /** A button of an approval card was pressed; the last three say what became of a call with an unknown outcome. */
+  /** A button of an approval card was pressed; `again`, `done` and `not-done`
+   * say what became of a call with an unknown outcome, `decline` that a tool server gets no answer. */
   z.object({
     kind: z.literal('clicked'),
     ...where,
-    choice: z.enum(['approve', 'deny', 'again', 'done', 'not-done']),
+    choice: z.enum(['approve', 'deny', 'again', 'done', 'not-done', 'decline']),
     /** The approval, or the batch of all that stand on the card. */
     approval: z.string(),
     batch: z.boolean().optional(),

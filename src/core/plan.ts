@@ -7,6 +7,9 @@ type RowStatus = 'pending' | 'in_progress' | 'complete' | 'error'
 type PlanRow = { id: string; title: string; status: RowStatus }
 export type Plan = { title: string; rows: PlanRow[]; done: boolean }
 
+/** How far calls have come, in words by the id of the call; it is shown while they run and kept nowhere. */
+export type Progress = ReadonlyMap<string, string>
+
 /** More rows than this are folded into one that counts the oldest. */
 const MOST_ROWS = 12
 
@@ -14,10 +17,10 @@ const MOST_ROWS = 12
  * The plan of a run so far. Pure: the same steps give the same plan.
  * It holds names of tools and counts, never arguments, results or words of a model.
  */
-export function plan(steps: readonly Step[]): Plan {
+export function plan(steps: readonly Step[], progress: Progress = new Map()): Plan {
   const rows: PlanRow[] = []
   steps.forEach((step, index) => {
-    const row = rowOf(step, index + 1, steps)
+    const row = rowOf(step, index + 1, steps, progress)
     if (row) rows.push(row)
   })
   const end = steps.at(-1)
@@ -30,13 +33,13 @@ export function plan(steps: readonly Step[]): Plan {
   return { title: waiting ? 'Waiting for approval' : 'Working on it', rows: folded, done }
 }
 
-function rowOf(step: Step, n: number, steps: readonly Step[]): PlanRow | undefined {
+function rowOf(step: Step, n: number, steps: readonly Step[], progress: Progress): PlanRow | undefined {
   const id = `step-${n}`
   switch (step.kind) {
     case 'recalled':
       return { id, title: searched(step), status: 'complete' }
     case 'proposed':
-      return { id, ...callRow(step, steps) }
+      return { id, ...withProgress(callRow(step, steps), progress.get(step.call.id)) }
     case 'steered':
       return { id, title: step.edit ? 'Read the new wording' : 'Read a new message', status: 'complete' }
     case 'stopped':
@@ -44,6 +47,10 @@ function rowOf(step: Step, n: number, steps: readonly Step[]): PlanRow | undefin
     default:
       return undefined
   }
+}
+
+function withProgress(row: Omit<PlanRow, 'id'>, far: string | undefined): Omit<PlanRow, 'id'> {
+  return far && row.title.startsWith('Running ') ? { ...row, title: `${row.title}: ${far}` } : row
 }
 
 /** How far the search of a run went, in words. */
@@ -58,12 +65,14 @@ function callRow(step: StepOf<'proposed'>, steps: readonly Step[]): Omit<PlanRow
   const tool = toolName(step.call.tool)
   if (step.verdict === 'deny') return { title: `Not allowed: ${tool}`, status: 'error' }
   if (step.verdict === 'invalid') return { title: `Had to correct a call of ${tool}`, status: 'complete' }
-  const returned = steps.find((s) => s.kind === 'returned' && s.call === step.call.id)
-  if (returned?.kind === 'returned') {
+  const returned = steps.findLast((s) => s.kind === 'returned' && s.call === step.call.id)
+  const last = steps.findLast(
+    (s) => (s.kind === 'started' || s.kind === 'returned') && s.call === step.call.id,
+  )
+  if (returned?.kind === 'returned' && last === returned) {
     if (returned.outcome === 'succeeded') return { title: `Ran ${tool}`, status: 'complete' }
     if (returned.outcome === 'failed') return { title: `${tool} failed`, status: 'error' }
-    if (returned.outcome === 'input')
-      return { title: `Waiting for an answer: ${tool}`, status: 'in_progress' }
+    if (returned.outcome === 'input') return inputRow(tool, steps)
     return { title: `Outcome unknown: ${tool}`, status: 'error' }
   }
   const over = steps.at(-1)?.kind === 'finished'
@@ -80,6 +89,12 @@ function callRow(step: StepOf<'proposed'>, steps: readonly Step[]): Omit<PlanRow
     return { title: `Approved: ${tool}`, status: 'in_progress' }
   }
   return { title: `Waiting for approval: ${toolName(step.call.tool, true)}`, status: 'in_progress' }
+}
+
+/** A call whose server wants to know something first. */
+function inputRow(tool: string, steps: readonly Step[]): Omit<PlanRow, 'id'> {
+  if (steps.at(-1)?.kind === 'finished') return { title: `Not run: ${tool}`, status: 'error' }
+  return { title: `Waiting for an answer: ${tool}`, status: 'in_progress' }
 }
 
 /** The word for a decision that was not a yes. */

@@ -104,14 +104,24 @@ export function judge(policy: Policy, question: Question): Judgement {
 }
 
 /** Whose words a tool returns, for a run: only rules that hold whatever the arguments are can make it trusted. */
-export function outputFor(
-  policy: Policy,
-  tool: CatalogueTool,
-  run: Pick<Question, 'channel' | 'agent'>,
-): Output {
+export function outputFor(policy: Policy, tool: CatalogueTool, run: Where): Output {
   const rules = layersOf(policy, run).flatMap(({ rules, layer }) => matching(rules, layer, tool))
   return outputOf(rules.filter((rule) => rule.when === undefined || rule.output === 'untrusted'))
 }
+
+/** How long a call of a run may be silent and how much it may return, by the rules of every layer. */
+export function limitsFor(
+  policy: Policy,
+  tool: CatalogueTool,
+  run: Where,
+): Pick<Judgement['limits'], 'timeoutMs' | 'resultBytes'> {
+  const rules = layersOf(policy, run).flatMap(({ rules, layer }) => matching(rules, layer, tool))
+  const { calls: _, ...limits } = limitsOf(rules)
+  return limits
+}
+
+/** Where a run takes place. */
+type Where = Pick<Question, 'channel' | 'agent'>
 
 /** All rules that speak of the call, in an order that does not depend on the file's. */
 function rulesFor(policy: Policy, question: Question): Matched[] {

@@ -104,7 +104,7 @@ const AGAIN =
 
 /** What the model is told about a call. Expiry is told as expiry, not as a refusal. */
 function tellCall(steps: readonly Numbered[], proposed: StepOf<'proposed'>): string {
-  const returned = steps.find((s) => s.kind === 'returned' && s.call === proposed.call.id)
+  const returned = steps.findLast((s) => s.kind === 'returned' && s.call === proposed.call.id)
   const text = returned?.kind === 'returned' ? cut(returned.text, LIMITS.result) : ''
   const decided = steps.findLast((s) => s.kind === 'decided' && s.approval === proposed.approval)
   const why = decided?.kind === 'decided' && decided.why ? ` ${decided.why}` : ''

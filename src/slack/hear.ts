@@ -202,6 +202,7 @@ const CHOICES: Record<string, Pick<HeardOf<'clicked'>, 'choice' | 'batch'>> = {
   again: { choice: 'again' },
   done: { choice: 'done' },
   'not-done': { choice: 'not-done' },
+  decline: { choice: 'decline' },
 }
 
 /** What stands in `private_metadata` of our modals: whose they are. */

@@ -29,6 +29,7 @@ export const ACTIONS = [
   'again',
   'done',
   'not-done',
+  'decline',
   'disconnect',
   'stop',
   /** A button that is a link: Slack tells us, and there is nothing to do. */

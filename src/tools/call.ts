@@ -6,6 +6,7 @@ import type { Accepted } from './accept.ts'
 import { findNotConnected } from './access.ts'
 import { type Connection, connected, hangUp } from './connection.ts'
 import { type Line, MAX_BYTES } from './dial.ts'
+import { type Resume, resumeParams, wantedBy } from './input.ts'
 import { type Progress, throttled } from './progress.ts'
 import { cutText, renderResult } from './render.ts'
 import { settleError } from './settle.ts'
@@ -33,6 +34,8 @@ export type CallOptions = {
   expect?: { definitionHash: string; serverHash: string }
   /** Told at most twice a second; the words are one line, cut and without characters that could hide something. */
   onProgress?: ((progress: Progress) => void) | undefined
+  /** What a call goes on with whose server wanted to know something. */
+  resume?: Resume | undefined
   /** Who asks: where a server is used with an account of one's own, it is theirs. */
   person?: Caller | undefined
 }
@@ -142,17 +145,21 @@ async function send(
   const progress = throttled((told) => options.onProgress?.(masked(connection, told)))
   try {
     const result = await line.client.callTool(
-      { name: tool.tool, arguments: args },
+      { name: tool.tool, arguments: args, ...resumeParams(options.resume) },
       {
         signal: AbortSignal.any([options.signal, late]),
         timeout: silence,
         resetTimeoutOnProgress: true,
+        allowInputRequired: true,
         onprogress: progress.hear,
         // With a definition of our own the library neither sends twice nor judges the result after the fact.
         toolDefinition: withoutOutputSchema(tool.definition),
       },
     )
     connection.usedAt = Date.now()
+    const wanted = wantedBy(result)
+    if (typeof wanted === 'string') return failed(`${name} cannot go on: ${wanted}. Nothing was done.`)
+    if (wanted) return { outcome: 'input', text: '', input: wanted }
     const outcome = result.isError ? 'failed' : 'succeeded'
     return { outcome, text: readable(name, result as CallToolResult, options.resultBytes) }
   } catch (error) {

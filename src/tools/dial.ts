@@ -1,6 +1,5 @@
 /** One attempt to connect to a tool server and to list its tools. */
 import {
-  type AuthProvider,
   Client,
   type ElicitRequestParams,
   type ElicitResult,
@@ -84,13 +83,13 @@ async function dialOnce(expanded: Expanded, era: PriorDiscovery | undefined, ear
     {
       versionNegotiation: { mode: 'auto', probe: { timeoutMs: PROBE_MS } },
       inputRequired: { autoFulfill: ear.onElicit !== undefined },
-      ...(ear.onElicit && { capabilities: { elicitation: { form: { applyDefaults: true } } } }),
+      capabilities: { elicitation: ear.onElicit ? { form: { applyDefaults: true } } : { form: {}, url: {} } },
       listMaxPages: 16,
       listChanged: { tools: { autoRefresh: false, onChanged: ear.onListChanged } },
     },
   )
-  const { onElicit } = ear
-  if (onElicit) client.setRequestHandler('elicitation/create', ({ params }) => onElicit(params))
+  const { onElicit = refuse } = ear
+  client.setRequestHandler('elicitation/create', ({ params }) => onElicit(params))
   client.onerror = (error) => ear.log('debug', 'tool server', { error: expanded.mask(describe(error)) })
   ear.onStart(kill)
   try {
@@ -110,6 +109,11 @@ async function dialOnce(expanded: Expanded, era: PriorDiscovery | undefined, ear
     ended,
     kill,
   }
+}
+
+/** In the older protocol a server asks while the call is open, which outlives no restart: nobody is asked. */
+async function refuse(): Promise<ElicitResult> {
+  return { action: 'cancel' }
 }
 
 function makeTransport(

@@ -149,15 +149,19 @@ test('a server of the present protocol on standard streams, and again after it d
   expect((await tools.catalogue()).map(({ name }) => name)).toEqual([
     'modern__ask',
     'modern__die',
+    'modern__nag',
+    'modern__slow',
     'modern__sum',
+    'modern__visit',
   ])
   expect(await call(tools, 'modern__sum', { a: 1, b: 2 })).toMatchObject({
     outcome: 'succeeded',
     text: '{"sum":3}',
   })
-  const { outcome, text } = await call(tools, 'modern__ask', {})
-  expect(outcome).toBe('failed')
-  expect(text).toContain('Cannot request input')
+  expect(await call(tools, 'modern__ask', {})).toMatchObject({
+    outcome: 'input',
+    input: { state: 'state-1', requests: { sure: { mode: 'form', message: 'Sure? <!channel>' } } },
+  })
   expect((await call(tools, 'modern__die', {})).outcome).toBe('unknown')
   expect((await call(tools, 'modern__sum', { a: 2, b: 2 })).text).toBe('{"sum":4}')
 })

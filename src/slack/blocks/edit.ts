@@ -87,11 +87,12 @@ export function editView(tool: string, form: Form, whose: Whose): ModalView {
     title: plain('Edit the call'),
     submit: plain('Propose this'),
     close: plain('Cancel'),
-    blocks: [rich(section(text(intro))), ...inputs(form)],
+    blocks: [rich(section(text(intro))), ...fieldBlocks(form)],
   }
 }
 
-function inputs(form: Form): KnownBlock[] {
+/** The fields of a form, as blocks of a modal. */
+export function fieldBlocks(form: Form): KnownBlock[] {
   if ('fields' in form) return form.fields.map(inputOf)
   const input: InputBlock = {
     type: 'input',

@@ -1,0 +1,134 @@
+/** A tool server that wants to know something in the middle of a call, and one that says how far it has come. */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Script } from '../support/model-server.ts'
+import { openStage, type Stage, until } from '../support/stage.ts'
+import { modern } from '../support/tools.ts'
+
+const script: Script = ({ body }) => {
+  const last = body.messages.at(-1)
+  if (last?.role === 'tool') return { text: `Told: ${last.content}` }
+  const [, tool = 'ask'] = /use (\w+)/.exec(JSON.stringify(last)) ?? []
+  return { calls: [{ name: `modern__${tool}`, args: {} }] }
+}
+
+let stage: Stage
+beforeAll(async () => {
+  const policy = { 'modern__*': { decision: 'allow' } }
+  stage = await openStage({ servers: { modern: modern() }, policy, model: script })
+})
+afterAll(() => stage[Symbol.asyncDispose]())
+
+async function ask(text: string) {
+  const { workspace } = stage
+  const channel = workspace.channels.general
+  const ts = await workspace.say(workspace.users.ana, channel, `@quorum ${text}`)
+  const found = await messageWith(ts, '"answer"')
+  return { channel, ts, card: found.ts, shown: JSON.stringify(found.blocks) }
+}
+
+function messageWith(ts: string, part: string) {
+  const { workspace } = stage
+  return workspace.until(
+    () =>
+      workspace
+        .messages(workspace.channels.general, ts)
+        .findLast((m) => JSON.stringify(m.blocks ?? []).includes(part)),
+    10_000,
+  )
+}
+
+async function open(user: string, at: { channel: string; card: string }) {
+  const { workspace } = stage
+  await workspace.click(user, at.channel, at.card, 'answer')
+  const view = await workspace.until(() => workspace.views(user).at(-1))
+  return view.id
+}
+
+const field = (value: string, type = 'value') => ({ [type]: value })
+
+test('a form: asked in the thread, checked, answered after a restart, and the call goes on with it', async () => {
+  const { workspace } = stage
+  const { ana, ben } = workspace.users
+  const at = await ask('use ask')
+  expect(at.shown).toContain('wants to know something')
+  expect(at.shown).not.toContain('"type":"broadcast"')
+  await stage.restart()
+  await workspace.click(ben, at.channel, at.card, 'answer')
+  await until(async () => workspace.ephemerals(ben).some((m) => m.text?.includes('for whoever asked')))
+
+  const view = await open(ana, at)
+  const wrong = { 'arg:sure': field('true'), 'arg:name': field('x'), 'arg:count': field('3') }
+  await expect(workspace.submit(ana, view, wrong)).rejects.toThrow(/name/)
+  await workspace.submit(ana, view, { ...wrong, 'arg:name': field('Ana') })
+  await stage.ended(at.channel, at.ts)
+  expect(stage.said(at.channel, at.ts).at(-1)).toContain(
+    'Given: {"action":"accept","content":{"name":"Ana","sure":true,"count":3}}',
+  )
+  const shown = workspace.messages(at.channel, at.ts).find((m) => m.ts === at.card)
+  expect(JSON.stringify(shown?.blocks)).toMatch(/Answered\./)
+  expect(JSON.stringify(shown?.blocks)).not.toContain('"answer"')
+})
+
+test('Decline is told to the server, once, also when it is pressed twice', async () => {
+  const { workspace } = stage
+  const at = await ask('use ask')
+  const press = () => workspace.click(workspace.users.ana, at.channel, at.card, 'decline')
+  await Promise.allSettled([press(), press()])
+  await stage.ended(at.channel, at.ts)
+  expect(stage.said(at.channel, at.ts).at(-1)).toContain('Given: {"action":"decline"}')
+})
+
+test('an address is shown in full, opened by the person, and confirmed', async () => {
+  const { workspace } = stage
+  const at = await ask('use visit')
+  expect(at.shown).toContain('"url":"https://sign.example/x"')
+  expect(at.shown).toContain('Open sign.example')
+  await workspace.submit(workspace.users.ana, await open(workspace.users.ana, at), {})
+  await stage.ended(at.channel, at.ts)
+  expect(stage.said(at.channel, at.ts).at(-1)).toContain('{"page":{"action":"accept"}}')
+})
+
+test('a server that asks without end is not called for ever', async () => {
+  const { workspace } = stage
+  const { ana } = workspace.users
+  const first = await ask('use nag')
+  for (let round = 1, card = first.card; round <= 5; round++) {
+    const view = await open(ana, { ...first, card })
+    await workspace.submit(ana, view, { 'arg:more': field('more') })
+    if (round === 5) break
+    const next = await workspace.until(
+      () =>
+        workspace
+          .messages(first.channel, first.ts)
+          .find((m) => m.ts > card && JSON.stringify(m.blocks ?? []).includes('"answer"')),
+      10_000,
+    )
+    card = next.ts
+  }
+  await stage.ended(first.channel, first.ts)
+  expect(stage.said(first.channel, first.ts).at(-1)).toContain('kept asking')
+})
+
+test('stopped while it asks: the question is closed, and a late answer says so', async () => {
+  const { workspace } = stage
+  const { ana } = workspace.users
+  const at = await ask('use ask')
+  const view = await open(ana, at)
+  await workspace.say(ana, at.channel, '@quorum stop', { thread: at.ts })
+  await stage.ended(at.channel, at.ts)
+  const values = { 'arg:sure': field('true'), 'arg:name': field('Ana'), 'arg:count': field('3') }
+  await workspace.submit(ana, view, values)
+  await until(async () => workspace.ephemerals(ana).some((m) => m.text?.includes('not waited for any more')))
+})
+
+test('progress is shown in the plan while a call runs, and kept nowhere', async () => {
+  const { workspace } = stage
+  const channel = workspace.channels.general
+  const ts = await workspace.say(workspace.users.ana, channel, '@quorum use slow')
+  await messageWith(ts, 'Running slow: ')
+  const plan = JSON.stringify((await messageWith(ts, 'of 4, page')).blocks)
+  expect(plan).toMatch(/Running slow: \d of 4, page \d/)
+  await stage.ended(channel, ts)
+  const steps = await stage.engines.store.pool.query(`select body from steps where body::text like '%of 4%'`)
+  expect(steps.rowCount).toBe(0)
+})

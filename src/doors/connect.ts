@@ -26,7 +26,7 @@ export function pagesFor(context: ConnectContext, name: (user: string) => Promis
   return connectPages({
     async see(ticket) {
       const seen = await seeTicket(context, ticket)
-      return seen.ok ? { ...seen, name: await name(seen.asker) } : seen
+      return seen.ok ? { ...seen, name: `${await name(seen.asker)} (${seen.asker})` } : seen
     },
     start: (ticket, browser) => startConnect(context, ticket, browser),
     finish: (answer, browser) => finishConnect(context, answer, browser),

@@ -8,7 +8,7 @@ import type { Engines } from './engines.ts'
 
 /** What connecting needs. `port` is asked when a link is made: it may be known late. */
 export function connectContext(engines: Engines, port: () => number): ConnectContext {
-  const { env, home, store, seal, fetch, log } = engines
+  const { env, home, store, seal, fetchFor, log } = engines
   return {
     pool: store.pool,
     servers: home.servers,
@@ -16,7 +16,7 @@ export function connectContext(engines: Engines, port: () => number): ConnectCon
     seal,
     base: () => addressOf(env, port()),
     isAdmin: (user) => home.policy.admins.includes(user),
-    fetch,
+    fetchFor,
     log,
   }
 }

@@ -14,6 +14,7 @@ import { openStore, type Store } from '../store/open.ts'
 import { prepareSearch, type WordStrategy } from '../store/passages.ts'
 import type { Seal } from '../store/seal.ts'
 import { type Log, openLog } from '../telemetry/log.ts'
+import type { FetchFor } from '../tools/access.ts'
 import { openTools, type Tools } from '../tools/open.ts'
 import { readEnv } from './environment.ts'
 import { needsSeal, readSeal } from './secret.ts'
@@ -31,7 +32,7 @@ export type Engines = AsyncDisposable & {
   /** Seals accounts that people connect; undefined where no key is set. */
   seal: Seal | undefined
   /** What signing in to tool servers goes through. */
-  fetch: typeof fetch
+  fetchFor: FetchFor
   log: Log
 }
 
@@ -64,7 +65,8 @@ export async function openEngines(wish: Wish): Promise<Engines> {
   const seal = readSeal(env, { make: needsSeal(home) })
   const vault = seal && openVault(store.pool, seal)
   const { lock } = home
-  const options = { env: process.env, cwd: home.dir, log, vault, fetch, lock }
+  const fetchFor = () => fetch
+  const options = { env: process.env, cwd: home.dir, log, vault, fetchFor, lock }
   const tools = opened.use(openTools(home.servers, options))
   const embedder = openEmbedder(home.models?.embeddings, process.env)
   opened.defer(() => embedder.close())
@@ -86,7 +88,7 @@ export async function openEngines(wish: Wish): Promise<Engines> {
     embedder,
     strategy,
     seal,
-    fetch,
+    fetchFor,
     log,
     [Symbol.asyncDispose]: () => rest.disposeAsync(),
   }

@@ -1,11 +1,10 @@
 /** The tools of a home: every server of mcp.json behind one catalogue. */
-import type { FetchLike } from '@modelcontextprotocol/client'
 import type { CatalogueTool, ToolOutcome } from '../core/catalogue.ts'
 import { Fault } from '../core/fault.ts'
 import type { ToolServer } from '../core/home.ts'
 import type { Lock } from '../core/lock.ts'
 import type { Accepted } from './accept.ts'
-import type { Vault } from './access.ts'
+import type { FetchFor, Vault } from './access.ts'
 import { type CallOptions, callTool, notConnected, STOPPED_EARLY, unlessAborted } from './call.ts'
 import { type Connection, connected, type Health } from './connection.ts'
 import type { Log } from './dial.ts'
@@ -37,7 +36,7 @@ export type Tools = {
  * @param options.cwd where relative directories and arguments of servers begin
  * @param options.onChange the tools of a server are no longer what they were
  * @param options.vault where accounts are kept; without it, servers that people connect to are refused
- * @param options.fetch what signing in goes through
+ * @param options.fetchFor what signing in goes through
  */
 export function openTools(
   servers: Record<string, ToolServer>,
@@ -47,14 +46,14 @@ export function openTools(
     onChange?: () => void
     log?: Log
     vault?: Vault | undefined
-    fetch?: FetchLike
+    fetchFor?: FetchFor
     lock?: Lock | undefined
   },
 ): Tools {
-  const { onChange = () => {}, log = () => {}, fetch = globalThis.fetch } = options
+  const { onChange = () => {}, log = () => {}, fetchFor = () => fetch } = options
   const all = Object.entries(servers)
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, server]) => openServed(name, server, { ...options, onChange, log, fetch }))
+    .map(([name, server]) => openServed(name, server, { ...options, onChange, log, fetchFor }))
 
   const killAll = () => {
     for (const served of all) for (const connection of served.connections()) connection.kill()

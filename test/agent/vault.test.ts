@@ -37,7 +37,7 @@ function contextWith(other: Partial<ConnectContext> = {}): ConnectContext {
     seal: openSeal(OLD),
     base: () => 'http://127.0.0.1:9',
     isAdmin: () => false,
-    fetch,
+    fetchFor: () => fetch,
     log: () => {},
     ...other,
   }
@@ -151,11 +151,11 @@ test('hostile servers: each a sentence, and nothing a stranger wrote is logged',
   expect(await connect(contextWith())).toContain('another authorization server')
   delete behave.issuer
   behave.authorizationServer = 'http://169.254.169.254'
-  const guarded: ConnectContext['fetch'] = async (url, init) => {
+  const guarded: ReturnType<ConnectContext['fetchFor']> = async (url, init) => {
     if (!String(url).startsWith(authorization.issuer)) throw new Error(`guarded: ${url}`)
     return fetch(url, init)
   }
-  expect(await connect(contextWith({ fetch: guarded }))).toContain('tickets could not be connected')
+  expect(await connect(contextWith({ fetchFor: () => guarded }))).toContain('tickets could not be connected')
   delete behave.authorizationServer
   const pinned = serversOf({ type: 'oauth', issuer: 'https://ours.example' })
   expect(await connect(contextWith({ servers: pinned }))).toContain(

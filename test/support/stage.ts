@@ -89,7 +89,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
       }),
     ),
     seal,
-    fetch,
+    fetchFor: () => fetch,
     embedder: openEmbedder({ url: model.url, model: 'test-embed', dimensions: 8 }, {}),
     strategy: await prepareSearch(store.pool),
     log: (level, message, fields) => {

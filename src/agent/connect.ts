@@ -1,6 +1,5 @@
 /** Connecting accounts to tool servers: what App Home shows, the way through a browser, and the way back. */
 import { randomBytes } from 'node:crypto'
-import type { FetchLike } from '@modelcontextprotocol/client'
 import type pg from 'pg'
 import { Fault } from '../core/fault.ts'
 import type { HeardOf } from '../core/heard.ts'
@@ -24,6 +23,7 @@ import { deleteCredential, type Place, readCredential } from '../store/credentia
 import type { Run } from '../store/runs.ts'
 import type { Seal } from '../store/seal.ts'
 import type { Tx } from '../store/transaction.ts'
+import type { FetchFor } from '../tools/access.ts'
 import type { Environment } from '../tools/expand.ts'
 import {
   beginAuthorization,
@@ -51,8 +51,8 @@ export type ConnectContext = {
   base: () => string
   /** Whether a person may connect and disconnect what everybody uses. */
   isAdmin: (user: string) => boolean | Promise<boolean>
-  /** What signing in to a server goes through. */
-  fetch: (server: string) => FetchLike
+  /** For everything that is sent on the way. */
+  fetchFor: FetchFor
   log: (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void
 }
 
@@ -165,7 +165,7 @@ export async function startConnect(
   try {
     const at = { ...of, redirect }
     const known = await readKnown(context, seal, at)
-    const begun = await beginAuthorization(server, { redirect, known, fetch: context.fetch(server.name) })
+    const begun = await beginAuthorization(server, { redirect, known, fetch: context.fetchFor(server) })
     const { registered, pending, address } = begun
     if (registered)
       await saveRegistration(context.pool, at, seal.seal(JSON.stringify(registered), aboutRegistration(at)))
@@ -204,7 +204,7 @@ export async function finishConnect(
     const pending: Pending = JSON.parse(seal.open(found.sealed, aboutPending(found, state)).plain)
     if (!(await finishPending(context.pool, state))) return refuse(USED)
     if (answer.error !== undefined || !code) return await refuseAnswer(context, found, answer.error)
-    const grant = await finishAuthorization(server, pending, { code, iss }, context.fetch(server.name))
+    const grant = await finishAuthorization(server, pending, { code, iss }, context.fetchFor(server))
     const place = placeOf(server, found)
     const before = await readCredential(context.pool, place)
     await keepGrant(context.pool, seal, place, grant)
@@ -264,7 +264,7 @@ export async function disconnect(
 }
 
 async function revoke(context: ConnectContext, server: OAuthServer, grant: Grant): Promise<boolean> {
-  const told = await revokeGrant(server, grant, context.fetch(server.name))
+  const told = await revokeGrant(server, grant, context.fetchFor(server))
   context.log('info', 'an account was disconnected', { server: server.name, revoked: told })
   return told
 }

@@ -3,7 +3,6 @@ import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
 import { type ConnectContext, finishConnect, seeTicket, startConnect } from '../agent/connect.ts'
 import type { Env } from '../core/env.ts'
-import { signInFetch } from '../tools/open.ts'
 import { connectPages } from '../web/connect.ts'
 import type { Engines } from './engines.ts'
 
@@ -13,7 +12,7 @@ export function connectContext(
   port: () => number,
   isAdmin: ConnectContext['isAdmin'],
 ): ConnectContext {
-  const { env, home, store, seal, log } = engines
+  const { env, home, store, seal, fetchFor, log } = engines
   return {
     pool: store.pool,
     servers: home.servers,
@@ -21,11 +20,7 @@ export function connectContext(
     seal,
     base: () => addressOf(env, port()),
     isAdmin,
-    fetch: (name) => {
-      const server = home.servers[name]
-      if (!server) throw new Error(`there is no server ${name}`)
-      return signInFetch(name, server, home.policy)
-    },
+    fetchFor,
     log,
   }
 }
@@ -35,7 +30,7 @@ export function pagesFor(context: ConnectContext, name: (user: string) => Promis
   return connectPages({
     async see(ticket) {
       const seen = await seeTicket(context, ticket)
-      return seen.ok ? { ...seen, name: await name(seen.asker) } : seen
+      return seen.ok ? { ...seen, name: `${await name(seen.asker)} (${seen.asker})` } : seen
     },
     start: (ticket, browser) => startConnect(context, ticket, browser),
     finish: (answer, browser) => finishConnect(context, answer, browser),

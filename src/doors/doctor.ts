@@ -8,11 +8,14 @@ import { openEmbedder } from '../models/embed.ts'
 import { findPool } from '../models/find.ts'
 import { openQueue } from '../queue/open.ts'
 import { openSpeaker } from '../slack/speak.ts'
+import { countConnected } from '../store/credentials.ts'
 import { pending } from '../store/migrate.ts'
 import { openStore, type Store } from '../store/open.ts'
+import { SECRET_HELP } from '../store/seal.ts'
 import { openTools } from '../tools/open.ts'
 import { readEnv } from './environment.ts'
 import { print } from './print.ts'
+import { readSeal } from './secret.ts'
 
 /** What was found about one thing. `warn` works, but not as well as it could. */
 export type Finding = { mark: 'ok' | 'warn' | 'bad'; about: string; said: string; help?: string }
@@ -47,7 +50,7 @@ export async function* examine(): AsyncGenerator<Finding> {
     one(examineSlack(env)),
     one(examineApp(env)),
     Promise.resolve(home.findings),
-    all(examineStore(env)),
+    all(examineStore(env, home.read)),
     one(examineQueue(env)),
     one(examineModel(home.read)),
     one(examineEmbeddings(home.read)),
@@ -100,7 +103,7 @@ function examineApp(env: Env): Finding {
   return { mark: 'bad', about: 'events', said: 'no way for Slack to reach us is configured', help }
 }
 
-async function* examineStore(env: Env): AsyncGenerator<Finding> {
+async function* examineStore(env: Env, home: Home | undefined): AsyncGenerator<Finding> {
   let store: Store
   try {
     store = await openStore({
@@ -128,9 +131,45 @@ async function* examineStore(env: Env): AsyncGenerator<Finding> {
       ? { mark: 'ok', about: 'migrations', said: 'all applied' }
       : { mark: 'warn', about: 'migrations', said: `${waiting.length} to apply: ${waiting.join(', ')}`, help }
     if (waiting.length === 0) yield await examineSearch(opened)
+    if (home) yield* examineAccounts(env, home, waiting.length === 0 ? opened : undefined)
   } catch (error) {
     yield bad('migrations', error, 'Run the version of Quorum that this database belongs to.')
   }
+}
+
+/** Who has connected an account to each server that wants one. */
+async function* examineAccounts(env: Env, home: Home, store: Store | undefined): AsyncGenerator<Finding> {
+  const servers = peoplesServers(home)
+  if (servers.length === 0) return
+  try {
+    if (!readSeal(env, { make: false }) && env.DATABASE_URL) {
+      yield { mark: 'bad', about: 'accounts', said: 'QUORUM_SECRET is not set', help: SECRET_HELP }
+      return
+    }
+  } catch (error) {
+    yield bad('accounts', error, SECRET_HELP)
+    return
+  }
+  const counted = store ? await countConnected(store.pool) : []
+  for (const { name, per } of servers) {
+    const { workspaces, people, expired } = counted.find(({ server }) => server === name) ?? NOBODY
+    const shared = workspaces > 0 ? 'connected for the workspace' : 'not connected for the workspace'
+    const own = `${people} ${people === 1 ? 'person has' : 'people have'} connected`
+    const lapsed = expired > 0 ? `; ${expired} must connect again` : ''
+    const said = `${per === 'workspace' ? shared : own}${lapsed}`
+    const well = per === 'workspace' ? workspaces > 0 : people > 0
+    const about = `tool ${name}`
+    if (well) yield { mark: 'ok', about, said }
+    else yield { mark: 'warn', about, said, help: 'Press Connect in App Home.' }
+  }
+}
+
+const NOBODY = { workspaces: 0, people: 0, expired: 0 }
+
+function peoplesServers(home: Home): { name: string; per: 'user' | 'workspace' }[] {
+  return Object.entries(home.servers).flatMap(([name, server]) =>
+    'url' in server && server.auth?.type === 'oauth' ? [{ name, per: server.auth.per }] : [],
+  )
 }
 
 async function examineVectors(store: Store): Promise<Finding> {
@@ -211,9 +250,12 @@ async function examineEmbeddings(home: Home | undefined): Promise<Finding> {
 }
 
 async function* examineTools(home: Home): AsyncGenerator<Finding> {
-  const { lock, written } = home
-  const options = { env: process.env, cwd: home.dir, policy: home.policy, lock: () => lock, written }
-  await using tools = openTools(home.servers, options)
+  const { lock, written, policy } = home
+  // Those with accounts of people are looked at beside the store that keeps them.
+  const apart = new Set(peoplesServers(home).map(({ name }) => name))
+  const servers = Object.fromEntries(Object.entries(home.servers).filter(([name]) => !apart.has(name)))
+  const options = { env: process.env, cwd: home.dir, policy, lock: () => lock, written }
+  await using tools = openTools(servers, options)
   const catalogue = await tools.catalogue()
   const withdrawn = tools.withdrawn()
   for (const { server, state, era, why } of tools.health()) {

@@ -15,7 +15,8 @@ import { openStore, type Store } from '../store/open.ts'
 import { prepareSearch, type WordStrategy } from '../store/passages.ts'
 import type { Seal } from '../store/seal.ts'
 import { type Log, openLog } from '../telemetry/log.ts'
-import { openTools, type Tools } from '../tools/open.ts'
+import type { FetchFor } from '../tools/access.ts'
+import { guardedFor, openTools, type Tools } from '../tools/open.ts'
 import { readEnv } from './environment.ts'
 import { watchLock } from './lock.ts'
 import { needsSeal, readSeal } from './secret.ts'
@@ -34,6 +35,8 @@ export type Engines = AsyncDisposable & {
   strategy: WordStrategy
   /** Seals accounts that people connect; undefined where no key is set. */
   seal: Seal | undefined
+  /** What signing in to tool servers goes through. */
+  fetchFor: FetchFor
   log: Log
 }
 
@@ -67,7 +70,8 @@ export async function openEngines(wish: Wish): Promise<Engines> {
   const { written, policy } = home
   const seal = readSeal(env, { make: needsSeal(home) })
   const vault = seal && openVault(store.pool, seal)
-  const options = { env: process.env, cwd: home.dir, policy, lock: watch.lock, written, vault, log }
+  const fetchFor = guardedFor(policy)
+  const options = { env: process.env, cwd: home.dir, policy, lock: watch.lock, written, vault, fetchFor, log }
   const tools = opened.use(openTools(home.servers, options))
   const embedder = openEmbedder(home.models?.embeddings, process.env)
   opened.defer(() => embedder.close())
@@ -90,6 +94,7 @@ export async function openEngines(wish: Wish): Promise<Engines> {
     embedder,
     strategy,
     seal,
+    fetchFor,
     log,
     [Symbol.asyncDispose]: () => rest.disposeAsync(),
   }

@@ -157,7 +157,7 @@ function butFound(issue: Issue, path: Path, found: unknown): string {
     return `, not ${kindOf(found)}${unquoted ? ' (put it in quotes)' : ''}`
   }
   const secret = path.some((part) =>
-    ['key', 'env', 'headers', 'url', 'replicas', 'args'].includes(String(part)),
+    ['key', 'env', 'headers', 'url', 'replicas', 'args', 'clientId', 'clientSecret'].includes(String(part)),
   )
   if (typeof found === 'number') return `, not ${found}`
   if (secret || typeof found !== 'string') return ''

@@ -6,6 +6,9 @@ import type { ToolAuth } from '../core/home.ts'
 import { type Grant, isOld, type OAuthServer, refreshGrant } from './oauth.ts'
 import { quiet } from './quiet.ts'
 
+/** The `fetch` that signing in to a server goes through: it decides where that may lead. */
+export type FetchFor = (server: { name: string; url: URL }) => FetchLike
+
 /** Whose account is used; `person` is empty for the one of the whole workspace. */
 export type Holder = { workspace: string; person: string }
 

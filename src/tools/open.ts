@@ -1,5 +1,4 @@
 /** The tools of a home: every server of mcp.json behind one catalogue. */
-import type { FetchLike } from '@modelcontextprotocol/client'
 import type { CatalogueTool, ToolOutcome } from '../core/catalogue.ts'
 import { Fault } from '../core/fault.ts'
 import type { ToolServer } from '../core/home.ts'
@@ -7,7 +6,7 @@ import type { Lock } from '../core/lock.ts'
 import { limitsOf, reachOf } from '../core/reach.ts'
 import type { Policy } from '../core/rules.ts'
 import type { Accepted } from './accept.ts'
-import type { Vault } from './access.ts'
+import type { FetchFor, Vault } from './access.ts'
 import { serverHash } from './bind.ts'
 import { type CallOptions, callTool, notConnected, STOPPED_EARLY, unlessAborted } from './call.ts'
 import { type Connection, connected, type Health } from './connection.ts'
@@ -20,8 +19,9 @@ import { openServed, pinnedTools, type Served } from './served.ts'
 
 /** How long a catalogue waits for a server that is slow to start, in milliseconds. */
 const PATIENCE_MS = 10_000
-/** How long one request of signing in may take, in milliseconds. */
+/** How long one request of signing in may take, in milliseconds, and how large its answer may be, in bytes. */
 const SIGN_IN_MS = 30_000
+const SIGN_IN_BYTES = 1 << 20
 
 export type Tools = {
   /**
@@ -61,6 +61,8 @@ export type ToolsOptions = {
   written?: Record<string, unknown>
   /** Where accounts are kept; without it, servers that people connect to are refused. */
   vault?: Vault | undefined
+  /** What signing in to a server goes through; held to where policy lets the server reach where it is left out. */
+  fetchFor?: FetchFor
   log?: Log
 }
 
@@ -102,7 +104,7 @@ export function openTools(servers: Record<string, ToolServer>, options: ToolsOpt
 
     async call(name, args, callOptions) {
       const { signal, person } = callOptions
-      const work = find(all.filter(isOpen), name, person?.workspace, known)
+      const work = find(all.filter(isOpen), name, person?.workspace, { known, unlocked: lock === undefined })
       const served = await unlessAborted(work, signal).catch((error: unknown) => {
         if (signal.aborted) return STOPPED_EARLY
         throw error
@@ -125,22 +127,23 @@ export function openTools(servers: Record<string, ToolServer>, options: ToolsOpt
 }
 
 function prepare(name: string, server: ToolServer, options: ToolsOptions, config: string): Served {
-  const { env, cwd, policy, lock, vault, log = () => {} } = options
+  const { env, cwd, policy, lock, vault, fetchFor = guardedFor(policy), log = () => {} } = options
   const reach = policy ? reachOf(policy, name) : { limits: {} }
   return openServed(name, server, {
     ...{ env, cwd, reach, vault, log },
     limitsOf: (names) => (policy ? limitsOf(policy, names) : {}),
-    fetch: signInFetch(name, server, policy),
+    fetchFor,
     pinned: () => pinnedTools(name, server, config, lock?.()),
   })
 }
 
-/** What signing in to a server goes through: held to where that server may reach. */
-export function signInFetch(name: string, server: ToolServer, policy: Policy | undefined): FetchLike {
-  if (!('url' in server)) return fetch
-  const egress = policy && reachOf(policy, name).egress
-  const guard = { server: name, url: new URL(server.url), ...(egress ? { egress } : {}) }
-  return guardedFetch(guard, { timeoutMs: SIGN_IN_MS })
+/** What signing in to each server goes through: held to where that server may reach. */
+export function guardedFor(policy: Policy | undefined): FetchFor {
+  return ({ name, url }) => {
+    const egress = policy && reachOf(policy, name).egress
+    const guard = { server: name, url, ...(egress ? { egress } : {}) }
+    return guardedFetch(guard, { maxBytes: SIGN_IN_BYTES, timeoutMs: SIGN_IN_MS })
+  }
 }
 
 async function callAt(
@@ -215,7 +218,7 @@ async function find(
   all: Served[],
   name: string,
   workspace: string | undefined,
-  known: () => Accepted[],
+  { known, unlocked }: { known: () => Accepted[]; unlocked: boolean },
 ): Promise<Served | string> {
   const owner = () => {
     const server = known().find((tool) => tool.name === name)?.server
@@ -226,7 +229,15 @@ async function find(
   const candidates = all.filter((served) => name.startsWith(`${served.name}__`))
   const failures = await Promise.all(candidates.map((served) => failureOf(served, workspace)))
   const why = failures.find((failure) => failure !== '')
-  return owner() ?? why ?? `There is no tool called ${JSON.stringify(name.slice(0, 200))}.`
+  // Whoever is lent a connection to it will be told why there is none.
+  const [only] = candidates
+  const unseen = only && candidates.length === 1 && only.connections().length === 0 ? only : undefined
+  return (
+    owner() ??
+    (unlocked ? unseen : undefined) ??
+    why ??
+    `There is no tool called ${JSON.stringify(name.slice(0, 200))}.`
+  )
 }
 
 /** Why a server cannot be reached; empty where it can, and where nobody is connected to it. */

@@ -1,10 +1,9 @@
 /** One server of mcp.json: one connection for everybody, or one for each account that people connected. */
-import type { FetchLike } from '@modelcontextprotocol/client'
 import { Fault } from '../core/fault.ts'
 import type { ToolServer } from '../core/home.ts'
 import type { Lock } from '../core/lock.ts'
 import { type Accepted, acceptTools } from './accept.ts'
-import { type Holder, type SignIn, signIn, signInAsClient, type Vault } from './access.ts'
+import { type FetchFor, type Holder, type SignIn, signIn, signInAsClient, type Vault } from './access.ts'
 import { serverHash } from './bind.ts'
 import type { Caller } from './call.ts'
 import { type Connection, closeConnection, type Health, health, openConnection } from './connection.ts'
@@ -40,7 +39,7 @@ export type ServedOptions = Connection['options'] & {
   /** Undefined where no key is set: then servers that people connect to are refused. */
   vault?: Vault | undefined
   /** What signing in goes through. */
-  fetch: FetchLike
+  fetchFor: FetchFor
   pinned: () => Accepted[]
 }
 
@@ -51,13 +50,16 @@ export function openServed(name: string, config: ToolServer, options: ServedOpti
 }
 
 function forEverybody(name: string, config: ToolServer, options: ServedOptions): Served {
-  const { fetch, pinned: _, ...rest } = options
+  const { fetchFor, pinned: _, ...rest } = options
   let signed: SignIn | undefined
   const connection = openConnection(name, config, {
     ...rest,
     signIn(expanded) {
       if (expanded.kind !== 'http' || expanded.auth?.type !== 'client_credentials') return undefined
-      signed ??= signInAsClient({ name, url: expanded.url, auth: expanded.auth }, fetch)
+      signed ??= signInAsClient(
+        { name, url: expanded.url, auth: expanded.auth },
+        fetchFor({ name, url: expanded.url }),
+      )
       return signed
     },
   })
@@ -77,7 +79,7 @@ function forEverybody(name: string, config: ToolServer, options: ServedOptions):
 type Open = { connection: Connection; account: string; lent: number; usedAt: number }
 
 function forAccounts(name: string, config: ToolServer, options: ServedOptions): Served {
-  const { vault, fetch, pinned, ...rest } = options
+  const { vault, fetchFor, pinned, ...rest } = options
   const open = new Map<string, Open>()
   const anonymous = openConnection(name, config, { ...rest, log: () => {} })
   const keyOf = (holder: Holder) => JSON.stringify([holder.workspace, holder.person])
@@ -123,7 +125,7 @@ function forAccounts(name: string, config: ToolServer, options: ServedOptions): 
     const kept = open.get(key)
     if (kept) return kept
     makeRoom()
-    const signed = signIn(server, accounts, holder, fetch)
+    const signed = signIn(server, accounts, holder, fetchFor(server))
     const connection = openConnection(name, config, { ...rest, signIn: () => signed })
     const made = { connection, account: account.id, lent: 0, usedAt: Date.now() }
     open.set(key, made)

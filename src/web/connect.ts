@@ -14,7 +14,7 @@ import { html } from 'hono/html'
 type Refused = { ok: false; said: string }
 
 export type ConnectHandlers = {
-  /** Looks at a link and changes nothing. `name` is the person's in Slack. */
+  /** Looks at a link and changes nothing. `name` is the person's in Slack, with the id, which nobody can choose. */
   see(ticket: string): Promise<{ ok: true; server: string; name: string; shared: boolean } | Refused>
   /** Uses a link up: where the browser must go. */
   start(ticket: string, browser: string): Promise<{ ok: true; address: URL } | Refused>

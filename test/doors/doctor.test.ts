@@ -55,6 +55,24 @@ describe('quorum doctor', () => {
     expect(code).toBe(0)
   })
 
+  test('tells of each server with accounts how many are connected, and of a key that is none', async () => {
+    const file = path.join(place.dir, 'home', 'mcp.json')
+    const auth = { type: 'oauth', per: 'user' }
+    await writeFile(
+      file,
+      JSON.stringify({ mcpServers: { tickets: { url: 'https://tickets.example/mcp', auth } } }),
+    )
+    try {
+      expect((await doctor(good)).out).toMatch(/! tool tickets +0 people have connected\n +→ Press Connect/)
+      const wrong = await doctor({ ...good, QUORUM_SECRET: 'much-too-short' })
+      expect(wrong.out).toMatch(/✗ accounts +QUORUM_SECRET is not 32 bytes/)
+      expect(wrong.out).not.toContain('much-too-short')
+      expect(wrong.code).toBe(1)
+    } finally {
+      await writeFile(file, '{"mcpServers": {}}')
+    }
+  })
+
   test('names a wrong token, a missing scope, an unreachable Redis and a model nobody serves', async () => {
     const [first] = workspace.scopes.splice(workspace.scopes.indexOf('chat:write'), 1)
     const wrong = {

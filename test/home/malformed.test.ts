@@ -150,6 +150,16 @@ const CASES: [file: string, content: string, line: string][] = [
   ],
   [
     'mcp.json',
+    '{ "mcpServers": { "a": { "url": "https://a.example",\n "auth": { "type": "client_credentials", "clientId": "me",\n "clientSecret": "hunter2" } } } }',
+    ':3: "mcpServers.a.auth.clientSecret" must be a reference to an environment variable, not the secret itself',
+  ],
+  [
+    'mcp.json',
+    '{ "mcpServers": { "a": { "url": "https://a.example",\n "auth": { "type": "oauth", "per": "team" } } } }',
+    ':2: "mcpServers.a.auth.per" must be "user" or "workspace", not "team"',
+  ],
+  [
+    'mcp.json',
     '{ "mcpServers": {\n "a": { "ur": "https://a.example" } } }',
     ':2: unknown key "ur"; did you mean "url"?',
   ],

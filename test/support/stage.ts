@@ -15,7 +15,7 @@ import { openEmbedder } from '../../src/models/embed.ts'
 import { openQueue } from '../../src/queue/open.ts'
 import { prepareSearch } from '../../src/store/passages.ts'
 import { openSeal } from '../../src/store/seal.ts'
-import { openTools } from '../../src/tools/open.ts'
+import { guardedFor, openTools } from '../../src/tools/open.ts'
 import { type ModelServer, openModelServer, type Reply, type Script } from './model-server.ts'
 import { openTestStore } from './store.ts'
 import { acceptAll } from './tools.ts'
@@ -68,8 +68,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const workspace = opened.use(await openWorkspace(options.http ? { eventsUrl: 'http://127.0.0.1:9/' } : {}))
   const store = opened.use(await openTestStore())
   const lines: string[] = []
-  const accepted = await acceptAll(options.servers ?? {})
-  const lock = options.lock ?? (() => accepted)
+  const lock = options.lock ?? holding(await acceptAll(options.servers ?? {}))
   const own = `test-${randomUUID()}`
   const secret = options.secret ?? Buffer.alloc(32, 7).toString('base64')
   const seal = secret === '' ? undefined : openSeal(secret)
@@ -99,6 +98,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     ),
     lock,
     seal,
+    fetchFor: guardedFor(home.policy),
     embedder: openEmbedder({ url: model.url, model: 'test-embed', dimensions: 8 }, {}),
     strategy: await prepareSearch(store.pool),
     log: (level, message, fields) => {
@@ -165,6 +165,8 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     [Symbol.asyncDispose]: () => rest.disposeAsync(),
   }
 }
+
+const holding = (lock: Lock) => () => lock
 
 function homeOf(options: StageOptions): Home {
   const agent = AgentFront.parse({

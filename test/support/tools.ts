@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url'
 import { ToolServer } from '../../src/core/home.ts'
 import type { Lock } from '../../src/core/lock.ts'
+import { serverHash } from '../../src/tools/bind.ts'
 import { openTools, type Tools } from '../../src/tools/open.ts'
 import { acceptInto } from '../../src/tools/pins.ts'
 
@@ -65,6 +66,21 @@ async function acceptOnce(
     lock = acceptInto(lock, server, config, listed)
   }
   return lock
+}
+
+/** What a server lists to an account of ours, accepted for `entry`, which people connect their own accounts to. */
+export async function acceptAs(
+  name: string,
+  account: { url: string; clientId: string; clientSecret: string },
+  entry: ToolServer,
+): Promise<Lock> {
+  const { url, clientId, clientSecret } = account
+  const auth = { type: 'client_credentials', clientId, clientSecret: '${ACCOUNT_SECRET}' }
+  const env = { ACCOUNT_SECRET: clientSecret }
+  await using tools = openTools({ [name]: ToolServer.parse({ url, auth }) }, { env, cwd: process.cwd() })
+  const [listing] = await tools.listed()
+  if (!listing || listing.why) throw new Error(listing?.why ?? 'nothing is listed')
+  return acceptInto(undefined, name, serverHash(name, entry), listing.tools)
 }
 
 /** Calls a tool and gives the outcome. */

@@ -143,11 +143,11 @@ function heading(card: Card): RichTextElement[] {
     case 'running':
       return [...yes, strong('. Running…')]
     case 'rejected':
-      return [strong('Denied by '), ...named(card), strong('. Nothing was run.')]
+      return [strong('Denied by '), ...named(card), strong(`. ${notRun(card)}`)]
     case 'expired':
-      return [strong('Expired: nobody decided in time. Nothing was run.')]
+      return [strong(`Expired: nobody decided in time. ${notRun(card)}`)]
     case 'void':
-      return [strong('No longer valid. Nothing was run.')]
+      return [strong(`No longer valid. ${notRun(card)}`)]
     case 'edited':
       return [strong('Edited by '), ...named(card), strong('. This version was not run.')]
     case 'again':
@@ -165,6 +165,11 @@ function heading(card: Card): RichTextElement[] {
     case 'not-done':
       return [strong('The outcome was unknown. '), ...named(card), strong(' checked: it did not run.')]
   }
+}
+
+/** Of an earlier try nobody knows whether it ran. */
+function notRun({ attempt = 1 }: Card): string {
+  return attempt > 1 ? 'It was not run again.' : 'Nothing was run.'
 }
 
 function named({ by }: Card): RichTextElement[] {

@@ -1,5 +1,5 @@
 /** What a person says of a call whose outcome is unknown: that it ran, that it did not, or that it shall run again. */
-import { createApproval, resolveApproval } from '../store/approvals.ts'
+import { type Approval, createApproval, resolveApproval } from '../store/approvals.ts'
 import { appendFromOutside, readSteps } from '../store/runs.ts'
 import type { Tx } from '../store/transaction.ts'
 import { type Decision, type Known, type Opened, tooLate } from './deciding.ts'
@@ -15,7 +15,7 @@ export async function settleByPerson(
   by: string,
   outcome: 'done' | 'not-done',
 ): Promise<Decision> {
-  if (!run.active && first.state === 'unknown') return { outcome: 'over' }
+  if (!run.active && isOpen(first)) return { outcome: 'over' }
   if (!run.active || !(await resolveApproval(tx, first.id, outcome))) return tooLate(tx, first)
   const at = new Date().toISOString()
   await appendFromOutside(tx, run, { kind: 'decided', at, approval: first.id, outcome, by })
@@ -25,8 +25,8 @@ export async function settleByPerson(
 /** The call shall run again: that is a new proposal with an approval of its own. */
 export async function runAgain(tx: Tx, opened: Opened, by: string, known: Known): Promise<Decision> {
   const { run, first } = opened
-  if (!run.active && first.state === 'unknown') return { outcome: 'over' }
-  if (!run.active || first.state !== 'unknown' || first.resolved) return tooLate(tx, first)
+  if (!run.active && isOpen(first)) return { outcome: 'over' }
+  if (!run.active || !isOpen(first)) return tooLate(tx, first)
   const steps = await readSteps(tx, run.id)
   const before = steps.findLast((s) => s.kind === 'proposed' && s.approval === first.id)
   const returned = steps.findLast((s) => s.kind === 'returned' && s.call === first.call)
@@ -42,4 +42,9 @@ export async function runAgain(tx: Tx, opened: Opened, by: string, known: Known)
   await appendFromOutside(tx, run, decided, step)
   await createApproval(tx, approval)
   return { outcome: 'taken' }
+}
+
+/** Whether nobody has said yet what became of the call. */
+function isOpen(approval: Approval): boolean {
+  return approval.state === 'unknown' && approval.resolved === null
 }

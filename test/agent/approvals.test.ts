@@ -137,6 +137,10 @@ const EXAMPLES: [typeof terms extends fc.Arbitrary<infer T> ? T : never, Op[]][]
   [{ need: 2, selfApprove: true, remember: false }, [says('UBEN', 'approve'), says('UBEN', 'approve'), on]],
   [{ need: 1, selfApprove: true, remember: false }, [{ do: 'time', hours: 9 }, says('UBEN', 'approve'), on]],
   [{ need: 1, selfApprove: true, remember: false }, [lost, says('UBEN', 'again'), { do: 'stop' }, on]],
+  [
+    { need: 1, selfApprove: true, remember: false },
+    [lost, says('UBEN', 'done'), { do: 'stop' }, on, says('UCARA', 'done')],
+  ],
   ...(['policy', 'tool'] as const).map((change): (typeof EXAMPLES)[number] => [
     { need: 1, selfApprove: true, remember: true },
     [{ do: 'batch', who: 'UBEN', choice: 'approve' }, on, { do: change }, on, on],

@@ -3,51 +3,88 @@
  * is sensitive in it stand in their own words. Pure, and made so that whoever wrote what the run has read gains nothing:
  * they can choose neither the act nor a word of it.
  */
+import { canonical } from './canonical.ts'
 import type { CatalogueTool } from './catalogue.ts'
+import { actsOf, isActOf } from './dictated.ts'
 import type { Rule } from './rules.ts'
-import { kindOfVerb, namesAct, wordsOfName } from './verbs.ts'
+
+type Excuse = NonNullable<Rule['excuse']>
+type Tool = Pick<CatalogueTool, 'tool' | 'sensitive' | 'inputSchema'>
+type Leaf = string | number | boolean | null
 
 /**
  * @param excuse the arguments that must be literal; `literal` for those the accepted definition marks
  * @param words  the requester's own messages; what they quote in them (`>` and code blocks) is not their word
+ * @param made   arguments of the calls of this tool that the run has made: what was dictated once is done once
  *
- * Also where a rule names few arguments, any other one may only hold a flag, a time or nothing.
+ * One act that the requester asks for must hold them all, so that what they said of something else cannot be mixed in.
+ * Also where a rule names few arguments, any other one may only hold a time, or a flag that is off or was named.
  */
 export function excused(
-  excuse: NonNullable<Rule['excuse']>,
-  tool: Pick<CatalogueTool, 'tool' | 'sensitive' | 'inputSchema'>,
+  excuse: Excuse,
+  tool: Tool,
   args: unknown,
   words: readonly string[],
+  made: readonly unknown[] = [],
 ): boolean {
   if (typeof args !== 'object' || args === null || Array.isArray(args)) return false
-  const said = words.map(ownWords).join('\n')
-  if (!namesTheAct(tool.tool, said)) return false
+  const properties = Object(tool.inputSchema.properties) as Record<string, unknown>
   const named = new Set(excuse === 'literal' ? tool.sensitive : excuse)
-  const known = new Set(Object.keys(Object(tool.inputSchema.properties)))
-  let distinct = false
-  for (const [name, value] of Object.entries(args)) {
-    if (!known.has(name)) return false
-    const leaves = leavesOf(value)
-    if (leaves === undefined) return false
-    for (const leaf of leaves) {
-      const free = !named.has(name) && isFree(leaf)
-      if (free || leaf === '' || leaf === null || typeof leaf === 'boolean') continue
-      if (!stands(leaf, said)) return false
-      distinct ||= named.has(name) && isDistinct(leaf)
-    }
-  }
-  return distinct
+  const told = toTell(args, properties, named)
+  if (!told?.some((one) => one.named && isDistinct(one.leaf))) return false
+  if (made.some((before) => meansTheSame(told, toTell(Object(before), properties, named)))) return false
+  return words
+    .flatMap((text) => actsOf(ownWords(text)))
+    .filter((act) => isActOf(tool.tool, act))
+    .some((act) => {
+      const said = fold(act.text)
+      return told.every(({ name, leaf }) => (leaf === true ? namesFlag(name, said) : stands(leaf, said)))
+    })
 }
 
-/** The requester asks for this kind of act: to name a file to read it is not to ask that it be deleted. */
-function namesTheAct(tool: string, said: string): boolean {
-  const verb = wordsOfName(tool).find((word) => kindOfVerb(word) !== undefined)
-  return verb !== undefined && namesAct(said, verb)
+type Told = { name: string; named: boolean; leaf: Leaf }
+
+/** The values that the requester must have said; undefined where one is of a kind nobody can have said. */
+function toTell(
+  args: object,
+  properties: Record<string, unknown>,
+  named: ReadonlySet<string>,
+): Told[] | undefined {
+  const told: Told[] = []
+  for (const [name, value] of Object.entries(args)) {
+    if (!Object.hasOwn(properties, name)) return undefined
+    const { default: standard } = Object(properties[name]) as { default?: unknown }
+    if (standard !== undefined && canonical(standard) === canonical(value)) continue
+    const leaves = leavesOf(value)
+    // An empty value where it is not the usual one takes away what was there.
+    if (leaves === undefined || leaves.length === 0) return undefined
+    for (const leaf of leaves) {
+      const isOff = leaf === false && standard !== true
+      if (isOff || (!named.has(name) && isTime(leaf))) continue
+      told.push({ name, named: named.has(name), leaf })
+    }
+  }
+  return told
+}
+
+function meansTheSame(a: readonly Told[], b: readonly Told[] | undefined): boolean {
+  const plain = (told: readonly Told[]) =>
+    told.map(({ name, leaf }) => `${name} ${fold(String(leaf))}`).sort()
+  return b === undefined || plain(a).join('\n') === plain(b).join('\n')
+}
+
+/** A flag that is on: its name was said, as "recurring" or "all day". */
+function namesFlag(name: string, said: string): boolean {
+  const words = name.replace(/([a-z0-9])([A-Z])/g, '$1 $2').replace(/[_-]/g, ' ')
+  return stands(words, said)
 }
 
 /** What a person wrote themselves: without lines they quote, and without code blocks. */
 function ownWords(text: string): string {
-  return fold(text.replace(/```[\s\S]*?(```|$)/g, ' ').replace(/^\s*>.*$/gm, ' '))
+  return text
+    .normalize('NFC')
+    .replace(/```[\s\S]*?(```|$)/g, '\n')
+    .replace(/^\s*>.*$/gm, '\n')
 }
 
 function fold(text: string): string {
@@ -55,18 +92,17 @@ function fold(text: string): string {
 }
 
 /** The values in an argument; undefined where it holds objects, whose names a model could choose. */
-function leavesOf(value: unknown): (string | number | boolean | null)[] | undefined {
+function leavesOf(value: unknown): Leaf[] | undefined {
   if (Array.isArray(value)) {
     const each = value.map(leavesOf)
     return each.includes(undefined) ? undefined : each.flatMap((leaves) => leaves ?? [])
   }
-  if (value === null || value === undefined) return []
-  return typeof value === 'object' ? undefined : [value as string | number | boolean]
+  if (value === undefined) return []
+  return typeof value === 'object' && value !== null ? undefined : [value as Leaf]
 }
 
 /** Times may be worked out of what was read: they reach nobody and say nothing. */
-function isFree(leaf: unknown): boolean {
-  if (typeof leaf === 'boolean') return true
+function isTime(leaf: unknown): boolean {
   return (
     typeof leaf === 'string' &&
     /^(\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:?\d{2})?)?|\d{2}:\d{2}(:\d{2})?)$/.test(
@@ -76,8 +112,8 @@ function isFree(leaf: unknown): boolean {
 }
 
 /** Whether a value stands in the words as a whole: not inside another word, address or path. */
-function stands(leaf: string | number | boolean, said: string): boolean {
-  const value = fold(String(leaf)).trim()
+function stands(leaf: Leaf, said: string): boolean {
+  const value = fold(String(leaf ?? '')).trim()
   if (value === '' || /[\p{Cc}\p{Cf}\p{DI}]/u.test(value)) return false
   // An id of digits stands in any date: it says nothing of what the person meant.
   if (typeof leaf === 'string' && !/\p{L}/u.test(value)) return false

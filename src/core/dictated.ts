@@ -5,7 +5,18 @@
 import { isBare, kindOfVerb, sameAct, wordsOfName } from './verbs.ts'
 
 /** One thing asked for: its verb in lower case, and the text from the verb to whatever is asked for next. */
-export type Act = { verb: string; text: string; before: string }
+export type Act = {
+  verb: string
+  text: string
+  /** The text with what stands between quotation marks blotted out, character by character. */
+  plain: string
+  /** What stands between quotation marks. */
+  quoted: string[]
+  before: string
+}
+
+const QUOTED = /"[^"]*"|“[^”]*”|(?<![\p{L}\p{N}])'[^']*'(?!\p{L})/gu
+const BLOT = '■'
 
 /**
  * What stands before a verb that asks: the beginning, the end of a clause, or words that lead to one. "Ben wants me to"
@@ -28,9 +39,7 @@ const SAYS_MORE =
 
 /** The acts a person asks for in a text, in its order; what they say not to do ends an act and begins none. */
 export function actsOf(text: string): Act[] {
-  const masked = text.replace(/"[^"]*"|“[^”]*”|(?<![\p{L}\p{N}])'[^']*'(?!\p{L})/gu, (quoted) =>
-    '\u0001'.repeat(quoted.length),
-  )
+  const masked = text.replace(QUOTED, (quoted) => BLOT.repeat(quoted.length))
   const cuts: { at: number; verb: string | undefined }[] = []
   for (const { 0: word, index: at } of masked.matchAll(
     /(?<![\p{L}\p{N}_.@/-])[a-z]+(?![\p{L}\p{N}_@/]|[.-][\p{L}\p{N}])/giu,
@@ -51,7 +60,18 @@ export function actsOf(text: string): Act[] {
   cuts.sort((a, b) => a.at - b.at || (a.verb === undefined ? -1 : 1))
   return cuts.flatMap(({ at, verb }, i) => {
     const until = cuts[i + 1]?.at ?? text.length
-    return verb ? [{ verb, text: text.slice(at, until), before: text.slice(cuts[i - 1]?.at ?? 0, at) }] : []
+    if (verb === undefined) return []
+    const said = text.slice(at, until)
+    const quoted = [...said.matchAll(QUOTED)].map(([whole]) => whole.slice(1, -1))
+    return [
+      {
+        verb,
+        text: said,
+        plain: masked.slice(at, until),
+        quoted,
+        before: text.slice(cuts[i - 1]?.at ?? 0, at),
+      },
+    ]
   })
 }
 
@@ -84,4 +104,25 @@ export function isActOf(tool: string, { verb, text, before }: Act): boolean {
       [...named].some((word) => word === thing || word === `${thing}s` || `${word}s` === thing) ||
       THINGS.some(([of, told]) => of.test(thing) && told.test(said)),
   )
+}
+
+/** Words after which a value may begin, and before which it may end, beside those of the tool and its arguments. */
+const BEGINS =
+  'to with for in at from of is be as by and or on into named called titled title description subject body content message saying says text name address'.split(
+    ' ',
+  )
+const ENDS =
+  /^("|[.,;:!?)■]|$|(to|with|and|or|for|at|on|in|into|from|of|by|as|until|subject|body|title|description|saying|titled|named|called|please)\b)/u
+
+/**
+ * Whether words that stand at a place in an act are all that was said there, not a piece of more: "Ben" in "to Ben,",
+ * not "payment" in "a recurring payment". A name of a file, an address or an id is whole in itself.
+ */
+export function isWhole(value: string, [before, after]: [string, string], names: readonly string[]): boolean {
+  if (/^\S*[\d@./]\S*$/.test(value)) return true
+  const lead = before.trimEnd()
+  const [last = ''] = /\p{L}*$/u.exec(lead) ?? []
+  const begins =
+    last === '' || BEGINS.includes(last) || names.some((name) => last === name || last === `${name}s`)
+  return begins && ENDS.test(after.trimStart())
 }

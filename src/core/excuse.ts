@@ -5,8 +5,9 @@
  */
 import { canonical } from './canonical.ts'
 import type { CatalogueTool } from './catalogue.ts'
-import { actsOf, isActOf } from './dictated.ts'
+import { type Act, actsOf, isActOf, isWhole } from './dictated.ts'
 import type { Rule } from './rules.ts'
+import { kindOfVerb, wordsOfName } from './verbs.ts'
 
 type Excuse = NonNullable<Rule['excuse']>
 type Tool = Pick<CatalogueTool, 'tool' | 'sensitive' | 'inputSchema'>
@@ -36,10 +37,44 @@ export function excused(
   return words
     .flatMap((text) => actsOf(ownWords(text)))
     .filter((act) => isActOf(tool.tool, act))
-    .some((act) => {
-      const said = fold(act.text)
-      return told.every(({ name, leaf }) => (leaf === true ? namesFlag(name, said) : stands(leaf, said)))
-    })
+    .some((act) => holdsAll(act, told, wordsOfName(tool.tool)))
+}
+
+/**
+ * Whether an act holds every value; where it changes something the call must also use all that is quoted or pointed at in the act,
+ * so that nobody can make another call of the pieces of one.
+ */
+function holdsAll({ verb, plain, quoted }: Act, told: readonly Told[], words: readonly string[]): boolean {
+  const said = fold(plain)
+  const parts = quoted.map(asQuoted)
+  const used = new Set(told.map(({ leaf }) => asQuoted(String(leaf))))
+  if (kindOfVerb(verb) === 'do' && [...parts, ...pointed(said, told)].some((part) => !used.has(part)))
+    return false
+  return told.every(({ name, leaf }) => {
+    if (leaf === true) return namesFlag(name, said)
+    return (
+      isPlain(leaf) &&
+      (parts.includes(asQuoted(String(leaf))) || stands(leaf, said, [verb, ...words, ...wordsOfName(name)]))
+    )
+  })
+}
+
+/** What an act points at outright: addresses, names of files, long ids; numbers where the call has one to mix up. */
+function pointed(said: string, told: readonly Told[]): string[] {
+  const tokens = said.match(/[^\s"'(),;<>]+/gu) ?? []
+  const numbers = told.some(({ leaf }) => typeof leaf === 'number')
+  return tokens.map(asQuoted).filter((token) => {
+    if (/@[\p{L}\p{N}]|[\p{L}\p{N}]\.\p{L}/u.test(token)) return true
+    if (token.length >= 8 && /\p{L}/u.test(token) && /\d/.test(token)) return !/^[\d-]+[a-z]+$/.test(token)
+    return numbers && /^\d+(\.\d+)?$/.test(token)
+  })
+}
+
+/** Sentences are quoted with their full stop or without. */
+function asQuoted(text: string): string {
+  return fold(text)
+    .trim()
+    .replace(/[.!?]+$/, '')
 }
 
 type Told = { name: string; named: boolean; leaf: Leaf }
@@ -75,8 +110,7 @@ function meansTheSame(a: readonly Told[], b: readonly Told[] | undefined): boole
 
 /** A flag that is on: its name was said, as "recurring" or "all day". */
 function namesFlag(name: string, said: string): boolean {
-  const words = name.replace(/([a-z0-9])([A-Z])/g, '$1 $2').replace(/[_-]/g, ' ')
-  return stands(words, said)
+  return ` ${said.replace(/[^\p{L}\p{N}]+/gu, ' ')} `.includes(` ${wordsOfName(name).join(' ')} `)
 }
 
 /** What a person wrote themselves: without lines they quote, and without code blocks. */
@@ -111,18 +145,24 @@ function isTime(leaf: unknown): boolean {
   )
 }
 
-/** Whether a value stands in the words as a whole: not inside another word, address or path. */
-function stands(leaf: Leaf, said: string): boolean {
-  const value = fold(String(leaf ?? '')).trim()
-  if (value === '' || /[\p{Cc}\p{Cf}\p{DI}]/u.test(value)) return false
+/** Whether a value is one that a person can have meant by what they wrote: no hidden characters, no id of digits. */
+function isPlain(leaf: Leaf): boolean {
+  const value = String(leaf ?? '').trim()
+  if (value === '' || /[\p{Cc}\p{Cf}\p{DI}]/u.test(value.replaceAll('\n', ' '))) return false
   // An id of digits stands in any date: it says nothing of what the person meant.
-  if (typeof leaf === 'string' && !/\p{L}/u.test(value)) return false
+  return typeof leaf !== 'string' || /\p{L}/u.test(value)
+}
+
+/** Whether a value stands in the words as a whole: not inside another word, address or path, nor a piece of a phrase. */
+function stands(leaf: Leaf, said: string, names: readonly string[]): boolean {
+  const value = fold(String(leaf)).trim()
   for (let at = said.indexOf(value); at >= 0; at = said.indexOf(value, at + 1)) {
     const before = said.slice(0, at)
     const after = said.slice(at + value.length)
     if (
       !/[\p{L}\p{N}_]$|[\p{L}\p{N}_][.@/:+-]$|[/@\\]$/u.test(before) &&
-      !/^[\p{L}\p{N}_]|^[.@/:+-][\p{L}\p{N}_]|^[/@\\]/u.test(after)
+      !/^[\p{L}\p{N}_]|^[.@/:+-][\p{L}\p{N}_]|^[/@\\]/u.test(after) &&
+      isWhole(value, [before, after], names)
     )
       return true
   }

@@ -66,6 +66,18 @@ test('no attack runs unasked, what was dictated is not asked about, calls of one
   expect(replay(suite, PLAIN)).toMatchObject({ attack_calls_executed: 0, asked_calls: 3 })
 })
 
+const lookAlikes = JSON.parse(
+  readFileSync(new URL('./injection/look-alikes.json', import.meta.url), 'utf8'),
+) as Record<string, Suite>
+
+test('attacks made of the requester’s own words do not run unasked; what was dictated does', () => {
+  for (const [name, one] of Object.entries(lookAlikes)) {
+    const ours = replay(one, OURS)
+    expect([name, ours.attack_calls_executed]).toEqual([name, 0])
+    expect(replay(one, PLAIN).asked_calls - ours.asked_calls).toBe(2)
+  }
+})
+
 const shared = fileURLToPath(new URL('../../../shared/agentdojo/suites.json', import.meta.url))
 
 test.runIf(existsSync(shared))(

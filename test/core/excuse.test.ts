@@ -75,6 +75,18 @@ test('what was said of something else cannot be mixed in', () => {
   expect(is({ recipient: 'DE89370400440532013000', amount: 2200 }, rent, pay)).toBe(false)
 })
 
+test('nobody makes another call of the pieces of one that was dictated', () => {
+  const words = 'Send an email to ben@example.com with the subject "Friday" saying "the rota is done".'
+  expect(is({ to: ['ben@example.com'], subject: 'Friday', body: 'The rota is done.' }, words)).toBe(true)
+  expect(is({ to: ['ben@example.com'], subject: 'Friday', body: 'rota' }, words)).toBe(false)
+  expect(is({ to: ['ben@example.com'], subject: 'Friday', body: 'Friday' }, words)).toBe(false)
+  expect(is({ to: ['ben@example.com'], subject: 'subject', body: 'the rota is done' }, words)).toBe(false)
+  const both = 'Send an email to ben@example.com and eve@example.com saying hello there.'
+  expect(is({ to: ['ben@example.com', 'eve@example.com'], body: 'hello there' }, both)).toBe(true)
+  expect(is({ to: ['eve@example.com'], body: 'hello there' }, both)).toBe(false)
+  expect(is({ to: ['ben@example.com', 'eve@example.com'], body: 'there' }, both)).toBe(false)
+})
+
 test('flags that are on must be named, and nothing is emptied', () => {
   expect(is({ ...good, urgent: true })).toBe(false)
   expect(is({ ...good, urgent: true }, said.replace('email', 'urgent email'))).toBe(true)

@@ -48,11 +48,12 @@ export function weigh(policy: Policy, run: Run, proposal: Proposal): Weighed {
 
   const { asker, channel, agent } = run
   const { taint, words } = proposal
-  const policyOnly = judge(policy, { tool, args: call.args, asker, channel, agent, taint, words })
+  const made = madeBefore(proposal.steps, tool)
+  const policyOnly = judge(policy, { tool, args: call.args, asker, channel, agent, taint, words, made })
   const judged = proposal.instead ? askAnyway(policyOnly, proposal.instead) : policyOnly
   const { verdict, why, approvers, need, selfApprove, effect, risk } = judged
   const most = judged.limits.calls ?? Number.POSITIVE_INFINITY
-  if (started(proposal.steps, tool) >= most) {
+  if (made.length >= most) {
     const reached = `The policy lets one run call ${tool.name} ${most} times at most.`
     return { step: { kind: 'proposed', at, call, verdict: 'deny', why: reached, effect } }
   }
@@ -85,12 +86,12 @@ export function weigh(policy: Policy, run: Run, proposal: Proposal): Weighed {
   }
 }
 
-/** How many calls of a tool the run has begun, or may still begin. */
-function started(steps: readonly Step[], tool: CatalogueTool): number {
-  return steps.filter(
-    (s) =>
-      s.kind === 'proposed' && s.call.tool === tool.name && (s.verdict === 'allow' || s.verdict === 'ask'),
-  ).length
+/** The arguments of the calls of a tool that the run has begun, or may still begin. */
+function madeBefore(steps: readonly Step[], tool: CatalogueTool): unknown[] {
+  return steps.flatMap((s) => {
+    const may = s.kind === 'proposed' && (s.verdict === 'allow' || s.verdict === 'ask')
+    return may && s.call.tool === tool.name ? [s.call.args] : []
+  })
 }
 
 /** A person had it changed or run again: that alone is no approval. */

@@ -17,7 +17,14 @@ export function namesAddress(name: string): boolean {
 /** Every address in the arguments: whatever has a scheme, and what stands in an argument that is named for one. */
 export function addressesIn(args: unknown, name = ''): Address[] {
   if (typeof args === 'string') {
-    const found = [...args.matchAll(/[a-z][a-z0-9+.-]{0,30}:[/\\]{2}[^\s"'<>`]*/gi)].map(([text]) => text)
+    const scheme = /(?:https?|wss?|ftp):[/\\]*(?=[^\s"'<>`])|[a-z][a-z0-9+.-]{0,30}:[/\\]{2}/
+    const found = [...args.matchAll(new RegExp(`(?:${scheme.source})[^\\s"'<>\`]*`, 'gi'))].map(
+      ([text]) => text,
+    )
+    // A client reads an address without the line ends in it: what stands after one may be its host.
+    const whole = args.trim().replace(/[\t\n\r]/g, '')
+    const begins = new RegExp(`^(?:${scheme.source})`, 'i').test(whole)
+    if (whole !== args.trim() && begins && hostOf(whole)) found.push(whole)
     if (found.length === 0 && (namesAddress(name) || /^(www\.|\/\/)/i.test(args.trim()))) found.push(args)
     return found.map((text) => hostOf(text) ?? { host: text.slice(0, 100), port: undefined })
   }
@@ -29,7 +36,9 @@ export function addressesIn(args: unknown, name = ''): Address[] {
 /** Where one address leads, as browsers understand it; undefined where it is none. */
 export function hostOf(text: string): Address | undefined {
   const plain = text.trim().replaceAll('\\', '/')
-  const whole = /^[a-z][a-z0-9+.-]*:\/\//i.test(plain) ? plain : `http://${plain.replace(/^\/\//, '')}`
+  const whole = /^([a-z][a-z0-9+.-]*:\/\/|(https?|wss?|ftp):)/i.test(plain)
+    ? plain
+    : `http://${plain.replace(/^\/\//, '')}`
   // Only the schemes of the web are read with all of a browser's rules; others are read as if they were.
   const web = /^(https?|wss?|ftp):/i.test(whole) ? whole : whole.replace(/^[^:]+:/, 'http:')
   try {

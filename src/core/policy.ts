@@ -19,6 +19,8 @@ export type Question = {
   taint: readonly Taint[]
   /** The requester's own messages to this run. */
   words: readonly string[]
+  /** The arguments of the calls of this tool that the run has made. */
+  made?: readonly unknown[]
 }
 
 /** One thing that took part in a judgement, for `quorum policy explain`. */
@@ -194,9 +196,9 @@ function outOfReach(address: Address, rules: readonly Matched[]): boolean {
 }
 
 /** Every rule that allows must excuse the call, by what each names. */
-function isExcused(rules: readonly Matched[], { tool, args, words }: Question): boolean {
+function isExcused(rules: readonly Matched[], { tool, args, words, made }: Question): boolean {
   const allows = rules.filter((rule) => rule.decision === 'allow')
-  return allows.every((rule) => rule.excuse && excused(rule.excuse, tool, args, words))
+  return allows.every((rule) => rule.excuse && excused(rule.excuse, tool, args, words, made))
 }
 
 type Terms = Pick<Judgement, 'approvers' | 'need' | 'selfApprove'>

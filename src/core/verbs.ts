@@ -1,21 +1,32 @@
 /** The verbs by which tools are named and people ask, in groups that mean the same act. Pure. */
 
-/** Acts that only look. */
+/** Acts that only look. What may also do (`open_issue`, `resolve_ticket`, `return_order`, `download`) is not here. */
 const LOOK =
-  'get read list search find fetch show view check count describe lookup look query browse visit retrieve inspect explain compare calculate compute convert translate validate verify preview summarize tell see display print enumerate scan detect analyze is has exists select download open load ls cat grep head stat status tree info resolve ping crawl scrape return'.split(
+  'get read list search find fetch show view check count describe lookup look query browse visit retrieve inspect explain compare calculate compute summarize see display enumerate detect analyze is has exists ls cat grep head stat status tree info crawl scrape'.split(
     ' ',
   )
 
 /** Acts that change something; within a group one word stands for another. */
 const DO = [
-  'create add make new write generate draft put insert upload save store register open start init append attach',
-  'send mail email message write post reply respond tell notify forward share publish announce submit tweet comment dm',
-  'delete remove cancel erase drop destroy purge clear wipe trash unsubscribe revoke uninstall kick ban archive close',
-  'update change edit set modify rename replace adjust correct patch move reschedule postpone shift assign mark toggle switch enable disable configure reset',
-  'invite add join enroll share grant',
-  'pay transfer send refund charge buy purchase order donate wire',
-  'book reserve schedule plan create make set arrange',
-  'run execute start stop restart deploy launch trigger call invoke kill merge push commit approve reject sync import export install',
+  'create add make new write generate draft insert',
+  'put upload save store append attach write add',
+  'schedule create make plan arrange add book set',
+  'send mail email message write reply respond tell notify forward dm',
+  'post publish announce tweet comment write submit send',
+  'share grant invite',
+  'delete remove erase destroy purge wipe trash uninstall',
+  'cancel unsubscribe revoke delete remove',
+  'remove kick ban',
+  'archive close drop clear',
+  'update change edit set modify rename adjust correct patch',
+  'replace move reschedule postpone shift change',
+  'assign mark toggle switch enable disable configure reset',
+  'invite add',
+  'join enroll register open start',
+  'pay transfer send refund donate wire',
+  'buy purchase order charge',
+  'book reserve',
+  'run execute stop restart deploy launch trigger call invoke kill merge push commit approve reject sync import export install init',
 ].map((group) => group.split(' '))
 
 const ALL_DO = new Set(DO.flat())
@@ -44,16 +55,14 @@ export function kindOfVerb(word: string): 'look' | 'do' | undefined {
   return forms.some((form) => ALL_DO.has(form)) ? 'do' : undefined
 }
 
+/** Whether a word is such a verb as it stands, as people ask and tools are named: `update`, not `updates`. */
+export function isBare(word: string): boolean {
+  return ALL_LOOK.has(word) || ALL_DO.has(word)
+}
+
 /** Every word that names the same act as this verb, itself included. */
 export function sameAct(verb: string): Set<string> {
   const forms = base(verb)
   const groups = [LOOK, ...DO].filter((group) => forms.some((form) => group.includes(form)))
   return new Set([verb, ...groups.flat()])
-}
-
-/** Whether a text of a person names the act of a verb: the verb, or one that means the same, in any form. */
-export function namesAct(text: string, verb: string): boolean {
-  const wanted = sameAct(verb)
-  const words = text.toLowerCase().match(/[a-z]+/g) ?? []
-  return words.some((word) => base(word).some((form) => wanted.has(form)))
 }

@@ -4,6 +4,7 @@ import type { CatalogueTool } from '../core/catalogue.ts'
 import { Fault } from '../core/fault.ts'
 import type { Home } from '../core/home.ts'
 import { type Judgement, judge } from '../core/policy.ts'
+import { checkArguments } from '../tools/check.ts'
 import { catalogueOf } from '../tools/pins.ts'
 
 type Context = { home: () => Promise<Home>; print: (line: string) => void }
@@ -11,7 +12,7 @@ type Context = { home: () => Promise<Home>; print: (line: string) => void }
 const POLICY_USAGE = `quorum policy explain SERVER__TOOL ['{"arguments": …}'] [--user U…] [--channel C…] [--agent NAME] [--tainted] [--words "…"]
 quorum policy check`
 
-/** Answers the exit code: of `check` 1 where the home has a problem, of `explain` 1 where the call is denied. */
+/** Answers the exit code: of `check` 1 where the home has a problem, of `explain` 1 where the call would never be made. */
 export async function policyDoor(args: string[], context: Context): Promise<number> {
   const { values, positionals } = parseArgs({
     args,
@@ -32,9 +33,15 @@ export async function policyDoor(args: string[], context: Context): Promise<numb
   }
   const home = await context.home()
   const tool = findTool(home, name)
+  const given = readArguments(json)
+  const fits = checkArguments(tool.inputSchema, given)
+  if (!fits.ok) {
+    context.print(`invalid: ${fits.why}`)
+    return 1
+  }
   const judged = judge(home.policy, {
     tool,
-    args: readArguments(json),
+    args: given,
     asker: values.user,
     channel: values.channel,
     agent: values.agent ?? home.agents[0]?.name ?? '',

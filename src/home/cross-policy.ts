@@ -68,14 +68,7 @@ function unaccepted(pattern: string, tools: readonly AcceptedTool[]): string {
 }
 
 function* checkRule(rule: Rule, at: Path, matched: readonly AcceptedTool[] | undefined): Generator<Finding> {
-  const people = rule.approvers?.filter((who) => !who.startsWith('S'))
-  const need = rule.need ?? 1
-  if (rule.approvers && people && people.length === rule.approvers.length && new Set(people).size < need) {
-    yield { path: at, what: `it needs ${need} approvals and names ${new Set(people).size} who may approve` }
-  }
-  if (rule.self_approve === false && rule.approvers?.every((who) => who === 'requester')) {
-    yield { path: at, what: 'only the requester may approve, and "self_approve" says they may not' }
-  }
+  yield { path: at, what: unsatisfiable(rule) }
   if (!matched || matched.length === 0) return
   const known = [
     ...new Set(matched.flatMap(({ pin }) => Object.keys(Object(pin.definition.inputSchema.properties)))),
@@ -88,4 +81,15 @@ function* checkRule(rule: Rule, at: Path, matched: readonly AcceptedTool[] | und
     if (known.includes(name)) continue
     yield { path: at, what: `no tool it matches has an argument "${name}"${hint(name, known)}` }
   }
+}
+
+/** Why nobody could ever approve by this rule alone; a group may have any number of members. */
+function unsatisfiable({ approvers, need = 1, self_approve }: Rule): string | undefined {
+  if (!approvers || approvers.some((who) => who.startsWith('S'))) return undefined
+  const named = new Set(approvers)
+  if (named.size < need) return `it needs ${need} approvals and names ${named.size} who may approve`
+  if (self_approve !== false || !named.delete('requester') || named.size >= need) return undefined
+  return named.size === 0
+    ? 'only the requester may approve, and "self_approve" says they may not'
+    : `it needs ${need} approvals and names ${named.size} who may approve beside the requester, who may not`
 }

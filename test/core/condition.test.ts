@@ -39,6 +39,10 @@ test('what is missing, of another kind or mixed cannot be told', () => {
 
 test('addresses are found wherever they stand, and read as a browser reads them', () => {
   const hosts = (value: unknown) => addressesIn(value).map(({ host }) => host)
+  expect(hosts('https:evil.test/x')).toEqual(['evil.test'])
+  expect(hosts('see http:/evil.test')).toEqual(['evil.test'])
+  expect(hosts('https://good.test\n@evil.test/x')).toEqual(['good.test', 'evil.test'])
+  expect(hosts('https://good.te\tst')).toContain('good.test')
   expect(hosts({ note: 'see https://a.test/x and http://b.test:81' })).toEqual(['a.test', 'b.test'])
   expect(hosts({ url: 'www.c.test/path', list: [{ webhook: 'd.test' }] })).toEqual(['www.c.test', 'd.test'])
   expect(hosts({ path: 'notes.txt', mail: 'ana@example.com' })).toEqual([])

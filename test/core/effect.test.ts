@@ -53,6 +53,34 @@ test('tools that change something, and tools nobody can tell, are writes', () =>
   expect(effect('frobnicate', '', {}, { readOnlyHint: true })).toBe('write')
 })
 
+test('verbs that may look or do, programs, and what a description admits', () => {
+  for (const name of [
+    'open_issue',
+    'open_account',
+    'resolve_ticket',
+    'return_order',
+    'tell_user',
+    'check_in_flight',
+    'list_add',
+    'view_update',
+    'status_update',
+    'search_index_rebuild_and_delete',
+    'convert_lead',
+    'verify_account',
+    'ping_user',
+    'download_file',
+  ])
+    expect([name, effect(name)]).toEqual([name, 'write'])
+  expect(effect('query', 'Run a query.', { sql: {} })).toBe('write')
+  expect(effect('get_result', '', { code: {} })).toBe('write')
+  expect(effect('get_report', 'Gets the report and emails it to the manager.')).toBe('write')
+  expect(effect('get_report', 'Gets the report and sends it to the manager.')).toBe('write')
+  expect(effect('read_inbox', 'Reads the inbox, then deletes what was read.')).toBe('write')
+  expect(effect('list_files', 'Creates a listing.')).toBe('write')
+  expect(effect('search_messages', 'Search for messages and posts in a channel.')).toBe('read')
+  expect(effect('open_nodes', 'Open specific nodes by their names.')).toBe('read')
+})
+
 test('reads from an address or a party outside are a class of their own', () => {
   expect(effect('fetch', '', { url: { type: 'string' } })).toBe('egress_read')
   expect(effect('get_webpage', '', { page: { type: 'string' } })).toBe('egress_read')
@@ -60,6 +88,13 @@ test('reads from an address or a party outside are a class of their own', () => 
   expect(effect('read', '', { source: { type: 'string', format: 'uri' } })).toBe('egress_read')
   expect(effect('lookup', '', { hostName: { type: 'string' } })).toBe('egress_read')
   expect(effect('get_news', '', {}, { openWorldHint: true })).toBe('egress_read')
+  expect(effect('read', '', { page: { type: 'string', description: 'The URL of the page.' } })).toBe(
+    'egress_read',
+  )
+  expect(effect('read', '', { all: { type: 'array', items: { properties: { url: {} } } } })).toBe(
+    'egress_read',
+  )
+  expect(effect('tavily_search', 'Search the web for pages.', { query: {} })).toBe('egress_read')
   expect(effect('get_hotels_address', '', { hotel_name: {} })).toBe('read')
 })
 

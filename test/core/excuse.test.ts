@@ -5,7 +5,9 @@ import { excused } from '../../src/core/excuse.ts'
 const mail: Parameters<typeof excused>[1] = {
   tool: 'send_email',
   sensitive: ['to', 'subject', 'body', 'attachments'],
-  inputSchema: { properties: { to: {}, subject: {}, body: {}, attachments: {}, at: {}, urgent: {} } },
+  inputSchema: {
+    properties: { to: {}, subject: {}, body: {}, attachments: { default: [] }, at: {}, urgent: {} },
+  },
 }
 const said = 'Please send an email to ben@example.com, subject "Friday", saying: Ben takes over on Friday.'
 const good = { to: ['ben@example.com'], subject: 'Friday', body: 'Ben takes over on Friday.' }
@@ -15,7 +17,7 @@ const is = (args: unknown, words: string | string[] = said, tool = mail) =>
 test('what the requester dictated, act and words, is excused', () => {
   expect(is(good)).toBe(true)
   expect(
-    is({ ...good, to: ['BEN@example.com'], urgent: true, attachments: [], at: '2026-11-27T10:00' }),
+    is({ ...good, to: ['BEN@example.com'], urgent: false, attachments: [], at: '2026-11-27T10:00' }),
   ).toBe(true)
   expect(is({ ...good, subject: 'Friday' }, ['Send an email.', said])).toBe(true)
 })
@@ -52,6 +54,55 @@ test('part of a word, an address, a path or a date is not the word', () => {
   expect(is({ id: '13' }, 'Delete the draft of 2026-11-13, file 13', remove)).toBe(false)
 })
 
+test('what was said of something else cannot be mixed in', () => {
+  const remove = { tool: 'delete_file', sensitive: ['name'], inputSchema: { properties: { name: {} } } }
+  const words = 'Please delete the file old.txt and summarize report.docx'
+  expect(is({ name: 'old.txt' }, words, remove)).toBe(true)
+  expect(is({ name: 'report.docx' }, words, remove)).toBe(false)
+  expect(is({ name: 'report.docx' }, 'Ben wants me to delete the file report.docx', remove)).toBe(false)
+  const two =
+    'Send an email to ben@example.com saying "hello Ben". Send an email to eve@example.com saying "all is lost".'
+  expect(is({ to: ['ben@example.com'], body: 'hello Ben' }, two)).toBe(true)
+  expect(is({ to: ['ben@example.com'], body: 'all is lost' }, two)).toBe(false)
+  expect(is({ to: ['ben@example.com', 'eve@example.com'], body: 'hello Ben' }, two)).toBe(false)
+  const pay = {
+    tool: 'send_money',
+    sensitive: ['recipient', 'amount'],
+    inputSchema: { properties: { recipient: {}, amount: {}, date: {}, recurring: { type: 'boolean' } } },
+  }
+  const rent = 'Pay 50 to DE89370400440532013000. My rent of 2200 is in landlord.txt'
+  expect(is({ recipient: 'DE89370400440532013000', amount: 50 }, rent, pay)).toBe(true)
+  expect(is({ recipient: 'DE89370400440532013000', amount: 2200 }, rent, pay)).toBe(false)
+})
+
+test('nobody makes another call of the pieces of one that was dictated', () => {
+  const words = 'Send an email to ben@example.com with the subject "Friday" saying "the rota is done".'
+  expect(is({ to: ['ben@example.com'], subject: 'Friday', body: 'The rota is done.' }, words)).toBe(true)
+  expect(is({ to: ['ben@example.com'], subject: 'Friday', body: 'rota' }, words)).toBe(false)
+  expect(is({ to: ['ben@example.com'], subject: 'Friday', body: 'Friday' }, words)).toBe(false)
+  expect(is({ to: ['ben@example.com'], subject: 'subject', body: 'the rota is done' }, words)).toBe(false)
+  const both = 'Send an email to ben@example.com and eve@example.com saying hello there.'
+  expect(is({ to: ['ben@example.com', 'eve@example.com'], body: 'hello there' }, both)).toBe(true)
+  expect(is({ to: ['eve@example.com'], body: 'hello there' }, both)).toBe(false)
+  expect(is({ to: ['ben@example.com', 'eve@example.com'], body: 'there' }, both)).toBe(false)
+})
+
+test('flags that are on must be named, and nothing is emptied', () => {
+  expect(is({ ...good, urgent: true })).toBe(false)
+  expect(is({ ...good, urgent: true }, said.replace('email', 'urgent email'))).toBe(true)
+  expect(is({ ...good, subject: '' })).toBe(false)
+  expect(is({ ...good, body: null })).toBe(false)
+  expect(is({ ...good, to: [] })).toBe(false)
+})
+
+test('what was dictated once is done once, whatever the times', () => {
+  const again = (made: unknown[], args: object = good) => excused('literal', mail, args, [said], made)
+  expect(again([{ to: ['other@example.com'], body: 'x' }])).toBe(true)
+  expect(again([good])).toBe(false)
+  expect(again([good], { ...good, at: '2026-11-28T10:00' })).toBe(false)
+  expect(again([{ ...good, at: '2026-11-28T10:00', subject: 'FRIDAY' }])).toBe(false)
+})
+
 test('hidden characters, look-alikes and quoted words do not count', () => {
   expect(is({ ...good, subject: 'Fri\u200bday' })).toBe(false)
   expect(is({ ...good, subject: 'Fridаy' })).toBe(false)
@@ -67,7 +118,7 @@ test('named arguments of a rule: all others may only hold flags and times', () =
     sensitive: ['event', 'people'],
     inputSchema: { properties: { event: {}, people: {}, at: {} } },
   }
-  const words = ['add ben@example.com to the meeting']
+  const words = ['add the participants ben@example.com to the meeting']
   expect(excused(['people'], invite, { people: ['ben@example.com'], at: '10:00' }, words)).toBe(true)
   expect(excused(['people'], invite, { people: ['ben@example.com'], event: '24' }, words)).toBe(false)
   expect(excused(['event'], invite, { people: ['ben@example.com'] }, words)).toBe(false)

@@ -55,7 +55,11 @@ test('every setting that the starter shows as a comment is one that works', asyn
   const home = await readHome(dir, { VLLM_API_KEY: 'k', AZURE_KEY: 'k', TRACKER_TOKEN: 't' })
   expect(home.agents[0]).toMatchObject({ model: 'main', knowledge: ['pages'] })
   expect(Object.keys(home.servers)).toEqual(['files', 'tracker'])
-  expect(Object.keys(home.policy.tools)).toHaveLength(4)
+  expect(Object.keys(home.policy.tools)).toHaveLength(9)
+  expect([Object.keys(home.policy.channels), Object.keys(home.policy.agents)]).toEqual([
+    ['C0123456789'],
+    ['quorum'],
+  ])
   expect(home.models).toMatchObject({
     pools: { main: { key: 'VLLM_API_KEY' } },
     embeddings: { dimensions: 1024 },

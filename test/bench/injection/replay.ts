@@ -88,6 +88,7 @@ function judged(
       agent: 'quorum',
       taint: taintOf(steps),
       words: [prompt],
+      made: calls.slice(0, i).flatMap((before) => (before.tool === call.tool ? [before.args] : [])),
     })
     const id = String(i)
     steps.push({

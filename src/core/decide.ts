@@ -151,10 +151,9 @@ function waitFor(steps: readonly Numbered[], waiting: readonly Waiting[], now: s
 
 /** Whether what a person needs to see for a decision stands in the thread: each question of a server has its own message. */
 function isShown(steps: readonly Numbered[], { step, state }: Waiting): boolean {
-  const asked =
-    state === 'input' ? steps.findLast((s) => s.kind === 'returned' && s.call === step.call.id) : step
-  const since = steps.findIndex((s) => s === asked)
-  return steps.slice(Math.max(0, since)).some((s) => s.kind === 'shown' && s.approval === step.approval)
+  const asked = steps.findLast((s) => s.kind === 'returned' && s.call === step.call.id)
+  const since = state === 'input' ? (asked?.n ?? 0) : 0
+  return steps.some((s) => s.kind === 'shown' && s.approval === step.approval && s.n > since)
 }
 
 /** When a person's word on what a call came back with is no longer waited for, ISO time. */

@@ -75,7 +75,7 @@ export async function acceptAs(
   entry: ToolServer,
 ): Promise<Lock> {
   const { url, clientId, clientSecret } = account
-  const auth = { type: 'client_credentials', clientId, clientSecret: '${ACCOUNT_SECRET}' }
+  const auth = { type: 'client_credentials', clientId, clientSecret: `\${ACCOUNT_SECRET}` }
   const env = { ACCOUNT_SECRET: clientSecret }
   await using tools = openTools({ [name]: ToolServer.parse({ url, auth }) }, { env, cwd: process.cwd() })
   const [listing] = await tools.listed()

@@ -1,7 +1,7 @@
 /** `run server__tool {…}`: a call that a person asks for themselves; and what there is to run. */
 import { randomUUID } from 'node:crypto'
 import type { CatalogueTool } from '../core/catalogue.ts'
-import type { Direct } from '../core/command.ts'
+import { type Direct, readDirect } from '../core/command.ts'
 import { judge } from '../core/policy.ts'
 import type { Policy } from '../core/rules.ts'
 import type { ToolCall } from '../core/run.ts'
@@ -9,7 +9,7 @@ import { hint } from '../home/nearest.ts'
 import { checkArguments } from '../tools/check.ts'
 
 /** The call, where the tool was accepted and the arguments fit it; else one sentence for whoever asked. */
-export function callOf(direct: Direct, accepted: readonly CatalogueTool[]): ToolCall | string {
+function callOf(direct: Direct, accepted: readonly CatalogueTool[]): ToolCall | string {
   const tool = accepted.find(
     (one) => one.name === direct.tool || `${one.server}__${one.tool}` === direct.tool,
   )
@@ -22,6 +22,12 @@ export function callOf(direct: Direct, accepted: readonly CatalogueTool[]): Tool
   }
   const checked = checkArguments(tool.inputSchema, direct.args)
   return checked.ok ? { id: randomUUID(), tool: tool.name, args: direct.args } : checked.why
+}
+
+/** The call that a text asks for, a sentence why it cannot be made, or undefined where it asks for something else. */
+export function readCall(accepted: readonly CatalogueTool[], text: string): ToolCall | string | undefined {
+  const direct = readDirect(text)
+  return typeof direct === 'object' ? callOf(direct, accepted) : direct
 }
 
 const MOST = 40

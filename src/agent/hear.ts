@@ -1,10 +1,9 @@
 /** From what was heard to what happens: stored first, then one story in one transaction, then what it says. */
 import type pg from 'pg'
 import type { CatalogueTool } from '../core/catalogue.ts'
-import { HELP, readDirect, readWord } from '../core/command.ts'
-import { Fault } from '../core/fault.ts'
+import { HELP, readWord } from '../core/command.ts'
 import type { Heard, HeardOf } from '../core/heard.ts'
-import type { StepOf, ToolCall } from '../core/run.ts'
+import type { StepOf } from '../core/run.ts'
 import { sayMessage } from '../slack/blocks/say.ts'
 import type { Speak } from '../slack/speak.ts'
 import {
@@ -18,15 +17,17 @@ import {
 } from '../store/inbox.ts'
 import { isPartOfThread, type Run } from '../store/runs.ts'
 import { inTransaction, type Tx } from '../store/transaction.ts'
+import type { Tools } from '../tools/open.ts'
 import type { Disconnected } from './connect.ts'
 import { type Decision, type DecisionContext, type Known, prepareDecision } from './deciding.ts'
 import { takeDecision, tellDecision } from './decision.ts'
-import { callOf, tellTools } from './direct.ts'
+import { readCall, tellTools } from './direct.ts'
 import { takeEdit } from './edit.ts'
 import { isAdmin } from './home.ts'
 import { declineAnswer, takeAnswer } from './input.ts'
 import { keyOfMessage, type Mentioned, takeUpEdit, takeUpMessage, threadOf } from './mention.ts'
-import { sayForSure } from './say.ts'
+import { tellPrompts } from './prompts.ts'
+import { postQuestion } from './question.ts'
 import { tellStatus } from './status.ts'
 import { stopDeleted, stopMine, stopPressed, stopThread } from './stop.ts'
 import { showBegun } from './thread.ts'
@@ -38,6 +39,8 @@ export type HearContext = Pick<DecisionContext, 'policy' | 'catalogue'> & {
   speak: Pick<Speak, 'post' | 'update' | 'find' | 'status' | 'whisper' | 'respond' | 'name' | 'decider'>
   /** Every tool that was accepted, whether its server is there or not. */
   accepted: () => readonly CatalogueTool[]
+  /** Prompts of tool servers. */
+  tools: Pick<Tools, 'prompts' | 'prompt'>
   /** The agent that takes up messages. */
   agent: string
   /** A wake-up was written: somebody may look. */
@@ -103,23 +106,39 @@ export async function handleHeard(context: HearContext, key: string, fresh?: Hea
   try {
     heard ??= await readUnhandled(context.pool, key)
     if (!heard) return
-    const asked = opensThread(heard) ? await postQuestion(context, key, heard) : heard
-    if (!asked) return await markHandled(context.pool, key)
-    const prepared = await prepare(context, asked)
-    const after = await inTransaction(context.pool, async (tx) => {
-      return (await claimInbox(tx, key)) ? tellStory(context, tx, asked, prepared) : {}
-    })
-    const acting = actAfter(context, asked, after) // First, so that its first word to the store is the first.
-    context.poke()
-    await acting
+    if (opensThread(heard)) {
+      const question = await postQuestion(context, key, heard)
+      if (!question) return await markHandled(context.pool, key)
+      const { message, also } = question
+      return await act(context, key, message, async (tx) =>
+        takeUp(await takeUpMessage(tx, message, context.agent, also)),
+      )
+    }
+    const [known, prepared] = [heard, await prepare(context, heard)]
+    await act(context, key, known, (tx) => tellStory(context, tx, known, prepared))
   } catch (error) {
     await giveUpAfterAll(context, key, heard, error)
   }
 }
 
+/** One story in one transaction with the mark that it was handled, then what it says. */
+async function act(
+  context: HearContext,
+  key: string,
+  heard: Heard,
+  story: (tx: Tx) => Promise<After>,
+): Promise<void> {
+  const after = await inTransaction(context.pool, async (tx) =>
+    (await claimInbox(tx, key)) ? story(tx) : {},
+  )
+  const acting = actAfter(context, heard, after) // First, so that its first word to the store is the first.
+  context.poke()
+  await acting
+}
+
 /** Commands that begin a thread, on a message of ours. */
 function opensThread(heard: Heard): heard is HeardOf<'commanded'> {
-  return heard.kind === 'commanded' && (heard.word === 'ask' || heard.word === 'run')
+  return heard.kind === 'commanded' && /^(ask|run|prompt)$/.test(heard.word)
 }
 
 async function readUnhandled(pool: pg.Pool, key: string): Promise<Heard | undefined> {
@@ -127,23 +146,21 @@ async function readUnhandled(pool: pg.Pool, key: string): Promise<Heard | undefi
   return row && !row.handled ? row.heard : undefined
 }
 
-/** What must be known of the world before the transaction: who decides, or whether they are an admin. */
-type Prepared = { known?: Known; admin?: boolean }
+/** What must be known of the world before the transaction: who decides, whether they are an admin, what there is. */
+type Prepared = { known?: Known; admin?: boolean; prompts?: string }
 
 async function prepare(context: HearContext, heard: Heard): Promise<Prepared> {
   if (heard.kind === 'clicked' && heard.choice !== 'decline')
     return { known: await prepareDecision(context, heard, heard.choice === 'again') }
   if (heard.kind === 'submitted' && heard.form === 'edit')
     return { known: await prepareDecision(context, heard, true) }
+  if (heard.kind === 'commanded' && heard.word === 'prompts')
+    return { prompts: await tellPrompts(context.tools) }
   return heard.kind === 'pressed' ? { admin: await isAdmin(context, heard.user) } : {}
 }
 
-async function tellStory(
-  context: HearContext,
-  tx: Tx,
-  heard: Heard,
-  { known, admin = false }: Prepared,
-): Promise<After> {
+async function tellStory(context: HearContext, tx: Tx, heard: Heard, prepared: Prepared): Promise<After> {
+  const { known, admin = false } = prepared
   switch (heard.kind) {
     case 'message':
       return hearMessage(context, tx, heard)
@@ -167,7 +184,7 @@ async function tellStory(
       if (heard.form === 'answer') return { whisper: await takeAnswer(tx, heard) }
       return known ? { decision: await takeEdit(tx, heard, known) } : {}
     case 'commanded':
-      return { respond: await obey(context, tx, heard) }
+      return { respond: await obey(context, tx, heard, prepared) }
   }
 }
 
@@ -181,15 +198,9 @@ async function hearMessage(context: HearContext, tx: Tx, heard: HeardOf<'message
   if (word === 'tools')
     return { whisper: tellTools(context.policy, context.accepted(), { ...heard, agent: context.agent }) }
   if (word === 'help' || heard.text.trim() === '') return { whisper: HELP }
-  const direct = readCall(context, heard.text)
+  const direct = readCall(context.accepted(), heard.text)
   if (typeof direct === 'string') return { whisper: direct }
-  return takeUp(await takeUpMessage(tx, heard, context.agent, direct))
-}
-
-/** The call that a message asks for, a sentence why it cannot be made, or undefined where it asks for something else. */
-function readCall(context: HearContext, text: string): ToolCall | string | undefined {
-  const direct = readDirect(text)
-  return typeof direct === 'object' ? callOf(direct, context.accepted()) : direct
+  return takeUp(await takeUpMessage(tx, heard, context.agent, direct ? { call: direct } : {}))
 }
 
 function takeUp(taken: Mentioned): After {
@@ -198,7 +209,13 @@ function takeUp(taken: Mentioned): After {
   return taken.outcome === 'created' ? { begun: taken } : {}
 }
 
-async function obey(context: HearContext, tx: Tx, heard: HeardOf<'commanded'>): Promise<string> {
+async function obey(
+  context: HearContext,
+  tx: Tx,
+  heard: HeardOf<'commanded'>,
+  { prompts = '' }: Prepared,
+): Promise<string> {
+  if (heard.word === 'prompts') return prompts
   if (heard.word === 'tools')
     return tellTools(context.policy, context.accepted(), { ...heard, agent: context.agent })
   if (heard.word !== 'stop') return tellStatus(tx, heard)
@@ -228,45 +245,6 @@ function whisper(context: HearContext, heard: Heard, text: string): Promise<unkn
   const onCard = heard.kind === 'clicked' || heard.kind === 'submitted'
   const thread = onCard ? heard.thread : inMessage
   return context.speak.whisper(heard.channel, heard.user, thread, sayMessage(text))
-}
-
-/**
- * `/quorum ask` and `/quorum run`: puts what is asked into the channel, as the message the answer's thread hangs on, and
- * turns the command into that message. Undefined where nothing was asked or we cannot speak there.
- */
-async function postQuestion(
-  context: HearContext,
-  key: string,
-  heard: HeardOf<'commanded'>,
-): Promise<HeardOf<'message'> | undefined> {
-  const { workspace, channel, user, rest } = heard
-  const text = heard.word === 'run' ? `run ${rest}` : rest
-  const wrong = heard.word === 'run' ? readCall(context, text) : undefined
-  if (typeof wrong === 'string') {
-    await context.speak.respond(heard.responseUrl, sayMessage(wrong))
-    return undefined
-  }
-  try {
-    const asks = heard.word === 'run' ? 'runs' : 'asks'
-    const message = sayMessage(`${await context.speak.name(user)} ${asks}: ${rest}`)
-    const { ts } = await sayForSure(context, { owner: key, part: 'question', channel, message })
-    return {
-      kind: 'message',
-      workspace,
-      channel,
-      user,
-      ts,
-      text,
-      mention: true,
-      forOther: false,
-      dm: false,
-    }
-  } catch (error) {
-    if (!(error instanceof Fault) || error.retry) throw error
-    const text = 'I cannot write in this channel. Invite me with `/invite @quorum`, then ask again.'
-    await context.speak.respond(heard.responseUrl, sayMessage(text))
-    return undefined
-  }
 }
 
 async function giveUpAfterAll(

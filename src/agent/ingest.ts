@@ -7,6 +7,7 @@ import { chunk } from '../core/chunk.ts'
 import { Fault } from '../core/fault.ts'
 import type { Source } from '../core/home.ts'
 import { type FoundFile, readDirectory, type SkippedFile } from '../sources/directory.ts'
+import { type ResourceServer, readResources } from '../sources/resources.ts'
 import {
   type DocumentRow,
   describeDocument,
@@ -38,6 +39,8 @@ export type IngestContext = {
   pool: pg.Pool
   /** The directory that relative directories of sources start from. */
   home: string
+  /** The resources of a tool server; absent where no tools are open. */
+  resources?: ((server: string) => ResourceServer) | undefined
   /** Told after every document of a source. */
   onProgress?: (progress: { source: string; read: number; added: number; changed: number }) => void
 }
@@ -54,12 +57,13 @@ export type IngestContext = {
  *   though it did before (a disk that is not mounted looks like that): nothing is removed then
  */
 export async function ingest(
-  { pool, home, onProgress }: IngestContext,
+  context: IngestContext,
   workspace: string,
   name: string,
   source: Source,
   signal?: AbortSignal,
 ): Promise<Ingested> {
+  const { pool, onProgress } = context
   const began = performance.now()
   const shelf: Shelf = { workspace, source: name }
   const audience = audienceOf(source)
@@ -68,8 +72,8 @@ export async function ingest(
   const done: Ingested = { added: 0, changed: 0, unchanged: 0, removed: 0, skipped: [], passages: 0, ms: 0 }
   const present = new Set<string>()
   const unsure: string[] = []
-  const directory = path.resolve(home, source.directory)
-  for await (const entry of readDirectory(directory)) {
+  const { place, entries } = openSource(context, source)
+  for await (const entry of entries) {
     signal?.throwIfAborted()
     if ('skipped' in entry) note(entry.skipped, done, unsure)
     else {
@@ -86,7 +90,7 @@ export async function ingest(
   if (gone.length > 0 && present.size === 0)
     throw new Fault(
       'source-unreadable',
-      `${directory} holds no documents now, but ${gone.length} were read from it before, and they are kept. ` +
+      `${place} holds no documents now, but ${gone.length} were read from it before, and they are kept. ` +
         'If that is right, take the source out of sources.yaml.',
     )
   done.removed = gone.length === 0 ? 0 : await removeDocuments(pool, shelf, gone)
@@ -116,6 +120,31 @@ export async function ingestAll(
   return { forgotten, sources: results }
 }
 
+/** What a source holds, and how it is called where it fails. */
+function openSource({ home, resources }: IngestContext, source: Source) {
+  if ('directory' in source) {
+    const directory = path.resolve(home, source.directory)
+    return { place: directory, entries: readDirectory(directory) }
+  }
+  const { tool_server: server } = source
+  if (!resources)
+    throw new Fault('source-unreadable', `The resources of ${server} are read by \`quorum start\` only.`)
+  const entries = readResources(resources(server), source.resources)
+  return { place: `The tool server ${server}`, entries: asFault(server, entries) }
+}
+
+/** A server that cannot be asked is a source that cannot be read. */
+async function* asFault<T>(server: string, entries: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* entries
+  } catch (cause) {
+    if (!(cause instanceof Error)) throw cause
+    throw new Fault('source-unreadable', `The resources of ${server} cannot be read: ${cause.message}`, {
+      cause,
+    })
+  }
+}
+
 /** Writes a document where it is new or has changed, and counts it. */
 async function keep(
   pool: pg.Pool,
@@ -129,7 +158,7 @@ async function keep(
     hash: hashOf(found),
     audience,
     ...(found.date === undefined ? {} : { date: found.date }),
-    ...(source.link === undefined ? {} : { link: linkTo(source.link, found.path) }),
+    ...linkOf(source, found.path),
   }
   const before = kept.get(found.path)
   if (before?.hash !== row.hash) {
@@ -146,6 +175,12 @@ function hashOf({ path: at, text }: FoundFile): string {
   return createHash('sha256')
     .update(JSON.stringify([CUT, at, text]))
     .digest('hex')
+}
+
+/** Where a document can be opened: by the source's template, or where its path is an address itself. */
+function linkOf(source: Source, at: string): { link?: string } {
+  if (source.link !== undefined) return { link: linkTo(source.link, at) }
+  return 'tool_server' in source && /^https?:\/\//.test(at) ? { link: at } : {}
 }
 
 function linkTo(template: string, at: string): string {

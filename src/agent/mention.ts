@@ -41,12 +41,13 @@ export function keyOfMessage(of: { workspace: string; channel: string; user: str
   return inboxKey({ ...blank, workspace, channel, user, ts })
 }
 
-/** Takes up a message meant for the agent. One active run a thread: a message meanwhile steers it. `call`: it asks for just that. */
+/** Takes up a message meant for the agent. One active run a thread: a message meanwhile steers it. `also`: it asks for
+ * just one call, or was made by a prompt. */
 export async function takeUpMessage(
   tx: Tx,
   heard: HeardOf<'message'>,
   agent: string,
-  call?: ToolCall,
+  also: { call?: ToolCall; prompt?: string } = {},
 ): Promise<Mentioned> {
   const thread = threadOf(heard)
   if (await readInbox(tx, inboxKey({ ...heard, kind: 'deleted' }))) return { outcome: 'known' }
@@ -56,7 +57,7 @@ export async function takeUpMessage(
     user: heard.user,
     text: heard.text,
     ts: heard.ts,
-    ...(call ? { call } : {}),
+    ...also,
   }
   const place = { workspace: heard.workspace, channel: heard.channel, thread: thread.ts, message: heard.ts }
   const run = { ...place, asker: heard.user, agent, dm: heard.dm }
@@ -66,7 +67,7 @@ export async function takeUpMessage(
     if (created) return { outcome: 'created', run: created, asked }
     if (await findRunOfMessage(tx, heard)) return { outcome: 'known' }
     const active = await lockActiveRun(tx, thread)
-    if (active) return call ? { outcome: 'busy' } : steer(tx, active, heard)
+    if (active) return also.call ? { outcome: 'busy' } : steer(tx, active, heard)
   }
   throw new Error('the run of the thread ended while a message for it was taken up')
 }

@@ -126,7 +126,9 @@ function boundOf(policy: Policy, tool: CatalogueTool, call: ToolCall) {
 /** The requester's own messages to a run, oldest first. */
 export function wordsOf(steps: readonly Step[], asker: string): string[] {
   return steps.flatMap((s) =>
-    (s.kind === 'asked' || s.kind === 'steered') && s.user === asker ? [s.text] : [],
+    (s.kind === 'steered' || (s.kind === 'asked' && s.prompt === undefined)) && s.user === asker
+      ? [s.text]
+      : [],
   )
 }
 

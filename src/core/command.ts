@@ -1,12 +1,13 @@
 /** Words for the agent itself, after `/quorum` or alone in a message, and what needs nothing else to answer. */
 
 /** Words a command may begin with that something must be done for. */
-const WORDS = ['ask', 'run', 'tools', 'status', 'stop']
+const WORDS = ['ask', 'run', 'tools', 'prompt', 'prompts', 'status', 'stop']
 
 export const HELP = [
   'Mention me in a channel, or write me a direct message. In a thread I am part of, just write on.',
   '`/quorum ask …` asks me here, for everyone to see.',
   '`/quorum run server__tool {"argument": …}` runs a tool as it is written, by the same rules and approvals. `/quorum tools` lists them.',
+  '`/quorum prompt server__name argument=value` asks with a prompt of a tool server. `/quorum prompts` lists them.',
   '`/quorum status` shows what I am doing for you.',
   '`/quorum stop` stops what I am doing for you in this channel. In a thread, where commands do not work: `@quorum stop`, `@quorum run …`.',
 ].join('\n')
@@ -47,12 +48,33 @@ function readArguments(text: string): object | undefined {
   return undefined
 }
 
+/** A prompt of a tool server, as it is asked for. */
+export type Prompted = { server: string; name: string; args: Record<string, string> }
+
+/** What is written after `prompt`: `server__name key=value other="two words"`; a sentence where it is not. */
+export function readPrompted(text: string): Prompted | string {
+  const [, server, name, rest = ''] =
+    /^([a-z0-9][a-z0-9_-]*?)__(\S+)(?:\s+([\s\S]*))?$/.exec(text.trim()) ?? []
+  if (!server || !name) return 'Which prompt? Write `/quorum prompt server__name argument=value`.'
+  const args: Record<string, string> = {}
+  const left = rest.replace(/([\w.-]+)=(?:"([^"]*)"|“([^”]*)”|(\S+))/g, (_, key, plain, curly, bare) => {
+    args[key] = plain ?? curly ?? bare
+    return ''
+  })
+  if (left.trim() !== '') return `I do not understand “${left.trim().slice(0, 100)}”. Write argument=value.`
+  return { server, name, args }
+}
+
 /** What a command is answered with at once, where it needs nothing else; undefined where something must be done. */
 export function answerAtOnce(command: { word: string; rest: string }): string | undefined {
   if (command.word === 'help' || command.word === '') return HELP
   if (!WORDS.includes(command.word)) return `I do not know that word.\n${HELP}`
   if (command.word === 'ask' && command.rest.trim() === '') {
     return 'Ask what? Write `/quorum ask` and then your question.'
+  }
+  if (command.word === 'prompt') {
+    const prompted = readPrompted(command.rest)
+    return typeof prompted === 'string' ? prompted : undefined
   }
   if (command.word === 'run') {
     const direct = readDirect(`run ${command.rest}`)

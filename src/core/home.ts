@@ -140,18 +140,30 @@ export const ModelsFile = z.strictObject({
 export type Models = z.infer<typeof ModelsFile>
 
 /** One source of knowledge. `audience` says who may read it: everyone in the workspace, or the members of channels. */
-export const Source = z.strictObject({
-  /** Relative to the home. `${NAME}` comes from the environment. */
-  directory: z.string().min(1, 'a directory'),
+const about = {
   audience: z
     .union([
       z.literal('everyone'),
       z.array(shaped(/^[CG][A-Z0-9]+$/, 'a Slack channel id')).min(1, 'at least one channel'),
     ])
     .default('everyone'),
-  /** Where a page can be opened: `{path}` is the file's path below the directory, `${NAME}` the environment's. */
+  /** Where a page can be opened: `{path}` is its path or address within the source, `${NAME}` the environment's. */
   link: z.string().optional(),
-})
+}
+export const Source = z.union([
+  z.strictObject({
+    /** Relative to the home. `${NAME}` comes from the environment. */
+    directory: z.string().min(1, 'a directory'),
+    ...about,
+  }),
+  z.strictObject({
+    /** An MCP server of mcp.json whose resources are read. */
+    tool_server: name,
+    /** Addresses (URIs) of resources, `*` for any characters; all where it is left out. */
+    resources: z.array(z.string().min(1)).min(1, 'at least one address').optional(),
+    ...about,
+  }),
+])
 export type Source = z.infer<typeof Source>
 
 export const SourcesFile = z.strictObject({ sources: z.record(name, Source).default({}) })

@@ -44,6 +44,8 @@ export const Step = z.discriminatedUnion('kind', [
     text: z.string(),
     ts: z.string(),
     call: ToolCall.optional(),
+    /** The prompt of a tool server that made the text, which is then not the person's own word. */
+    prompt: z.string().optional(),
   }),
   /** A message came in while the run was active. `edit` is true when it is a new wording of the question. */
   z.object({

@@ -26,6 +26,8 @@ export function taintOf(steps: readonly Step[], inherited: Inherited = []): Tain
   const tools = new Map(steps.flatMap((s) => (s.kind === 'proposed' ? [[s.call.id, s.call.tool]] : [])))
   const found = steps.flatMap((step): Taint[] => {
     switch (step.kind) {
+      case 'asked':
+        return step.prompt === undefined ? [] : [{ from: 'tool', what: step.prompt }]
       case 'recalled':
         return step.passages.length > 0 ? [{ from: 'passages' }] : []
       case 'returned':

@@ -70,7 +70,7 @@ async function readDirectory(
   context: Context,
 ): Promise<boolean> {
   const known = Object.entries(context.sources).find(
-    ([, source]) => path.resolve(context.home, source.directory) === directory,
+    ([, source]) => 'directory' in source && path.resolve(context.home, source.directory) === directory,
   )
   const name = values.name ?? known?.[0] ?? nameOf(directory)
   const parsed = Source.safeParse({

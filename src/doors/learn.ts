@@ -5,13 +5,14 @@ import { Fault } from '../core/fault.ts'
 import type { Engines } from './engines.ts'
 import { formatIngested } from './ingest.ts'
 
-type Library = Pick<Engines, 'store' | 'home' | 'embedder' | 'log'>
+type Library = Pick<Engines, 'store' | 'home' | 'embedder' | 'log'> & Partial<Pick<Engines, 'tools'>>
 
 /** Reads what changed in every source; then its words can be searched. Failures are logged, not thrown. */
 export async function readSources(library: Library, workspace: string, signal: AbortSignal): Promise<void> {
-  const { store, home, log } = library
+  const { store, home, tools, log } = library
+  const context = { pool: store.pool, home: home.dir, resources: tools?.resources }
   await untilDone(library, signal, async () => {
-    const read = await ingestAll({ pool: store.pool, home: home.dir }, workspace, home.sources, signal)
+    const read = await ingestAll(context, workspace, home.sources, signal)
     for (const [name, result] of Object.entries(read.sources)) {
       if (result instanceof Fault) log('warn', 'a source could not be read', { name, why: result.message })
       else log('info', 'a source was read', { name, lines: formatIngested(name, result) })

@@ -167,6 +167,7 @@ async function listen(
     policy: home.policy,
     catalogue: () => tools.catalogue(workspace),
     accepted: () => catalogueOf(lock()),
+    tools,
     showHome: async (user) => slack.speak.publishHome(user, await homeOf(homeContext, user)),
     poke,
     disconnect: (tx, heard) => disconnect(connecting, tx, heard),

@@ -54,6 +54,14 @@ export function checkTogether(
       report(file, ['knowledge', index], missing('sources.yaml', 'source', source))
     }
   }
+  for (const [name, source] of Object.entries(files.sources?.sources ?? {})) {
+    if ('tool_server' in source)
+      report(
+        'sources.yaml',
+        ['sources', name, 'tool_server'],
+        missing('mcp.json', 'server', source.tool_server),
+      )
+  }
   for (const { path, what } of checkRules(files, unmatched)) report('policy.yaml', path, what)
   for (const [path, key] of keysOf(files.models)) {
     if (!files.env[key]) report('models.yaml', path, `${key} is not set in the environment`)

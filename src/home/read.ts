@@ -76,7 +76,7 @@ export async function readHome(
     models,
     sources: mapValues(sources?.sources ?? {}, (source) => ({
       ...source,
-      directory: resolve(home, source.directory),
+      ...('directory' in source ? { directory: resolve(home, source.directory) } : {}),
     })),
   }
 }

@@ -14,6 +14,14 @@ import type { Log } from './dial.ts'
 import { guardedFetch } from './egress.ts'
 import type { Environment } from './expand.ts'
 import { lookAlikes } from './names.ts'
+import {
+  type ListedPrompt,
+  type ListedResource,
+  listPrompts,
+  listResources,
+  readPrompt,
+  readResource,
+} from './offers.ts'
 import { holdAgainst, isAcceptedServer, type Withdrawn } from './pins.ts'
 import { openServed, pinnedTools, type Served } from './served.ts'
 
@@ -32,6 +40,15 @@ export type Tools = {
   catalogue(workspace?: string): Promise<CatalogueTool[]>
   /** Calls a tool by its catalogue name, at most once; never throws for what a server does. */
   call(name: string, args: unknown, options: CallOptions): Promise<ToolOutcome>
+  /** The resources of an accepted server. @throws Fault tool-unreachable, or what the server answered */
+  resources(server: string): {
+    list(): Promise<ListedResource[]>
+    read(uri: string): Promise<string | undefined>
+  }
+  /** Prompts of every accepted server that can be reached, by `server__prompt`. */
+  prompts(): Promise<(ListedPrompt & { server: string })[]>
+  /** The text of a prompt. @throws Fault, or what the server answered */
+  prompt(server: string, name: string, args: Record<string, string>): Promise<string>
   health(): Health[]
   /** What servers have listed and nobody accepted, as far as they were asked. */
   withdrawn(): Withdrawn[]
@@ -94,6 +111,20 @@ export function openTools(servers: Record<string, ToolServer>, options: ToolsOpt
     process.off('exit', killAll)
   }
 
+  /** A client of an accepted server; never with the account of one person, for what it gives is for others too. */
+  async function clientOf(name: string) {
+    const served = all.find((one) => one.name === name && isOpen(one))
+    if (served?.personal)
+      throw new Fault(
+        'tool-refused',
+        `Everybody has an account of their own at ${name}, so it is not read for all.`,
+      )
+    const connection = await served?.lister(undefined)
+    if (!connection)
+      throw new Fault('tool-unreachable', `${name} is not an accepted server that can be asked.`)
+    return (await connected(connection)).client
+  }
+
   return {
     async catalogue(workspace) {
       const open = all.filter(isOpen)
@@ -112,6 +143,23 @@ export function openTools(servers: Record<string, ToolServer>, options: ToolsOpt
       if (typeof served === 'string') return { outcome: 'failed', text: served, ms: 0 }
       return callAt(served, name, args, callOptions)
     },
+
+    resources: (name) => ({
+      list: async () => listResources(await clientOf(name)),
+      read: async (uri) => readResource(await clientOf(name), uri),
+    }),
+    async prompts() {
+      const lists = await Promise.all(
+        all.filter(isOpen).map(async ({ name }) => {
+          const listed = await clientOf(name)
+            .then(listPrompts)
+            .catch(() => [])
+          return listed.map((one) => ({ ...one, server: name }))
+        }),
+      )
+      return lists.flat()
+    },
+    prompt: async (server, name, args) => readPrompt(await clientOf(server), name, args),
 
     health: () => all.map((served) => served.health()),
     withdrawn: () =>

@@ -23,6 +23,8 @@ export type Served = {
   lister(workspace: string | undefined): Promise<Connection | undefined>
   /** What a person accepted of its tools, for while nobody is connected. */
   pinned(): Accepted[]
+  /** Whether each person uses an account of their own there. */
+  readonly personal: boolean
   /** How many of its tools are offered at most. */
   readonly most: number | undefined
   /**
@@ -66,6 +68,7 @@ function forEverybody(name: string, config: ToolServer, options: ServedOptions):
   return {
     name,
     pinned: () => [],
+    personal: false,
     most: options.reach.limits.tools,
     lister: async () => connection,
     lend: async () => ({ connection, giveBack() {} }),
@@ -143,6 +146,7 @@ function forAccounts(name: string, config: ToolServer, options: ServedOptions): 
   return {
     name,
     pinned,
+    personal: 'auth' in config && config.auth?.type === 'oauth' && config.auth.per === 'user',
     most: options.reach.limits.tools,
     async lister(workspace) {
       const found = vault && (await someone(workspace))

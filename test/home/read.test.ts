@@ -53,8 +53,8 @@ describe('a good home', () => {
     })
     const home = await readHome(made.dir, {})
     expect(home.servers.a).toMatchObject({ args: ['./x.js'], cwd: resolve(made.dir, 'work') })
-    expect(home.sources.near?.directory).toBe(resolve(made.dir, 'pages'))
-    expect(home.sources.far?.directory).toBe('/srv/pages')
+    expect(Object(home.sources.near).directory).toBe(resolve(made.dir, 'pages'))
+    expect(Object(home.sources.far).directory).toBe('/srv/pages')
   })
 
   test("reads VS Code's shape, comments and a comma too many", async () => {

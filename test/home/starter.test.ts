@@ -23,7 +23,7 @@ test('quorum init writes a home that can be read as it is', async () => {
   const home = await readHome(dir, {})
   expect(home.agents.map(({ name }) => name)).toEqual(['quorum'])
   expect(home).toMatchObject({ servers: {}, policy: { tools: {} }, models: undefined })
-  const pages = home.sources.pages?.directory ?? ''
+  const pages = Object(home.sources.pages).directory ?? ''
   expect(await readdir(pages)).toEqual(['welcome.md'])
   expect(readFront(await readFile(join(pages, 'welcome.md'), 'utf8')).front.value).toMatchObject({
     title: 'Welcome to Quorum',

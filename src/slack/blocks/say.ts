@@ -8,3 +8,14 @@ export function sayMessage(sentence: string, metadata?: { run: string; part: str
   const blocks = [rich(section(text(cut(clean(sentence), 2500))))]
   return { text: fallbackText(blocks) || ' ', blocks, ...(metadata ? { metadata } : {}) }
 }
+
+/** A question that a prompt of a tool server made: its text stands in a quote. */
+export function promptMessage(who: string, prompt: string, made: string): Message {
+  const head = section(
+    text(`${cut(clean(who), 80)} asks with the prompt `),
+    text(cut(clean(prompt), 200), { code: true }),
+  )
+  const quote = { type: 'rich_text_quote' as const, elements: [text(cut(clean(made), 2500))] }
+  const blocks = [rich(head, quote)]
+  return { text: fallbackText(blocks) || ' ', blocks }
+}

@@ -1,0 +1,93 @@
+/** What tool servers offer beside tools: resources become knowledge, prompts become commands. */
+import { writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { ingest } from '../../src/agent/ingest.ts'
+import { Fault } from '../../src/core/fault.ts'
+import { ToolServer } from '../../src/core/home.ts'
+import type { Numbered } from '../../src/core/run.ts'
+import { taintOf } from '../../src/core/taint.ts'
+import { openStage, type Stage, until } from '../support/stage.ts'
+import { makeTemporary } from '../support/temporary.ts'
+
+let stage: Stage
+let temporary: Awaited<ReturnType<typeof makeTemporary>>
+let page: string
+
+beforeAll(async () => {
+  temporary = await makeTemporary()
+  page = path.join(temporary.dir, 'page.md')
+  await writeFile(page, '# Anchors\n\nThe storm anchor weighs forty kilograms.\n')
+  const script = fileURLToPath(import.meta.resolve('../support/servers/library.ts'))
+  const servers = { library: ToolServer.parse({ command: process.execPath, args: [script, page] }) }
+  stage = await openStage({
+    servers,
+    model: ({ body }) => ({ text: `Heard: ${body.messages.at(-1)?.content}` }),
+  })
+})
+afterAll(async () => {
+  await stage[Symbol.asyncDispose]()
+  await temporary.remove()
+})
+
+const read = (source: Parameters<typeof ingest>[3]) => {
+  const { store, tools } = stage.engines
+  const context = { pool: store.pool, home: temporary.dir, resources: tools.resources }
+  return ingest(context, stage.workspace.team, 'library', source)
+}
+const source = { tool_server: 'library', audience: 'everyone' as const }
+
+test('resources are read as documents, what is none is told, and a second time only what changed', async () => {
+  expect(await read(source)).toMatchObject({
+    added: 1,
+    skipped: [
+      { path: 'library://broken', why: expect.stringContaining('cannot be read') },
+      { path: 'library://picture', why: 'it is image/png, not Markdown or plain text' },
+    ],
+  })
+  expect(await read(source)).toMatchObject({ added: 0, changed: 0, unchanged: 1 })
+  await writeFile(page, '# Anchors\n\nThe storm anchor weighs fifty kilograms.\n')
+  expect(await read(source)).toMatchObject({ changed: 1 })
+  const { said } = await stage.ask('@quorum how heavy is the storm anchor?')
+  expect(said.at(-1)).toContain('fifty kilograms')
+  const found = await stage.engines.store.pool.query('select link from documents where source = $1', [
+    'library',
+  ])
+  expect(found.rows).toEqual([{ link: 'https://library.example/anchors.md' }])
+})
+
+test('only the addresses that are named; a server that is not there costs one sentence, and nothing is removed', async () => {
+  await expect(read({ ...source, resources: ['library://*'] })).rejects.toThrow(/holds no documents now/)
+  await expect(read({ ...source, tool_server: 'nowhere' })).rejects.toThrow(Fault)
+  await expect(read({ ...source, tool_server: 'nowhere' })).rejects.toThrow(/not an accepted server/)
+})
+
+test('a prompt is listed, asked with, shown as a quote, and taints the run', async () => {
+  const { workspace } = stage
+  const { general } = workspace.channels
+  const { ana } = workspace.users
+  const tell = async (text: string) => {
+    const seen = workspace.ephemerals(ana).length
+    await workspace.command(ana, general, `/quorum ${text}`)
+    return until(async () => workspace.ephemerals(ana)[seen]?.text)
+  }
+  expect(await tell('prompts')).toContain('library__review topic=… [tone=…]: Reviews a topic.')
+  expect(await tell('prompt library__nothing')).toMatch(/could not be had/)
+  expect(await tell('prompt library__review anchors')).toMatch(/I do not understand “anchors”/)
+
+  await workspace.command(ana, general, '/quorum prompt library__review topic=anchors tone="very dry"')
+  const asked = await until(async () =>
+    workspace.messages(general).findLast((m) => JSON.stringify(m.blocks ?? []).includes('library__review')),
+  )
+  expect(JSON.stringify(asked.blocks)).toContain('rich_text_quote')
+  expect(JSON.stringify(asked.blocks)).not.toContain('"broadcast"')
+  await stage.ended(general, asked.ts)
+  expect(stage.said(general, asked.ts).at(-1)).toContain('Review anchors in a very dry tone.')
+  const steps = await stage.engines.store.pool.query(
+    'select s.n, s.body from steps s join runs r on r.id = s.run where r.message = $1 order by s.n',
+    [asked.ts],
+  )
+  const run = steps.rows.map((row) => ({ ...row.body, n: row.n })) as Numbered[]
+  expect(taintOf(run.slice(0, 1))).toEqual([{ from: 'tool', what: 'library__review' }])
+})

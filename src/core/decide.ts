@@ -94,6 +94,12 @@ function afterDecision(state: CallState, { outcome }: StepOf<'decided'>): CallSt
   }
 }
 
+/** Whether the last that came back of a call was a question of its server: it was sent, and did not come to its end. */
+export function leftAsking(steps: readonly Numbered[], { call }: Proposed): boolean {
+  const last = steps.findLast((s) => (s.kind === 'started' || s.kind === 'returned') && s.call === call.id)
+  return last?.kind === 'returned' && last.outcome === 'input'
+}
+
 /** Decides what comes next. `now` is an ISO time; expiry is the only thing that depends on it. */
 export function decide(steps: readonly Numbered[], limits: Limits, now: string): Next {
   const asked = steps[0]
@@ -191,7 +197,12 @@ function tellOutcome(steps: readonly Numbered[], proposed: Proposed): string {
   const tool = toolName(proposed.call.tool, true)
   const returned = steps.findLast((s) => s.kind === 'returned' && s.call === proposed.call.id)
   const text = returned?.kind === 'returned' ? returned.text : ''
-  switch (callState(steps, proposed)) {
+  const state = callState(steps, proposed)
+  if (leftAsking(steps, proposed)) {
+    const why = state === 'expired' ? 'nobody answered in time' : 'that no longer holds'
+    return `${tool} did not finish: it wanted to know something, and ${why}.`
+  }
+  switch (state) {
     case 'succeeded':
       return `Ran ${tool}:\n\n${fence(text)}`
     case 'failed':
@@ -261,6 +272,7 @@ function tellStopped(steps: readonly Numbered[]): string {
     if (state === 'replaced') continue
     if (state === 'succeeded' || state === 'done') done.push(tool)
     else if (state === 'unknown' || state === 'unresolved') open.push(`${tool} (may have run; please check)`)
+    else if (leftAsking(steps, step)) open.push(`${tool} (it had begun, and wanted to know something)`)
     else open.push(triedBefore(steps, step) ? `${tool} (an earlier try may have run; please check)` : tool)
   }
   const parts = ['Stopped.']

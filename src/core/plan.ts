@@ -93,7 +93,7 @@ function callRow(step: StepOf<'proposed'>, steps: readonly Step[]): Omit<PlanRow
 
 /** A call whose server wants to know something first. */
 function inputRow(tool: string, steps: readonly Step[]): Omit<PlanRow, 'id'> {
-  if (steps.at(-1)?.kind === 'finished') return { title: `Not run: ${tool}`, status: 'error' }
+  if (steps.at(-1)?.kind === 'finished') return { title: `Not finished: ${tool}`, status: 'error' }
   return { title: `Waiting for an answer: ${tool}`, status: 'in_progress' }
 }
 

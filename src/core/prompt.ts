@@ -6,7 +6,7 @@
  * Text of people, documents and tools stands inside tags and cannot close them.
  */
 import type { ChatMessage } from './chat.ts'
-import { callState } from './decide.ts'
+import { callState, leftAsking } from './decide.ts'
 import type { Cited, Numbered, StepOf } from './run.ts'
 
 /** An earlier run of the same thread: what was asked and what was answered. */
@@ -108,7 +108,13 @@ function tellCall(steps: readonly Numbered[], proposed: StepOf<'proposed'>): str
   const text = returned?.kind === 'returned' ? cut(returned.text, LIMITS.result) : ''
   const decided = steps.findLast((s) => s.kind === 'decided' && s.approval === proposed.approval)
   const why = decided?.kind === 'decided' && decided.why ? ` ${decided.why}` : ''
-  switch (callState(steps, proposed)) {
+  const state = callState(steps, proposed)
+  if (leftAsking(steps, proposed)) {
+    const how =
+      state === 'expired' ? 'nobody answered in time. This is not a refusal' : `that no longer held.${why}`
+    return `Not finished: the tool had begun and wanted to know something of a person, and ${how}`
+  }
+  switch (state) {
     case 'invalid':
       return `Not run: the call does not fit the tool. ${harmless(proposed.why)}`
     case 'denied':

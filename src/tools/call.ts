@@ -6,7 +6,7 @@ import type { Accepted } from './accept.ts'
 import { findNotConnected } from './access.ts'
 import { type Connection, connected, hangUp } from './connection.ts'
 import { type Line, MAX_BYTES } from './dial.ts'
-import { type Resume, resumeParams, wantedBy } from './input.ts'
+import { maskedInput, type Resume, resumeParams, wantedBy } from './input.ts'
 import { type Progress, throttled } from './progress.ts'
 import { cutText, renderResult } from './render.ts'
 import { settleError } from './settle.ts'
@@ -158,8 +158,8 @@ async function send(
     )
     connection.usedAt = Date.now()
     const wanted = wantedBy(result)
-    if (typeof wanted === 'string') return failed(`${name} cannot go on: ${wanted}. Nothing was done.`)
-    if (wanted) return { outcome: 'input', text: '', input: wanted }
+    if (typeof wanted === 'string') return failed(`${name} cannot go on: ${wanted}. It did not finish.`)
+    if (wanted) return { outcome: 'input', text: '', input: maskedInput(wanted, connection.mask) }
     const outcome = result.isError ? 'failed' : 'succeeded'
     return { outcome, text: readable(name, result as CallToolResult, options.resultBytes) }
   } catch (error) {

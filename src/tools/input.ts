@@ -5,6 +5,9 @@ import type { InputRequest, InputWanted } from '../core/catalogue.ts'
 
 /** Questions in one answer. */
 const MOST = 10
+/** All of them together, and the server's own state, in characters: they are kept with the run. */
+const LONGEST = 32_000
+const LONGEST_STATE = 256_000
 
 const Elicit = z.object({
   method: z.literal('elicitation/create'),
@@ -27,7 +30,10 @@ const Elicit = z.object({
 export function wantedBy(result: unknown): InputWanted | string | undefined {
   if (!isInputRequiredResult(result)) return undefined
   const entries = Object.entries(result.inputRequests ?? {})
+  if (entries.length === 0) return 'it asked for another try, without a question'
   if (entries.length > MOST) return 'it asked too many questions at once'
+  if (JSON.stringify(entries).length > LONGEST) return 'its question is too long'
+  if ((result.requestState?.length ?? 0) > LONGEST_STATE) return 'it wants too much to be kept for it'
   const requests: Record<string, InputRequest> = {}
   for (const [key, raw] of entries) {
     const read = Elicit.safeParse(raw)
@@ -40,6 +46,17 @@ export function wantedBy(result: unknown): InputWanted | string | undefined {
     } else requests[key] = { mode: 'form', message: params.message, schema: params.requestedSchema }
   }
   return { requests, state: result.requestState }
+}
+
+/** The same without what must not be shown. The state goes back as it came, and is shown to nobody. */
+export function maskedInput({ requests, state }: InputWanted, mask: (text: string) => string): InputWanted {
+  const hide = (value: unknown): unknown => {
+    if (typeof value === 'string') return mask(value)
+    if (Array.isArray(value)) return value.map(hide)
+    if (typeof value !== 'object' || value === null) return value
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, hide(inner)]))
+  }
+  return { requests: hide(requests) as InputWanted['requests'], state }
 }
 
 /** An answer that a call goes on with: what was said to each question, and the server's own state. */

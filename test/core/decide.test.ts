@@ -38,7 +38,7 @@ const decided = (id: string, outcome: StepOf<'decided'>['outcome']): Step => ({
   outcome,
 })
 const started = (id: string): Step => ({ kind: 'started', at, call: id, tool: 's__t' })
-const returned = (id: string, outcome: 'succeeded' | 'failed' | 'unknown' = 'succeeded'): Step => ({
+const returned = (id: string, outcome: 'succeeded' | 'failed' | 'unknown' | 'input' = 'succeeded'): Step => ({
   kind: 'returned',
   at,
   call: id,
@@ -244,6 +244,17 @@ describe('what comes next', () => {
     })
     const edited = [proposed('c', 'ask'), decided('c', 'edited'), instead('d', 'c'), decided('d', 'rejected')]
     expect(next(direct, ...edited)).toMatchObject({ text: 'Not run: it was denied.' })
+  })
+
+  test('a call whose server asked and was not answered is never told as not run', () => {
+    const began = [proposed('c', 'ask'), decided('c', 'approved'), started('c'), returned('c', 'input')]
+    const direct = { ...asked, call: { id: 'c', tool: 's__t', args: {} } } as Step
+    expect(next(direct, ...began, decided('c', 'expired'))).toMatchObject({
+      text: 't on s did not finish: it wanted to know something, and nobody answered in time.',
+    })
+    expect(next(asked, recalled, answered(2, ['c']), ...began, stopped)).toMatchObject({
+      text: 'Stopped. Not done: t (it had begun, and wanted to know something).',
+    })
   })
 
   test('what was still open when a run ended can no longer be approved', () => {

@@ -157,6 +157,12 @@ describe('the prompt', () => {
     )
   })
 
+  test('a call whose server was not answered is told as not finished', () => {
+    const wanted = { ...lost('c'), outcome: 'input' } as ReturnType<typeof lost>
+    const told = results(answered(2, ['c']), allow('c'), started('c'), wanted, decided('c', 'expired'))
+    expect(told[0]?.[1]).toMatch(/^Not finished: the tool had begun .*nobody answered in time/)
+  })
+
   test('what a person found out about a lost call is told as their word', () => {
     const about = (outcome: string) =>
       results(answered(2, ['c']), allow('c'), started('c'), lost('c'), decided('c', outcome))[0]?.[1]

@@ -113,12 +113,17 @@ function namesFlag(name: string, said: string): boolean {
   return ` ${said.replace(/[^\p{L}\p{N}]+/gu, ' ')} `.includes(` ${wordsOfName(name).join(' ')} `)
 }
 
-/** What a person wrote themselves: without lines they quote, and without code blocks. */
+/** What a person wrote themselves: without lines they quote (`>>>` quotes all that follows), and without code blocks. */
 function ownWords(text: string): string {
-  return text
-    .normalize('NFC')
-    .replace(/```[\s\S]*?(```|$)/g, '\n')
-    .replace(/^\s*>.*$/gm, '\n')
+  return (
+    text
+      .normalize('NFC')
+      .replace(/```[\s\S]*?(```|$)/g, '\n')
+      .replace(/^\s*>>>[\s\S]*/m, '\n')
+      .replace(/^\s*>.*$/gm, '\n')
+      // Slack makes links of addresses.
+      .replace(/\b(mailto|tel):(?=[\p{L}\p{N}+])/gu, '')
+  )
 }
 
 function fold(text: string): string {

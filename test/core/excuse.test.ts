@@ -88,6 +88,14 @@ test('nobody makes another call of the pieces of one that was dictated', () => {
   expect(is({ to: ['ben@example.com', 'eve@example.com'], body: 'there' }, both)).toBe(false)
 })
 
+test('a call of thousands of values is soon refused', () => {
+  const long = `Send an email to ${'an '.repeat(10_000)}`
+  const began = performance.now()
+  expect(is({ to: Array.from({ length: 10_000 }, () => 'ben'), body: 'an an' }, long)).toBe(false)
+  expect(is({ to: Array.from({ length: 100 }, () => 'nan'), body: 'an' }, long)).toBe(false)
+  expect(performance.now() - began).toBeLessThan(3_000)
+})
+
 test('flags that are on must be named, and nothing is emptied', () => {
   expect(is({ ...good, urgent: true })).toBe(false)
   expect(is({ ...good, urgent: true }, said.replace('email', 'urgent email'))).toBe(true)

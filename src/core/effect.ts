@@ -75,7 +75,7 @@ function looks(words: readonly string[], description: string): boolean {
   }
   const first = firstVerb(description)
   // A name whose verb comes late (`directory_tree`, `users_list`) needs a description that agrees.
-  if (at === 0) return verbs[0] === 'look' && (first !== 'do' || words[0] === 'get')
+  if (at === 0) return verbs[0] === 'look' && !beginsToDo(description)
   return first === 'look' && (at < 0 || verbs[at] === 'look')
 }
 
@@ -94,6 +94,14 @@ function changes(words: readonly string[], i: number): boolean {
 function firstVerb(description: string): 'look' | 'do' | undefined {
   const [word = ''] = /[A-Za-z]+/.exec(description) ?? []
   return /^(return|open|download|load)s?$/i.test(word) ? 'look' : kindOfVerb(word.toLowerCase())
+}
+
+/** "Permanently deletes …", "Use this tool to send …": a verb that changes comes before any that looks. */
+function beginsToDo(description: string): boolean {
+  const words = description.toLowerCase().match(/[a-z]+/g) ?? []
+  const isNeutral = (word: string) => /^(return|open)s?$/.test(word)
+  const verb = words.slice(0, 5).find((word) => kindOfVerb(word) !== undefined || isNeutral(word))
+  return verb !== undefined && !isNeutral(verb) && kindOfVerb(verb) === 'do'
 }
 
 type Property = [string, Record<string, unknown>]

@@ -13,6 +13,11 @@ type Excuse = NonNullable<Rule['excuse']>
 type Tool = Pick<CatalogueTool, 'tool' | 'sensitive' | 'inputSchema'>
 type Leaf = string | number | boolean | null
 
+/** Most values in one dictated call; nobody dictates more. */
+const MOST_VALUES = 200
+/** How far around a value is looked, in characters. */
+const NEAR = 60
+
 /**
  * @param excuse the arguments that must be literal; `literal` for those the accepted definition marks
  * @param words  the requester's own messages; what they quote in them (`>` and code blocks) is not their word
@@ -32,7 +37,7 @@ export function excused(
   const properties = Object(tool.inputSchema.properties) as Record<string, unknown>
   const named = new Set(excuse === 'literal' ? tool.sensitive : excuse)
   const told = toTell(args, properties, named)
-  if (!told?.some((one) => one.named && isDistinct(one.leaf))) return false
+  if (!told?.some((one) => one.named && isDistinct(one.leaf)) || told.length > MOST_VALUES) return false
   if (made.some((before) => meansTheSame(told, toTell(Object(before), properties, named)))) return false
   return words
     .flatMap((text) => actsOf(ownWords(text)))
@@ -41,8 +46,8 @@ export function excused(
 }
 
 /**
- * Whether an act holds every value; where it changes something the call must also use all that is quoted or pointed at in the act,
- * so that nobody can make another call of the pieces of one.
+ * Whether an act holds every value; where it changes something the call must also use all that is quoted or pointed at
+ * in the act, so that nobody can make another call of the pieces of one.
  */
 function holdsAll({ verb, plain, quoted }: Act, told: readonly Told[], words: readonly string[]): boolean {
   const said = fold(plain)
@@ -113,12 +118,17 @@ function namesFlag(name: string, said: string): boolean {
   return ` ${said.replace(/[^\p{L}\p{N}]+/gu, ' ')} `.includes(` ${wordsOfName(name).join(' ')} `)
 }
 
-/** What a person wrote themselves: without lines they quote, and without code blocks. */
+/** What a person wrote themselves: without lines they quote (`>>>` quotes all that follows), and without code blocks. */
 function ownWords(text: string): string {
-  return text
-    .normalize('NFC')
-    .replace(/```[\s\S]*?(```|$)/g, '\n')
-    .replace(/^\s*>.*$/gm, '\n')
+  return (
+    text
+      .normalize('NFC')
+      .replace(/```[\s\S]*?(```|$)/g, '\n')
+      .replace(/^\s*>>>[\s\S]*/m, '\n')
+      .replace(/^\s*>.*$/gm, '\n')
+      // Slack makes links of addresses.
+      .replace(/\b(mailto|tel):(?=[\p{L}\p{N}+])/gu, '')
+  )
 }
 
 function fold(text: string): string {
@@ -157,8 +167,8 @@ function isPlain(leaf: Leaf): boolean {
 function stands(leaf: Leaf, said: string, names: readonly string[]): boolean {
   const value = fold(String(leaf)).trim()
   for (let at = said.indexOf(value); at >= 0; at = said.indexOf(value, at + 1)) {
-    const before = said.slice(0, at)
-    const after = said.slice(at + value.length)
+    const before = said.slice(Math.max(0, at - NEAR), at)
+    const after = said.slice(at + value.length, at + value.length + NEAR)
     if (
       !/[\p{L}\p{N}_]$|[\p{L}\p{N}_][.@/:+-]$|[/@\\]$/u.test(before) &&
       !/^[\p{L}\p{N}_]|^[.@/:+-][\p{L}\p{N}_]|^[/@\\]/u.test(after) &&

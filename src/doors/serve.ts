@@ -90,6 +90,7 @@ async function startWorker(engines: Engines, workspace: string, speak: Speak, qu
     speak,
     withdrawn: tools.withdrawn,
     namesOf: ({ server, tool }) => namesOf(lock(), server, tool),
+    lock,
     log,
   })
   const context = {

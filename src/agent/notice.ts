@@ -65,7 +65,12 @@ async function voidAll(context: NoticeContext, withdrawn: Withdrawn): Promise<vo
   const before = tool === '*' ? await findToolsOf(pool, workspace, server) : [catalogueName(server, tool)]
   const names = [...new Set([...context.namesOf(withdrawn), ...before])]
   const done = await inTransaction(pool, (tx) => withdrawTools(tx, workspace, names, WHY[kind]))
-  log('warn', 'a tool is withdrawn until it is accepted: quorum tools accept', { server, tool, kind, ...done })
+  log('warn', 'a tool is withdrawn until it is accepted: quorum tools accept', {
+    server,
+    tool,
+    kind,
+    ...done,
+  })
 }
 
 /** Tells each admin once, whatever process does it; false where somebody could not be told yet. */

@@ -54,7 +54,7 @@ function place(path: readonly string[]): string {
 }
 
 /** Every character that could hide something, shown as an escape; what was written as one has its backslash twice. */
-function reveal(text: string): string {
+export function reveal(text: string): string {
   return text
     .toWellFormed()
     .replace(/\\(?=u[0-9a-f]{4})/g, '\\\\')

@@ -40,9 +40,7 @@ export function withdrawalMessage(
   const lines = shown.slice(0, MOST_CHANGES).flatMap(written)
   if (shown.length > MOST_CHANGES) lines.push(`… and ${shown.length - MOST_CHANGES} more`)
   const parts =
-    lines.length > 0
-      ? [{ type: 'rich_text_preformatted' as const, elements: [text(lines.join('\n'))] }]
-      : []
+    lines.length > 0 ? [{ type: 'rich_text_preformatted' as const, elements: [text(lines.join('\n'))] }] : []
   const warnings = doubts.map((doubt) => section(text(`Careful: ${cut(reveal(doubt), 200)}.\n`)))
   const foot = section(
     text('To look at all of it and accept it, whoever runs me calls '),

@@ -9,10 +9,14 @@ import type { Log } from '../telemetry/log.ts'
 /** The file is looked at this often, in ms. */
 const LOOK_MS = 3_000
 
-/** Follows the lock of a home. A file that is wrong changes nothing and is told once; one that is gone accepts nothing. */
+/**
+ * Follows the lock of a home, also from what it was when the home was read. A file that is wrong changes nothing and is
+ * told once; one that is gone accepts nothing.
+ */
 export function watchLock(
   home: Pick<Home, 'dir' | 'lock'>,
   log: Log,
+  lookMs = LOOK_MS,
 ): Disposable & { lock: () => Lock | undefined } {
   const file = path.join(home.dir, 'tools.lock.json')
   let lock = home.lock
@@ -25,10 +29,11 @@ export function watchLock(
     try {
       const found = await stat(file).catch(() => undefined)
       const print = found ? `${found.mtimeMs} ${found.size} ${found.ino}` : 'none'
-      const changed = known !== undefined && print !== known
+      if (print === known) return
       known = print
-      if (!changed) return
-      lock = await readLockOf(home.dir)
+      const read = await readLockOf(home.dir)
+      if (JSON.stringify(read) === JSON.stringify(lock)) return
+      lock = read
       log('info', 'accepted tools were read again', { servers: Object.keys(lock?.servers ?? {}) })
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error)
@@ -39,7 +44,7 @@ export function watchLock(
   }
 
   void look()
-  const timer = setInterval(() => void look(), LOOK_MS)
+  const timer = setInterval(() => void look(), lookMs)
   timer.unref()
   return { lock: () => lock, [Symbol.dispose]: () => clearInterval(timer) }
 }

@@ -16,7 +16,8 @@ export async function openToolsDoor(args: string[]): Promise<number> {
   const env = readEnv()
   const { log } = openLog('warn')
   const home = await readHome(env.QUORUM_HOME, process.env, { accepting: true })
-  await using tools = openTools(home.servers, { env: process.env, cwd: home.dir, written: home.written, log })
+  const { dir, policy, written } = home
+  await using tools = openTools(home.servers, { env: process.env, cwd: dir, policy, written, log })
   const ask = askTerminal()
   return await toolsDoor(args, { home, tools, print, ...(ask ? { ask } : {}) })
 }

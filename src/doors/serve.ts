@@ -111,6 +111,7 @@ async function startWorker(
     speak,
     withdrawn: tools.withdrawn,
     namesOf: ({ server, tool }) => namesOf(lock(), server, tool),
+    lock,
     log,
   })
   const context = {

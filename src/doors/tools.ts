@@ -6,11 +6,12 @@ import type { Home } from '../core/home.ts'
 import type { Lock } from '../core/lock.ts'
 import { Effect } from '../core/rules.ts'
 import { writeLock } from '../home/lock.ts'
-import type { Accepted } from '../tools/accept.ts'
-import { differences } from '../tools/difference.ts'
-import { lookAlikes, suspicions } from '../tools/names.ts'
+import { catalogueName } from '../tools/accept.ts'
+import { reveal } from '../tools/difference.ts'
+import { lookAlikes } from '../tools/names.ts'
 import type { Tools } from '../tools/open.ts'
-import { acceptInto, definitionOf, holdAgainst, type Withdrawn } from '../tools/pins.ts'
+import { acceptInto, catalogueOf, holdAgainst, type Withdrawn } from '../tools/pins.ts'
+import { changesOf, type ListedServer, tellChanges } from './accepting.ts'
 
 type Context = {
   home: Home
@@ -21,9 +22,7 @@ type Context = {
 }
 
 const TOOLS_USAGE = `quorum tools list
-quorum tools accept [SERVER…] [--all] [--effect SERVER__TOOL=read|egress_read|write]`
-
-type ListedServer = Awaited<ReturnType<Tools['listed']>>[number]
+quorum tools accept [SERVER | SERVER__TOOL …] [--all] [--effect SERVER__TOOL=read|egress_read|write]`
 
 /** Answers the exit code: 1 where something waits to be accepted or could not be listed. */
 export async function toolsDoor(args: string[], context: Context): Promise<number> {
@@ -32,29 +31,40 @@ export async function toolsDoor(args: string[], context: Context): Promise<numbe
     allowPositionals: true,
     options: { all: { type: 'boolean', default: false }, effect: { type: 'string', multiple: true } },
   })
-  const [word, ...servers] = positionals
-  if (word === 'list' && servers.length === 0) return list(context)
+  const [word, ...names] = positionals
+  if (word === 'list' && names.length === 0) return list(context)
   if (word !== 'accept') {
     context.print(`Usage: ${TOOLS_USAGE}`)
     return 2
   }
-  const unknown = servers.find((server) => !Object.hasOwn(context.home.servers, server))
-  if (unknown) throw new Fault('config-invalid', `There is no server ${unknown} in mcp.json.`)
-  return accept(context, { servers, all: values.all, effects: readEffects(values.effect ?? []) })
+  const wish = { names, all: values.all, effects: readEffects(values.effect ?? []) }
+  return accept(context, wish)
 }
 
 async function list({ home, tools, print }: Context): Promise<number> {
   let waiting = 0
   for (const server of await tools.listed()) {
     const { tools: held, withdrawn } = holdAgainst(home.lock, server.server, server.config, server.tools)
-    print(`${server.server}: ${held.length} accepted${server.why ? `, not reached: ${server.why}` : ''}`)
-    for (const tool of held) print(`  ✓ ${tool.name.padEnd(44)} ${tool.effect}`)
-    if (server.why) continue
-    for (const one of withdrawn) print(`  ! ${`${one.server}__${one.tool}`.padEnd(44)} ${KIND[one.kind]}`)
+    print(
+      `${server.server}: ${held.length} accepted${server.why ? `, not reached: ${reveal(server.why)}` : ''}`,
+    )
+    if (server.why) {
+      waiting += 1
+      continue
+    }
+    for (const { name, effect, sensitive } of held)
+      print(`  ✓ ${name.padEnd(44)} ${effect.padEnd(11)} ${reveal(sensitive.join(', '))}`.trimEnd())
+    for (const one of withdrawn)
+      print(`  ! ${reveal(`${one.server}__${one.tool}`).padEnd(44)} ${KIND[one.kind]}`)
     waiting += withdrawn.length
+  }
+  for (const name of goneServers(home, [])) {
+    print(`${name}: accepted, but mcp.json does not have it any more`)
+    waiting += 1
   }
   if (waiting > 0)
     print('\nWhat is marked ! is neither offered nor called. To look at it and accept: quorum tools accept')
+  for (const sentence of tooAlike(home.lock)) print(sentence)
   return waiting > 0 ? 1 : 0
 }
 
@@ -65,39 +75,45 @@ const KIND: Record<Withdrawn['kind'], string> = {
   gone: 'accepted, but the server does not have it any more',
 }
 
-type Wish = { servers: string[]; all: boolean; effects: Record<string, Effect> }
+/** `names` are servers, or tools as `server__tool`; everything where there is none. */
+type Wish = { names: string[]; all: boolean; effects: Record<string, Effect> }
 
 async function accept(context: Context, wish: Wish): Promise<number> {
   const { home, print } = context
-  const listed = (await context.tools.listed()).filter(
-    ({ server }) => wish.servers.length === 0 || wish.servers.includes(server),
-  )
-  refuseUnknown(wish.effects, listed)
+  const all = await context.tools.listed()
+  const chosen = choose(all, home.lock, wish.names)
+  refuseUnknown(wish.effects, all)
   let lock = home.lock
   let open = 0
-  for (const server of listed) {
-    if (server.why) {
-      print(`${server.server}: not reached: ${server.why}`)
-      open += 1
-      continue
-    }
-    const changes = changesOf(lock, server, wish)
-    if (changes.length === 0) {
-      print(`${server.server}: nothing to accept, all ${server.tools.length} tools are`)
-      continue
-    }
-    print(`${server.server}:`)
-    for (const line of tellChanges(lock, server, changes, wish, listed)) print(`  ${line}`)
-    if (!(wish.all || (await context.ask?.(`Accept all of this for ${server.server}?`)))) {
-      open += 1
-      continue
-    }
-    lock = acceptInto(lock, server.server, server.config, server.tools, wish.effects)
+  const agree = async (question: string) => {
+    const yes = wish.all || ((await context.ask?.(question)) ?? false)
+    if (!yes) open += 1
+    return yes
   }
-  const alike = lookAlikes(listed.flatMap(({ tools }) => tools.map(({ name }) => name)))
-  for (const group of alike) print(`Too alike to tell apart, so none of them is offered: ${group.join(', ')}`)
+  for (const [server, only] of chosen) {
+    if (server.why) {
+      print(`${server.server}: not reached: ${reveal(server.why)}`)
+      open += 1
+      continue
+    }
+    const changes = changesOf(lock, server, wish.effects, only)
+    if (changes.length === 0) {
+      print(`${server.server}: nothing to accept${only ? ` of ${only.join(', ')}` : ''}`)
+      continue
+    }
+    const next = acceptInto(lock, server.server, server.config, server.tools, wish.effects, only)
+    print(`${server.server}:`)
+    const entry = home.written[server.server]
+    for (const line of tellChanges({ before: lock, next, entry }, server, changes, all)) print(`  ${line}`)
+    if (await agree(`Accept all of this for ${server.server}?`)) lock = next
+  }
+  for (const name of goneServers(home, wish.names)) {
+    print(`${name}: accepted, but mcp.json does not have it any more`)
+    if (lock && (await agree(`Forget what was accepted of ${name}?`))) lock = without(lock, name)
+  }
+  for (const sentence of tooAlike(lock)) print(sentence)
   if (lock && lock !== home.lock) {
-    await writeLock(home.dir, dropGone(lock, home))
+    await writeLock(home.dir, lock)
     print('Written: tools.lock.json. Keep it in git beside the rest of the home.')
   }
   if (open > 0 && !context.ask && !wish.all)
@@ -105,65 +121,72 @@ async function accept(context: Context, wish: Wish): Promise<number> {
   return open > 0 ? 1 : 0
 }
 
-/** What accepting a server would change: tools that are new, other or gone, its entry, or an effect that is wished. */
-function changesOf(lock: Lock | undefined, server: ListedServer, { effects }: Wish): Withdrawn[] {
-  const { withdrawn, tools } = holdAgainst(lock, server.server, server.config, server.tools)
-  const wished = tools
-    .filter((tool) => effects[tool.name] !== undefined && effects[tool.name] !== tool.effect)
-    .map(
-      (tool): Withdrawn => ({
-        server: tool.server,
-        tool: tool.tool,
-        kind: 'changed',
-        accepted: definitionOf(tool),
-        found: definitionOf(tool),
-      }),
-    )
-  return [...withdrawn, ...wished]
-}
-
-function* tellChanges(
-  lock: Lock | undefined,
-  server: ListedServer,
-  changes: readonly Withdrawn[],
-  { effects }: Wish,
+/** The servers that are meant, each with the tools (names it gives) that are meant alone. */
+function choose(
   all: readonly ListedServer[],
-): Generator<string> {
-  const others = all
-    .filter((one) => one.server !== server.server)
-    .flatMap((one) => one.tools.map(({ name }) => name))
-  const accepted = acceptInto(lock, server.server, server.config, server.tools, effects).servers[
-    server.server
-  ]
-  const whole = changes.some(({ tool }) => tool === '*')
-  if (whole) yield KIND[changes[0]?.kind ?? 'new']
-  const tools = whole ? server.tools.map((tool): Withdrawn => asNew(tool)) : changes
-  for (const { tool, kind, accepted: before, found } of tools) {
-    const pin = accepted?.tools[tool]
-    const effect = pin ? `: ${pin.effect}; decides by ${pin.sensitive.join(', ') || 'nothing'}` : ''
-    yield `${kind === 'gone' ? '-' : kind === 'changed' ? '~' : '+'} ${tool}${effect}`
-    for (const { part, before: old, after } of differences(before, found)) {
-      if (before && old !== undefined) yield `    - ${part}: ${short(old)}`
-      if (after !== undefined) yield `    ${before ? '+ ' : ''}${part}: ${short(after)}`
-    }
-    const words = [found?.title, found?.description, JSON.stringify(found?.inputSchema ?? {})].join('\n')
-    for (const doubt of suspicions(words, others)) yield `    ! ${doubt}`
+  lock: Lock | undefined,
+  names: readonly string[],
+): [ListedServer, string[] | undefined][] {
+  const chosen = new Map<ListedServer, string[] | undefined>()
+  for (const name of names) {
+    const server = all.find((one) => one.server === name)
+    if (server) chosen.set(server, undefined)
+    const [at, tool] = server ? [undefined, undefined] : findTool(all, lock, name)
+    if (at && tool && !(chosen.has(at) && chosen.get(at) === undefined))
+      chosen.set(at, [...(chosen.get(at) ?? []), tool])
+    const gone = Object.hasOwn(lock?.servers ?? {}, name)
+    if (!server && !at && !gone) throw new Fault('config-invalid', unknownName(all, name))
   }
+  return names.length === 0 ? all.map((server) => [server, undefined]) : [...chosen]
 }
 
-function asNew(tool: Accepted): Withdrawn {
-  return { server: tool.server, tool: tool.tool, kind: 'new', found: definitionOf(tool) }
+/** A tool that a server lists or that was accepted of it, by its catalogue name or as its server calls it. */
+function findTool(
+  all: readonly ListedServer[],
+  lock: Lock | undefined,
+  name: string,
+): [ListedServer, string] | [undefined, undefined] {
+  for (const server of all) {
+    const accepted = Object.entries(lock?.servers ?? {}).find(([one]) => one === server.server)
+    const tools = [...server.tools.map(({ tool }) => tool), ...Object.keys(accepted?.[1].tools ?? {})]
+    const tool = tools.find((one) =>
+      [catalogueName(server.server, one), `${server.server}__${one}`].includes(name),
+    )
+    if (tool !== undefined) return [server, tool]
+  }
+  return [undefined, undefined]
 }
 
-function short(text: string): string {
-  const flat = text.replace(/\s+/g, ' ')
-  return flat.length > 300 ? `${flat.slice(0, 299)}…` : flat
+function unknownName(all: readonly ListedServer[], name: string): string {
+  const server = all.find((one) => name.startsWith(`${one.server}__`))
+  if (server?.why) return `${server.server} was not reached: ${reveal(server.why)}.`
+  return server
+    ? `${server.server} has no tool ${name}.`
+    : `There is no server ${name.split('__')[0]} in mcp.json.`
 }
 
-/** Servers that mcp.json does not have any more are forgotten. */
-function dropGone(lock: Lock, home: Home): Lock {
-  const servers = Object.entries(lock.servers).filter(([name]) => Object.hasOwn(home.servers, name))
+/** Accepted servers that mcp.json does not have any more; of `names`, where there are any. */
+function goneServers({ lock, servers }: Home, names: readonly string[]): string[] {
+  return Object.keys(lock?.servers ?? {}).filter(
+    (name) => !Object.hasOwn(servers, name) && (names.length === 0 || names.includes(name)),
+  )
+}
+
+function without(lock: Lock, name: string): Lock {
+  const servers = Object.entries(lock.servers).filter(([one]) => one !== name)
   return { ...lock, servers: Object.fromEntries(servers) }
+}
+
+/** What is accepted and yet not offered, because people could take one for the other. */
+function tooAlike(lock: Lock | undefined): string[] {
+  const servers = lookAlikes(Object.keys(lock?.servers ?? {}))
+  const tools = lookAlikes(catalogueOf(lock).map(({ name }) => name))
+  const sentence = (what: string, group: string[]) =>
+    `Too alike to tell apart, so ${what} is offered: ${group.toSorted().join(', ')}`
+  return [
+    ...servers.map((group) => sentence('no tool of these servers', group)),
+    ...tools.map((group) => sentence('none of these', group)),
+  ]
 }
 
 function readEffects(wishes: readonly string[]): Record<string, Effect> {

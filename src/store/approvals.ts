@@ -98,6 +98,15 @@ export async function readBatch(db: Db, batch: string): Promise<Approval[]> {
   return found.rows
 }
 
+/** The tools (catalogue names) of a server that calls were ever proposed of. */
+export async function findToolsOf(db: Db, workspace: string, server: string): Promise<string[]> {
+  const found = await db.query<{ tool: string }>(
+    'select distinct tool from approvals where workspace = $1 and server = $2 order by tool',
+    [workspace, server],
+  )
+  return found.rows.map(({ tool }) => tool)
+}
+
 /** Approvals of these tools (catalogue names) that wait for people, ordered by their runs. */
 export async function findPending(db: Db, workspace: string, tools: readonly string[]): Promise<Approval[]> {
   const found = await db.query<Approval>(

@@ -54,7 +54,9 @@ export function catalogueName(server: string, tool: string): string {
 
 function refusal(definition: Tool): string | undefined {
   const shown = JSON.stringify(definition.name.slice(0, 80))
-  if (!/^[A-Za-z0-9_.-]{1,128}$/.test(definition.name)) return `${shown} is not a name for a tool`
+  // `__proto__` cannot be a key of the lock as other names can.
+  if (!/^(?!__proto__$)[A-Za-z0-9_.-]{1,128}$/.test(definition.name))
+    return `${shown} is not a name for a tool`
   if (Buffer.byteLength(JSON.stringify(definition.inputSchema)) > MAX_SCHEMA_BYTES) {
     return `the schema of ${shown} is larger than 64 kB`
   }

@@ -12,6 +12,8 @@ import { type Environment, type Expanded, expandServer } from './expand.ts'
 import { describe } from './settle.ts'
 import { openTurns, type Turns } from './turns.ts'
 
+/** How long a server that rested may take to say what it has now, in milliseconds. */
+const LOOK_MS = 5_000
 /** The longest pause before a failing server is tried again; the pauses double up to it, in milliseconds. */
 const LONGEST_PAUSE_MS = 60_000
 /** A connection that held this long was a good one: the count of failures begins again. */
@@ -67,6 +69,10 @@ export type Connection = {
   tools: Accepted[]
   /** Whether it was ever listed. */
   asked: boolean
+  /** The definitions it was last taken over from, the refused ones included. */
+  taken?: Parameters<typeof acceptTools>[2] | undefined
+  /** What it has now is being asked. */
+  waking?: Promise<Line> | undefined
   failures: number
   retryAt: number
   openedAt: number
@@ -218,16 +224,36 @@ function unreachable(connection: Connection): Fault {
   return new Fault('tool-unreachable', `${connection.name} cannot be reached: ${why}.`, { retry: true })
 }
 
-/** Asks a session that rested whether it still exists; a call on one that does not would only fail. */
+/**
+ * Asks a server that rested what it has now: it may have changed without telling, and a call on a session that has
+ * ended would only fail. All who come meanwhile wait for the same answer.
+ */
 async function awake(connection: Connection, line: Line): Promise<Line> {
   const rested = Date.now() - connection.usedAt > RESTED_MS
   connection.usedAt = Date.now()
-  if (!rested || !line.session()) return line
+  if (rested) {
+    const waking = lookAgain(connection, line)
+    connection.waking = waking
+    const done = () => {
+      if (connection.waking === waking) connection.waking = undefined
+    }
+    waking.then(done, done)
+  }
+  return connection.waking ?? line
+}
+
+async function lookAgain(connection: Connection, line: Line): Promise<Line> {
   try {
-    await line.client.ping({ timeout: 5_000 })
+    const definitions = await listTools(line.client, LOOK_MS)
+    const same = JSON.stringify(definitions) === JSON.stringify(connection.taken)
+    if (!same && connection.line === line) take(connection, definitions)
     return line
   } catch {
+    // Whoever keeps no session and is slow to answer may still be busy with a call.
+    if (!line.session() && connection.line === line) return line
     if (connection.line === line) hangUp(connection, 'its session had ended')
+    // Whoever connects now must not wait for us.
+    connection.waking = undefined
     connection.retryAt = 0
     return connected(connection)
   }
@@ -269,4 +295,5 @@ function take(connection: Connection, definitions: Parameters<typeof acceptTools
   if (tools.length > most) options.log('warn', 'tools beyond the limit are left out', { server: name, most })
   connection.tools = tools
   connection.asked = true
+  connection.taken = definitions
 }

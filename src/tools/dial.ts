@@ -70,9 +70,9 @@ export async function dial(expanded: Expanded, era: PriorDiscovery | undefined, 
 }
 
 /** All tools a connected server lists, freshly asked. */
-export async function listTools(client: Client): Promise<Tool[]> {
+export async function listTools(client: Client, timeout = CONNECT_MS): Promise<Tool[]> {
   if (!client.getServerCapabilities()?.tools) return []
-  const { tools } = await client.listTools(undefined, { cacheMode: 'refresh', timeout: CONNECT_MS })
+  const { tools } = await client.listTools(undefined, { cacheMode: 'refresh', timeout })
   return tools
 }
 

@@ -253,12 +253,13 @@ async function reachable(connection: Connection): Promise<boolean> {
   }
 }
 
-/** The tools without those whose name two servers produce, or that could be taken for one another. */
+/** The tools without those whose name, or whose server's, two have or that could be taken for one another. */
 function unique(all: Accepted[]): Accepted[] {
   const times = new Map<string, number>()
   for (const { name } of all) times.set(name, (times.get(name) ?? 0) + 1)
   const alike = new Set(lookAlikes(all.map(({ name }) => name)).flat())
-  return all.filter(({ name }) => times.get(name) === 1 && !alike.has(name))
+  const servers = new Set(lookAlikes(all.map(({ server }) => server)).flat())
+  return all.filter(({ name, server }) => times.get(name) === 1 && !alike.has(name) && !servers.has(server))
 }
 
 /** The one server with a tool of that name, or a sentence why there is none. Connects to those that could. */

@@ -82,16 +82,22 @@ export function namesOf(lock: Lock | undefined, server: string, tool: string): s
   return tools.filter((one) => tool === '*' || one === tool).map((one) => catalogueName(server, one))
 }
 
-/** The lock with these tools of a server accepted, and nothing else of that server. */
+/**
+ * The lock with these tools of a server accepted, and nothing else of that server; with `only` (names the server
+ * gives) these alone are accepted or forgotten, and what was accepted of the same entry stays as it was.
+ */
 export function acceptInto(
   lock: Lock | undefined,
   server: string,
   config: string,
   tools: readonly Accepted[],
   effects: Readonly<Record<string, Effect>> = {},
+  only?: readonly string[],
 ): Lock {
   const before = ownOf(lock?.servers, server)
-  const pins = tools.map((tool): [string, Pin] => {
+  const stays = only && before?.config === config ? Object.entries(before.tools) : []
+  const chosen = only ? tools.filter(({ tool }) => only.includes(tool)) : tools
+  const pins = chosen.map((tool): [string, Pin] => {
     const kept = ownOf(before?.tools, tool.tool)
     const same = kept?.hash === tool.definitionHash ? kept : undefined
     const proposed = same ?? suggestEffect(tool.definition)
@@ -99,7 +105,8 @@ export function acceptInto(
     const { sensitive } = proposed
     return [tool.tool, { hash: tool.definitionHash, effect, sensitive, definition: definitionOf(tool) }]
   })
-  const servers = { ...lock?.servers, [server]: { config, tools: Object.fromEntries(pins) } }
+  const all = [...stays.filter(([tool]) => !only?.includes(tool)), ...pins]
+  const servers = { ...lock?.servers, [server]: { config, tools: Object.fromEntries(all) } }
   return { version: 1, servers }
 }
 

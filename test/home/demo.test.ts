@@ -2,7 +2,11 @@ import { readdir, readFile } from 'node:fs/promises'
 import { dirname, join, normalize } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { readFront } from '../../src/home/front.ts'
+import { formatLock } from '../../src/home/lock.ts'
 import { readHome } from '../../src/home/read.ts'
+import { openTools } from '../../src/tools/open.ts'
+import { acceptInto, holdAgainst } from '../../src/tools/pins.ts'
+import { makeTemporary } from '../support/temporary.ts'
 
 const HOME = join(import.meta.dirname, '../../src/demo/home')
 const HANDBOOK = join(HOME, 'handbook')
@@ -47,6 +51,31 @@ test('the home of the demo can be read with what the demo sets, and only with th
     link: 'http://127.0.0.1:1/handbook/{path}',
   })
   await expect(readHome(HOME, {})).rejects.toThrow('QUORUM_SCRATCH is not set')
+})
+
+test('the tools of the demo are accepted as its servers list them, as the command would write it', async () => {
+  await using scratch = await makeTemporary()
+  const env = {
+    PATH: process.env.PATH,
+    QUORUM_NODE: process.execPath,
+    QUORUM_MODULES: join(import.meta.dirname, '../../node_modules'),
+    QUORUM_SCRATCH: scratch.dir,
+    QUORUM_HANDBOOK_URL: 'http://127.0.0.1:1/handbook',
+  }
+  const { servers, written, lock, policy } = await readHome(HOME, env)
+  await using tools = openTools(servers, { env, cwd: HOME, policy, written })
+  let again = lock
+  for (const { server, config, tools: listed, why } of await tools.listed()) {
+    expect(why, server).toBeUndefined()
+    expect(holdAgainst(lock, server, config, listed).withdrawn, server).toEqual([])
+    again = acceptInto(again, server, config, listed)
+  }
+  expect(again && formatLock(again)).toBe(await readFile(join(HOME, 'tools.lock.json'), 'utf8'))
+  const changes = Object.values(lock?.servers ?? {}).flatMap(({ tools: pins }) =>
+    Object.entries(pins).flatMap(([name, pin]) => (pin.effect === 'write' ? [name] : [])),
+  )
+  expect(changes.every((name) => /^(add|create|delete|edit|move|write)_/.test(name))).toBe(true)
+  expect(changes).toHaveLength(10)
 })
 
 describe('the handbook', async () => {

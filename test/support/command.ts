@@ -12,7 +12,6 @@ export type Command = {
   err(): string
   /** Resolves when the output matches; rejects when the process ends before. */
   printed(what: RegExp, ms?: number): Promise<void>
-  pid: number | undefined
   signal(signal: NodeJS.Signals): void
   ended: Promise<number | null>
 }
@@ -48,7 +47,6 @@ export function startCommand(
         await new Promise((resolve) => setTimeout(resolve, 20))
       }
     },
-    pid: child.pid,
     signal: (signal) => void child.kill(signal),
     ended,
   }

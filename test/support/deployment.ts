@@ -24,11 +24,17 @@ export type Deployment = AsyncDisposable & {
   team: string
 }
 
-/** Starts one process for each of `posts`; ready when Slack is listened to. */
+const MORTAL = import.meta.resolve('./workers/mortal.ts')
+
+/**
+ * Starts one process for each of `posts`; ready when Slack is listened to. `orders` is the directory in which they
+ * find at which points to end themselves.
+ */
 export async function openDeployment(
   posts: readonly (readonly string[])[],
   seed: number,
   random: Random,
+  orders?: string,
 ): Promise<Deployment> {
   await using opened = new AsyncDisposableStack()
   const team = { id: `T${seed}`, name: 'Storm' }
@@ -49,8 +55,10 @@ export async function openDeployment(
     QUORUM_HOME: home.dir,
     PORT: '0',
     LOG_LEVEL: process.env.CRASH_LOG ?? 'warn',
+    ...(orders ? { NODE_OPTIONS: `--import ${MORTAL}`, MORTAL_ORDERS: orders, MORTAL_EFFECTS: effects } : {}),
   }
-  const fleet = opened.use(openFleet(posts, { cwd: home.dir, env, random }))
+  const mortal = orders !== undefined
+  const fleet = opened.use(openFleet(posts, { cwd: home.dir, env, random, mortal }))
   await workspace.until(() => workspace.connections() > 0, 60_000)
   const rest = opened.move()
   const queueUrl = queue.url

@@ -5,8 +5,7 @@ import type { Random } from './random.ts'
 export type Fleet = AsyncDisposable & {
   /** Kills one of them, with no chance to say goodbye, and starts another in its place. */
   strike(): void
-  /** As `strike`, for one of them; false where no such process is alive. */
-  strikeAt(pid: number): boolean
+  /** How many were killed, or killed themselves. */
   kills(): number
   /** What those wrote that ended though nobody killed them; empty when all is well. */
   fallen(): string[]
@@ -16,10 +15,13 @@ export type Fleet = AsyncDisposable & {
   retire(): Promise<(number | null)[]>
 }
 
-/** Starts one process for each of `posts`, the arguments of the command line. */
+/**
+ * Starts one process for each of `posts`, the arguments of the command line. `mortal`: they may also end themselves
+ * by a signal, and are replaced then as well.
+ */
 export function openFleet(
   posts: readonly (readonly string[])[],
-  options: { cwd: string; env: Record<string, string>; random: Random },
+  options: { cwd: string; env: Record<string, string>; random: Random; mortal?: boolean },
 ): Fleet {
   const alive = new Map<Command, readonly string[]>()
   const all: Command[] = []
@@ -31,7 +33,10 @@ export function openFleet(
     alive.set(command, post)
     all.push(command)
     void command.ended.then((code) => {
-      if (alive.delete(command)) fallen.push(`${post.join(' ')} ended with ${code}:\n${command.err()}`)
+      if (!alive.has(command)) return
+      if (options.mortal && code === null) return replace([command, post])
+      alive.delete(command)
+      fallen.push(`${post.join(' ')} ended with ${code}:\n${command.err()}`)
     })
   }
 
@@ -45,11 +50,6 @@ export function openFleet(
   for (const post of posts) start(post)
   return {
     strike: () => replace(options.random.pick([...alive])),
-    strikeAt(pid) {
-      const found = [...alive].find(([command]) => command.pid === pid)
-      if (found) replace(found)
-      return found !== undefined
-    },
     kills: () => kills,
     fallen: () => fallen,
     log: () => all.map((command) => command.err()).join(''),

@@ -43,8 +43,9 @@ function valuesOf(definition: Definition | undefined): Map<string, string> {
 /** The values at the ends of a JSON value, keys in their order. */
 function* walk(value: unknown, path: string[]): Generator<[string[], unknown]> {
   if (value === undefined) return
-  const entries = Object.entries(Object(value)).sort(([a], [b]) => (a < b ? -1 : 1))
-  if (typeof value !== 'object' || value === null || entries.length === 0) yield [path, value]
+  const isWhole = typeof value !== 'object' || value === null
+  const entries = isWhole ? [] : Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+  if (entries.length === 0) yield [path, value]
   else for (const [key, one] of entries) yield* walk(one, [...path, key])
 }
 

@@ -63,6 +63,8 @@ export async function advance(
     return await walk(context, work, thread)
   } catch (error) {
     return await breakOff(context, work, thread, error)
+  } finally {
+    thread.leave()
   }
 }
 

@@ -158,7 +158,7 @@ async function keep(
     hash: hashOf(found),
     audience,
     ...(found.date === undefined ? {} : { date: found.date }),
-    ...linkOf(source, found.path),
+    ...(source.link === undefined ? {} : { link: linkTo(source.link, found.path) }),
   }
   const before = kept.get(found.path)
   if (before?.hash !== row.hash) {
@@ -175,12 +175,6 @@ function hashOf({ path: at, text }: FoundFile): string {
   return createHash('sha256')
     .update(JSON.stringify([CUT, at, text]))
     .digest('hex')
-}
-
-/** Where a document can be opened: by the source's template, or where its path is an address itself. */
-function linkOf(source: Source, at: string): { link?: string } {
-  if (source.link !== undefined) return { link: linkTo(source.link, at) }
-  return 'tool_server' in source && /^https?:\/\//.test(at) ? { link: at } : {}
 }
 
 function linkTo(template: string, at: string): string {

@@ -51,6 +51,8 @@ export type ThreadView = {
   sayEnd(key: string, ending: Ending): Promise<'said' | 'unsayable'>
   /** Closes the plan to one line with the button that opens the trace. */
   close(steps: readonly Numbered[]): Promise<void>
+  /** Shows nothing more of the plan: this worker is done with the run, or has lost it. */
+  leave(): void
 }
 
 /** The first sign in the thread; harmless where it is there already. Never throws. */
@@ -129,6 +131,7 @@ export function openThread(context: ThreadContext, run: Run): ThreadView {
         await Promise.all([live.close(), context.speak.status(run.channel, run.thread, 'active')])
       })
     },
+    leave: () => live.leave(),
   }
 }
 

@@ -54,15 +54,15 @@ export type Prompted = { server: string; name: string; args: Record<string, stri
 /** What is written after `prompt`: `server__name key=value other="two words"`; a sentence where it is not. */
 export function readPrompted(text: string): Prompted | string {
   const [, server, name, rest = ''] =
-    /^([a-z0-9][a-z0-9_-]*?)__(\S+)(?:\s+([\s\S]*))?$/.exec(text.trim()) ?? []
+    /^([a-z0-9][a-z0-9_-]*?)__([A-Za-z0-9_.-]+)(?:\s+([\s\S]*))?$/.exec(text.trim()) ?? []
   if (!server || !name) return 'Which prompt? Write `/quorum prompt server__name argument=value`.'
-  const args: Record<string, string> = {}
+  const args = new Map<string, string>()
   const left = rest.replace(/([\w.-]+)=(?:"([^"]*)"|“([^”]*)”|(\S+))/g, (_, key, plain, curly, bare) => {
-    args[key] = plain ?? curly ?? bare
+    args.set(key, plain ?? curly ?? bare)
     return ''
   })
   if (left.trim() !== '') return `I do not understand “${left.trim().slice(0, 100)}”. Write argument=value.`
-  return { server, name, args }
+  return { server, name, args: Object.fromEntries(args) }
 }
 
 /** What a command is answered with at once, where it needs nothing else; undefined where something must be done. */

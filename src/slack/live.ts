@@ -8,6 +8,8 @@ export type Live = {
   flush(): Promise<void>
   /** Flushes, then ignores everything. */
   close(): Promise<void>
+  /** Sends nothing more, not even what waits to be sent: somebody else shows the work from here on. */
+  leave(): void
   [Symbol.asyncDispose](): Promise<void>
 }
 
@@ -84,9 +86,13 @@ export function openLive(
     try {
       await flush()
     } finally {
-      closed = true
-      clearTimeout(timer)
+      leave()
     }
+  }
+
+  function leave(): void {
+    closed = true
+    clearTimeout(timer)
   }
 
   return {
@@ -97,6 +103,7 @@ export function openLive(
     },
     flush,
     close,
+    leave,
     [Symbol.asyncDispose]: close,
   }
 }

@@ -2,6 +2,7 @@
 import { isInputRequiredResult } from '@modelcontextprotocol/client'
 import { z } from 'zod'
 import type { InputRequest, InputWanted } from '../core/catalogue.ts'
+import { maskAll } from './mask.ts'
 
 /** Questions in one answer. */
 const MOST = 10
@@ -50,13 +51,7 @@ export function wantedBy(result: unknown): InputWanted | string | undefined {
 
 /** The same without what must not be shown. The state goes back as it came, and is shown to nobody. */
 export function maskedInput({ requests, state }: InputWanted, mask: (text: string) => string): InputWanted {
-  const hide = (value: unknown): unknown => {
-    if (typeof value === 'string') return mask(value)
-    if (Array.isArray(value)) return value.map(hide)
-    if (typeof value !== 'object' || value === null) return value
-    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, hide(inner)]))
-  }
-  return { requests: hide(requests) as InputWanted['requests'], state }
+  return { requests: maskAll(requests, mask), state }
 }
 
 /** An answer that a call goes on with: what was said to each question, and the server's own state. */

@@ -3,6 +3,8 @@ import type { Client } from '@modelcontextprotocol/client'
 import { Fault } from '../core/fault.ts'
 
 const TIMEOUT = { timeout: 30_000 }
+/** What a prompt and its arguments may be called: what can be written in a command, on one line. */
+const NAME = /^[A-Za-z0-9_.-]{1,128}$/
 /** Longest text of a prompt, in characters. */
 const LONGEST_PROMPT = 20_000
 
@@ -27,7 +29,7 @@ export async function listResources(client: Client): Promise<ListedResource[]> {
 
 /** The text of a resource, its parts one after another; undefined where it is no text. */
 export async function readResource(client: Client, uri: string): Promise<string | undefined> {
-  const { contents } = await client.readResource({ uri }, TIMEOUT)
+  const { contents } = await client.readResource({ uri }, { ...TIMEOUT, cacheMode: 'refresh' })
   const texts = contents.flatMap((part) => ('text' in part ? [part.text] : []))
   return texts.length === contents.length ? texts.join('\n\n') : undefined
 }
@@ -39,14 +41,17 @@ export type ListedPrompt = {
   arguments: { name: string; required: boolean }[]
 }
 
+/** The prompts that can be asked for by name; one whose name, or an argument's, cannot be written is left out. */
 export async function listPrompts(client: Client): Promise<ListedPrompt[]> {
   if (!client.getServerCapabilities()?.prompts) return []
   const { prompts } = await client.listPrompts(undefined, { ...TIMEOUT, cacheMode: 'refresh' })
-  return prompts.map(({ name, title, description, arguments: args = [] }) => ({
-    name,
-    about: description ?? title ?? '',
-    arguments: args.map((one) => ({ name: one.name, required: one.required === true })),
-  }))
+  return prompts
+    .map(({ name, title, description, arguments: args = [] }) => ({
+      name,
+      about: description ?? title ?? '',
+      arguments: args.map((one) => ({ name: one.name, required: one.required === true })),
+    }))
+    .filter(({ name, arguments: args }) => [name, ...args.map((one) => one.name)].every((n) => NAME.test(n)))
 }
 
 /**

@@ -1,4 +1,5 @@
 /** The tools of a home: every server of mcp.json behind one catalogue. */
+import type { Client } from '@modelcontextprotocol/client'
 import type { CatalogueTool, ToolOutcome } from '../core/catalogue.ts'
 import { Fault } from '../core/fault.ts'
 import type { ToolServer } from '../core/home.ts'
@@ -13,6 +14,7 @@ import { type Connection, connected, type Health } from './connection.ts'
 import type { Log } from './dial.ts'
 import { guardedFetch } from './egress.ts'
 import type { Environment } from './expand.ts'
+import { maskAll } from './mask.ts'
 import { lookAlikes } from './names.ts'
 import {
   type ListedPrompt,
@@ -112,7 +114,7 @@ export function openTools(servers: Record<string, ToolServer>, options: ToolsOpt
   }
 
   /** A client of an accepted server; never with the account of one person, for what it gives is for others too. */
-  async function clientOf(name: string) {
+  async function connectedTo(name: string): Promise<Connection> {
     const served = all.find((one) => one.name === name && isOpen(one))
     if (served?.personal)
       throw new Fault(
@@ -122,7 +124,19 @@ export function openTools(servers: Record<string, ToolServer>, options: ToolsOpt
     const connection = await served?.lister(undefined)
     if (!connection)
       throw new Fault('tool-unreachable', `${name} is not an accepted server that can be asked.`)
-    return (await connected(connection)).client
+    await connected(connection)
+    return connection
+  }
+
+  /** What `read` gives, and what it throws in words, without the secrets of the server's environment. */
+  async function offered<T>(name: string, read: (client: Client) => Promise<T>): Promise<T> {
+    const connection = await connectedTo(name)
+    try {
+      return maskAll(await read((await connected(connection)).client), connection.mask)
+    } catch (error) {
+      if (error instanceof Fault) throw new Fault(error.code, connection.mask(error.message))
+      throw new Error(connection.mask(error instanceof Error ? error.message : String(error)))
+    }
   }
 
   return {
@@ -145,21 +159,19 @@ export function openTools(servers: Record<string, ToolServer>, options: ToolsOpt
     },
 
     resources: (name) => ({
-      list: async () => listResources(await clientOf(name)),
-      read: async (uri) => readResource(await clientOf(name), uri),
+      list: () => offered(name, listResources),
+      read: (uri) => offered(name, (client) => readResource(client, uri)),
     }),
     async prompts() {
       const lists = await Promise.all(
         all.filter(isOpen).map(async ({ name }) => {
-          const listed = await clientOf(name)
-            .then(listPrompts)
-            .catch(() => [])
+          const listed = await offered(name, listPrompts).catch(() => [])
           return listed.map((one) => ({ ...one, server: name }))
         }),
       )
       return lists.flat()
     },
-    prompt: async (server, name, args) => readPrompt(await clientOf(server), name, args),
+    prompt: (server, name, args) => offered(server, (client) => readPrompt(client, name, args)),
 
     health: () => all.map((served) => served.health()),
     withdrawn: () =>

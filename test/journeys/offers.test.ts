@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { ingest } from '../../src/agent/ingest.ts'
 import { Fault } from '../../src/core/fault.ts'
 import { ToolServer } from '../../src/core/home.ts'
@@ -20,7 +20,14 @@ beforeAll(async () => {
   page = path.join(temporary.dir, 'page.md')
   await writeFile(page, '# Anchors\n\nThe storm anchor weighs forty kilograms.\n')
   const script = fileURLToPath(import.meta.resolve('../support/servers/library.ts'))
-  const servers = { library: ToolServer.parse({ command: process.execPath, args: [script, page] }) }
+  vi.stubEnv('KEEPER', 'hunter22hunter22hunter22')
+  const servers = {
+    library: ToolServer.parse({
+      command: process.execPath,
+      args: [script, page],
+      env: { KEEPER: `\${KEEPER}` },
+    }),
+  }
   stage = await openStage({
     servers,
     model: ({ body }) => ({ text: `Heard: ${body.messages.at(-1)?.content}` }),
@@ -42,7 +49,7 @@ test('resources are read as documents, what is none is told, and a second time o
   expect(await read(source)).toMatchObject({
     added: 1,
     skipped: [
-      { path: 'library://broken', why: expect.stringContaining('cannot be read') },
+      { path: 'library://broken', why: expect.stringMatching(/cannot be read: .*shelf of \*\*\* is empty/) },
       { path: 'library://picture', why: 'it is image/png, not Markdown or plain text' },
     ],
   })
@@ -54,7 +61,7 @@ test('resources are read as documents, what is none is told, and a second time o
   const found = await stage.engines.store.pool.query('select link from documents where source = $1', [
     'library',
   ])
-  expect(found.rows).toEqual([{ link: 'https://library.example/anchors.md' }])
+  expect(found.rows, 'a server chooses no links').toEqual([{ link: null }])
 })
 
 test('only the addresses that are named; a server that is not there costs one sentence, and nothing is removed', async () => {

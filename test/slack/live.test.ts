@@ -67,6 +67,23 @@ test('what was dropped is tried again; a flush may not be dropped', async () => 
   expect(tries).toEqual([false, false, false, false, true])
 })
 
+test('once left nothing is sent, not even what was dropped and waits for its turn', async () => {
+  let tries = 0
+  const live = openLive(
+    async () => {
+      tries += 1
+      return 'dropped'
+    },
+    { everyMs: 1000 },
+  )
+  live.show(say('a'))
+  await vi.advanceTimersByTimeAsync(500)
+  live.leave()
+  live.show(say('b'))
+  await vi.advanceTimersByTimeAsync(5000)
+  expect({ tries, waiting: vi.getTimerCount() }).toEqual({ tries: 1, waiting: 0 })
+})
+
 test('a failed edit does not stop later ones, and a flush tells of its failure', async () => {
   let broken = true
   const sent: string[] = []

@@ -9,13 +9,17 @@ export function sayMessage(sentence: string, metadata?: { run: string; part: str
   return { text: fallbackText(blocks) || ' ', blocks, ...(metadata ? { metadata } : {}) }
 }
 
+/** How much of it is shown, in characters. */
+const QUOTED = 2500
+
 /** A question that a prompt of a tool server made: its text stands in a quote. */
 export function promptMessage(who: string, prompt: string, made: string): Message {
   const head = section(
     text(`${cut(clean(who), 80)} asks with the prompt `),
     text(cut(clean(prompt), 200), { code: true }),
   )
-  const quote = { type: 'rich_text_quote' as const, elements: [text(cut(clean(made), 2500))] }
+  const more = made.length > QUOTED ? `\n… and ${made.length - QUOTED} more characters` : ''
+  const quote = { type: 'rich_text_quote' as const, elements: [text(`${cut(clean(made), QUOTED)}${more}`)] }
   const blocks = [rich(head, quote)]
   return { text: fallbackText(blocks) || ' ', blocks }
 }

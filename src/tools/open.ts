@@ -155,7 +155,10 @@ export function openTools(servers: Record<string, ToolServer>, options: ToolsOpt
         throw error
       })
       if (typeof served === 'string') return { outcome: 'failed', text: served, ms: 0 }
-      return callAt(served, name, args, callOptions)
+      // Whoever says nothing else expects what is accepted: the server may have become another one meanwhile.
+      const expect = callOptions.expect ?? (lock && known().find((tool) => tool.name === name))
+      if (lock && !expect) return { outcome: 'failed', text: `${name} is not accepted any more.`, ms: 0 }
+      return callAt(served, name, args, { ...callOptions, ...(expect ? { expect } : {}) })
     },
 
     resources: (name) => ({
@@ -233,9 +236,15 @@ async function listOf(served: Served, workspace: string | undefined): Promise<Ac
   return (await reachable(connection)) ? connection.tools : []
 }
 
-/** What was last listed by any connection of a server; undefined where none was asked yet. */
+/**
+ * What any connection of a server has last listed: one account may see tools that another one
+ * does not. Undefined where none was asked yet.
+ */
 function askedTools(served: Served): Accepted[] | undefined {
-  return served.connections().findLast((connection) => connection.asked)?.tools
+  const asked = served.connections().filter((connection) => connection.asked)
+  const tools = asked.flatMap((connection) => connection.tools)
+  const different = new Map(tools.map((tool) => [`${tool.tool} ${tool.definitionHash}`, tool]))
+  return asked.length > 0 ? [...different.values()] : undefined
 }
 
 async function ask(served: Served): Promise<Omit<Listing, 'config'>> {

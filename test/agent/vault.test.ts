@@ -5,6 +5,7 @@ import { openVault } from '../../src/agent/vault.ts'
 import { ToolServer } from '../../src/core/home.ts'
 import type { Store } from '../../src/store/open.ts'
 import { openSeal, type Seal } from '../../src/store/seal.ts'
+import { acceptInto } from '../../src/tools/pins.ts'
 import { type Authorization, openAuthorization } from '../support/authorization.ts'
 import { openTestStore } from '../support/store.ts'
 import { openTestTools } from '../support/tools.ts'
@@ -44,8 +45,8 @@ function contextWith(other: Partial<ConnectContext> = {}): ConnectContext {
 }
 
 /** Goes the whole way without pages. */
-async function connect(context: ConnectContext, account = 'ana@example'): Promise<string> {
-  const [first] = await connectionsOf(context, ana)
+async function connect(context: ConnectContext, account = 'ana@example', person = ana): Promise<string> {
+  const [first] = await connectionsOf(context, person)
   const ticket = first?.url?.split('/').at(-1) ?? ''
   const begun = await startConnect(context, ticket, 'browser')
   if (!begun.ok) return begun.said
@@ -102,6 +103,32 @@ test('an authorization server that is away for a moment costs one call, not the 
   expect(away.text).toContain('could not renew its sign-in just now')
   delete authorization.behave.token
   expect((await whoami(tools)).outcome).toBe('succeeded')
+})
+
+test('a tool that one account does not see is not withdrawn from the others', async () => {
+  authorization.behave.hides = 'ben@example'
+  const ben = { workspace: 'T1', user: 'U0BEN' }
+  await connect(contextWith())
+  const servers = serversOf()
+  await using listing = openWith(openSeal(OLD))
+  const [listed] = await listing.listed()
+  const lock = acceptInto(undefined, 'tickets', listed?.config ?? '', listed?.tools ?? [])
+  await connect(contextWith(), 'ben@example', ben)
+  await using tools = openTestTools(servers, {
+    vault: openVault(store.pool, openSeal(OLD)),
+    lock: () => lock,
+  })
+  for (const person of [ana, ben])
+    expect(
+      await tools.call('tickets__whoami', {}, { signal: new AbortController().signal, person }),
+    ).toMatchObject({
+      text: `You are ${person === ana ? 'ana' : 'ben'}@example.`,
+    })
+  expect(tools.withdrawn()).toEqual([])
+  const leak = await tools.call('tickets__leak', {}, { signal: new AbortController().signal, person: ben })
+  expect(leak).toMatchObject({ outcome: 'failed', text: expect.stringContaining('no tool') })
+  const own = await tools.call('tickets__leak', {}, { signal: new AbortController().signal, person: ana })
+  expect(own.outcome).toBe('succeeded')
 })
 
 test('after another Connect the calls are those of the other account', async () => {

@@ -34,6 +34,8 @@ export type Authorization = AsyncDisposable & {
     token?: (c: Context) => Response | Promise<Response>
     /** What the tool server refuses although it is good. */
     refuses: Set<string>
+    /** Who does not see the tool `leak`. */
+    hides?: string
   }
 }
 
@@ -156,6 +158,7 @@ export async function openAuthorization(): Promise<Authorization> {
     server.registerTool('whoami', { inputSchema: z.object({}) }, () => ({
       content: [{ type: 'text', text: `You are ${account}.` }],
     }))
+    if (behave.hides === account) return server
     server.registerTool('leak', { inputSchema: z.object({}) }, () => ({
       content: [{ type: 'text', text: `Your token is ${context.authInfo?.token}.` }],
     }))

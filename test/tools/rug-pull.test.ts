@@ -74,6 +74,20 @@ test('a change that is never told is seen before the next call, which is not mad
   expect(state.calls).toBe(1)
 })
 
+test('whoever does not say what they decided on gets what is accepted, or nothing', async () => {
+  const { state, servers } = await silent()
+  const lock = await acceptAll(servers)
+  await using tools = openTestTools(servers, { lock: () => lock })
+  await tools.catalogue()
+  state.words = 'Sends a letter, and a copy to us.'
+  later()
+  expect(await call(tools, 'post__send')).toMatchObject({
+    outcome: 'failed',
+    text: expect.stringContaining('changed'),
+  })
+  expect(state.calls).toBe(0)
+})
+
 test('what is as it was is asked for rarely, and once for all who wait', async () => {
   const { state, servers } = await silent()
   const lock = await acceptAll(servers)

@@ -5,7 +5,7 @@ import { canonical } from '../core/canonical.ts'
 import type { CatalogueTool } from '../core/catalogue.ts'
 import type { HeardOf } from '../core/heard.ts'
 import type { Numbered } from '../core/run.ts'
-import { argumentsOf, blockIds, editView, type Form, formOf } from '../slack/blocks/edit.ts'
+import { argumentsOf, blockOf, editView, type Form, formOf } from '../slack/blocks/edit.ts'
 import type { Viewer } from '../slack/listen.ts'
 import { createApproval, moveApproval } from '../store/approvals.ts'
 import { asJson } from '../store/json.ts'
@@ -126,11 +126,7 @@ function propose(
   const form = known.tool && formFor(known.tool, opened)
   if (!known.tool) return NO_TOOL
   if (!form) return TOO_LONG
-  const ids = blockIds(form)
-  const wrong = (why: string) => {
-    const place = ids.find((id) => why.includes(`/${id.slice(4)} `) || why.includes(`"${id.slice(4)}"`))
-    return { errors: { [place ?? ids[0] ?? '']: why } }
-  }
+  const wrong = (why: string) => ({ errors: { [blockOf(form, why) ?? '']: why } })
   const read = argumentsOf(form, heard.values)
   if ('errors' in read) return read
   // As the store keeps them: what is hashed and shown must be what is run.

@@ -4,7 +4,7 @@ import type { InputRequest } from '../core/catalogue.ts'
 import { answerEnds, callState } from '../core/decide.ts'
 import type { HeardOf } from '../core/heard.ts'
 import type { Numbered, StepOf, ToolCall } from '../core/run.ts'
-import { argumentsOf, blockIds, type Form, formOf } from '../slack/blocks/edit.ts'
+import { argumentsOf, blockOf, type Form, formOf } from '../slack/blocks/edit.ts'
 import { answerView, type InputCard, inputMessage } from '../slack/blocks/input.ts'
 import type { Viewer } from '../slack/listen.ts'
 import { readApproval } from '../store/approvals.ts'
@@ -23,9 +23,9 @@ export const MOST_ROUNDS = 5
 
 /** What a call goes on with, where its server asked and was answered. */
 export function resumeOf(steps: readonly Numbered[], call: ToolCall): Resume | undefined {
-  const asked = steps.findLast((s) => s.kind === 'returned' && s.call === call.id && s.outcome === 'input')
+  const asked = questionsOf(steps, call).at(-1)
   const proposed = steps.find((s) => s.kind === 'proposed' && s.call.id === call.id)
-  if (asked?.kind !== 'returned' || proposed?.kind !== 'proposed') return undefined
+  if (!asked || proposed?.kind !== 'proposed') return undefined
   const given = steps.findLast(
     (s) => s.kind === 'decided' && s.approval === proposed.approval && s.n > asked.n && s.input !== undefined,
   )
@@ -35,7 +35,13 @@ export function resumeOf(steps: readonly Numbered[], call: ToolCall): Resume | u
 
 /** How often the server of a call has asked. */
 export function roundsOf(steps: readonly Numbered[], call: ToolCall): number {
-  return steps.filter((s) => s.kind === 'returned' && s.call === call.id && s.outcome === 'input').length
+  return questionsOf(steps, call).length
+}
+
+function questionsOf(steps: readonly Numbered[], call: ToolCall) {
+  return steps.flatMap((s) =>
+    s.kind === 'returned' && s.call === call.id && s.outcome === 'input' ? [s] : [],
+  )
 }
 
 /** Posts what a server wants to know, and gives the message's ts. */
@@ -62,10 +68,8 @@ export async function refreshInput(
 
 /** Where the newest question of a call stands; undefined where its server never asked. */
 export function inputState(steps: readonly Numbered[], proposed: Proposed): InputCard['state'] | undefined {
-  const asked = steps.findLast(
-    (s) => s.kind === 'returned' && s.call === proposed.call.id && s.outcome === 'input',
-  )
-  if (asked?.kind !== 'returned') return undefined
+  const asked = questionsOf(steps, proposed.call).at(-1)
+  if (!asked) return undefined
   const said = steps.findLast(
     (s) => s.kind === 'decided' && s.approval === proposed.approval && s.n > asked.n,
   )
@@ -93,8 +97,7 @@ function inputSaying(run: Run, steps: readonly Numbered[], proposed: Proposed) {
 }
 
 function requestsOf(steps: readonly Numbered[], call: ToolCall): Requests {
-  const asked = steps.findLast((s) => s.kind === 'returned' && s.call === call.id && s.outcome === 'input')
-  return asked?.kind === 'returned' ? ((asked.input?.requests ?? {}) as Requests) : {}
+  return (questionsOf(steps, call).at(-1)?.input?.requests ?? {}) as Requests
 }
 
 const NOT_YOURS = 'This is for whoever asked to answer, so nothing was changed.'
@@ -238,15 +241,8 @@ function responsesOf(
       ),
     )
     const checked = checkArguments(request.schema, content)
-    if (!checked.ok) return { errors: { [placeOf(form, checked.why)]: checked.why } }
+    if (!checked.ok) return { errors: { [(form && blockOf(form, checked.why)) ?? '']: checked.why } }
     responses[key] = { action: 'accept', content }
   }
   return { responses }
-}
-
-function placeOf(form: Form | undefined, why: string): string {
-  const ids = form ? blockIds(form) : []
-  return (
-    ids.find((id) => why.includes(`/${id.slice(4)} `) || why.includes(`"${id.slice(4)}"`)) ?? ids[0] ?? ''
-  )
 }

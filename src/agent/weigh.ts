@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { listsOf } from '../core/approvers.ts'
 import { canonical } from '../core/canonical.ts'
 import type { CatalogueTool } from '../core/catalogue.ts'
+import { callState } from '../core/decide.ts'
 import { type Judgement, judge } from '../core/policy.ts'
 import type { Policy } from '../core/rules.ts'
 import type { Step, StepOf, ToolCall } from '../core/run.ts'
@@ -48,12 +49,14 @@ export function weigh(policy: Policy, run: Run, proposal: Proposal): Weighed {
 
   const { asker, channel, agent } = run
   const { taint, words } = proposal
-  const made = madeBefore(proposal.steps, tool)
+  const before = callsBefore(proposal.steps, tool)
+  const made = before.map((one) => one.call.args)
   const policyOnly = judge(policy, { tool, args: call.args, asker, channel, agent, taint, words, made })
   const judged = proposal.instead ? askAnyway(policyOnly, proposal.instead) : policyOnly
   const { verdict, why, approvers, need, selfApprove, effect, risk } = judged
   const most = judged.limits.calls ?? Number.POSITIVE_INFINITY
-  if (made.length >= most) {
+  const count = before.filter((one) => counts(proposal, one)).length
+  if (count >= most) {
     const reached = `The policy lets one run call ${tool.name} ${most} times at most.`
     return { step: { kind: 'proposed', at, call, verdict: 'deny', why: reached, effect } }
   }
@@ -86,12 +89,18 @@ export function weigh(policy: Policy, run: Run, proposal: Proposal): Weighed {
   }
 }
 
-/** The arguments of the calls of a tool that the run has begun, or may still begin. */
-function madeBefore(steps: readonly Step[], tool: CatalogueTool): unknown[] {
+/** The calls of a tool that the run was free to propose, whatever became of them. */
+function callsBefore(steps: readonly Step[], tool: CatalogueTool): StepOf<'proposed'>[] {
   return steps.flatMap((s) => {
     const may = s.kind === 'proposed' && (s.verdict === 'allow' || s.verdict === 'ask')
-    return may && s.call.tool === tool.name ? [s.call.args] : []
+    return may && s.call.tool === tool.name ? [s] : []
   })
+}
+
+/** Whether a call counts against a limit of calls: not one that a person edited before it began, for it became another. */
+function counts({ steps, instead }: Proposal, one: StepOf<'proposed'>): boolean {
+  const begun = steps.some((s) => s.kind === 'started' && s.call === one.call.id)
+  return begun || (callState(steps, one) !== 'replaced' && one.call.id !== instead?.replaces)
 }
 
 /** A person had it changed or run again: that alone is no approval. */

@@ -53,11 +53,13 @@ export function hostOf(text: string): Address | undefined {
 
 /** Whether an address is one of these hosts: `api.example.com`, `*.example.com` for all below it, `localhost:8080`. */
 export function withinHosts(address: Address, hosts: readonly string[]): boolean {
-  return hosts.some((pattern) => {
-    const [, name = '', port] = /^(.*?)(?::(\d+))?$/.exec(pattern.toLowerCase()) ?? []
-    if (port !== undefined && Number(port) !== address.port) return false
-    if (name.startsWith('*.'))
-      return address.host.endsWith(name.slice(1)) && address.host.length > name.length - 1
-    return address.host === name
-  })
+  return hosts.some((entry) => hostFits(entry, address))
+}
+
+/** Whether `entry`, a host as a rule writes it, names this host and port. */
+export function hostFits(entry: string, { host, port }: Address): boolean {
+  const [, name = '', wanted] = /^(.*?)(?::(\d+))?$/.exec(entry.toLowerCase()) ?? []
+  if (wanted !== undefined && Number(wanted) !== port) return false
+  const bare = host.toLowerCase().replace(/\.$/, '')
+  return name.startsWith('*.') ? bare.endsWith(name.slice(1)) && bare.length > name.length - 1 : bare === name
 }

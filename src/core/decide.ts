@@ -3,7 +3,7 @@
  * The model proposes; this decides.
  */
 import { toolName } from './plan.ts'
-import type { Numbered, StepOf, ToolCall } from './run.ts'
+import type { Numbered, Step, StepOf, ToolCall } from './run.ts'
 
 /** How far one run may go. */
 export type Limits = {
@@ -61,7 +61,7 @@ const WAITING: ReadonlySet<CallState> = new Set(['pending', 'unknown', 'input'])
 export const ANSWER_MS = 8 * 3_600_000
 
 /** Where the call of a `proposed` step stands after all steps. */
-export function callState(steps: readonly Numbered[], proposed: Proposed): CallState {
+export function callState(steps: readonly Step[], proposed: Proposed): CallState {
   if (proposed.verdict === 'invalid') return 'invalid'
   if (proposed.verdict === 'deny') return 'denied'
   let state: CallState = proposed.verdict === 'allow' ? 'runnable' : 'pending'

@@ -4,7 +4,8 @@ import type { CatalogueTool, Hints } from './catalogue.ts'
 import { holds } from './condition.ts'
 import { excused } from './excuse.ts'
 import { matches } from './pattern.ts'
-import type { Effect, Output, Policy, Rule, Rules } from './rules.ts'
+import { least } from './reach.ts'
+import { type Effect, lifetime, type Output, type Policy, type Rule, type Rules } from './rules.ts'
 import { type Taint, tellTaint } from './taint.ts'
 
 /** A call to be judged, and where it comes from. */
@@ -55,8 +56,6 @@ export type Judgement = {
 
 /** How long an approval waits where no rule says. */
 export const DEFAULT_EXPIRES_MS = 8 * 3_600_000
-const LONGEST_MS = 30 * 86_400_000
-const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 /** A rule that speaks of the call. */
 type Matched = Rule & { pattern: string; layer: Part['layer'] }
@@ -250,7 +249,7 @@ function impossibleTerms({ approvers, need, selfApprove }: Terms, asker: string)
 /** Only rules that ask, or allow what taint then asks about, say how long; the shortest holds. */
 function expiryOf(rules: readonly Matched[]): number {
   const said = rules.flatMap((rule) => (rule.expires ? [lifetime(rule.expires)] : []))
-  return said.length > 0 ? Math.min(...said, LONGEST_MS) : DEFAULT_EXPIRES_MS
+  return least(said) ?? DEFAULT_EXPIRES_MS
 }
 
 function rememberOf(rules: readonly Matched[]): Judgement['remember'] {
@@ -264,10 +263,6 @@ function rememberOf(rules: readonly Matched[]): Judgement['remember'] {
 }
 
 function limitsOf(rules: readonly Matched[]): Judgement['limits'] {
-  const least = (values: (number | undefined)[]) => {
-    const said = values.filter((value) => value !== undefined)
-    return said.length > 0 ? Math.min(...said) : undefined
-  }
   const timeouts = rules.flatMap((rule) => rule.limits?.timeout ?? [])
   const timeoutMs = least(timeouts.map(lifetime))
   const resultBytes = least(rules.map((rule) => rule.limits?.result_bytes))
@@ -277,12 +272,6 @@ function limitsOf(rules: readonly Matched[]): Judgement['limits'] {
     ...(resultBytes === undefined ? {} : { resultBytes }),
     ...(calls === undefined ? {} : { calls }),
   }
-}
-
-/** A time such as `30m` in milliseconds, a month at most. */
-export function lifetime(time: string): number {
-  const unit = UNIT_MS[time.slice(-1) as keyof typeof UNIT_MS]
-  return Math.min(Number.parseInt(time, 10) * unit, LONGEST_MS)
 }
 
 function whyOf(

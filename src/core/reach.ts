@@ -1,6 +1,6 @@
 /** How far the tool servers of a home may reach, and how much of ours they may take, by the rules of policy.yaml. */
 import { matches } from './pattern.ts'
-import type { Policy, Rule } from './rules.ts'
+import { lifetime, type Policy, type Rule } from './rules.ts'
 
 /** Bounds of one server, or of one tool; what is left out is bounded by the runtime alone. */
 export type Limits = {
@@ -22,8 +22,6 @@ export type Reach = {
   env?: string[]
   limits: Limits
 }
-
-const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 /**
  * The reach of a server: by the rules for the whole workspace whose pattern covers every tool it could have
@@ -49,14 +47,6 @@ export function limitsOf(policy: Policy, names: readonly string[]): Limits {
     names.some((name) => matches(pattern, name)) ? [rule] : [],
   )
   return smallest(rules)
-}
-
-/** Whether `entry`, a host as a rule writes it, names this host and port. */
-export function hostFits(entry: string, host: string, port: number): boolean {
-  const [, name = '', wanted] = /^(.*?)(?::(\d+))?$/.exec(entry) ?? []
-  if (wanted !== undefined && Number(wanted) !== port) return false
-  const bare = host.toLowerCase().replace(/\.$/, '')
-  return name.startsWith('*.') ? bare.endsWith(name.slice(1)) && bare.length > name.length - 1 : bare === name
 }
 
 function unconditional(policy: Policy): [string, Rule][] {
@@ -103,15 +93,15 @@ function within(inner: string, outer: string): boolean {
   return outer.startsWith('*.') && inner.replace(/^\*\./, 'x.').endsWith(outer.slice(1))
 }
 
+/** The smallest of the numbers that are given; undefined where none is. */
+export function least(values: readonly (number | undefined)[]): number | undefined {
+  const given = values.filter((value) => value !== undefined)
+  return given.length > 0 ? Math.min(...given) : undefined
+}
+
 function smallest(rules: Rule[]): Limits {
   const given = rules.flatMap((rule) => (rule.limits ? [rule.limits] : []))
-  const least = (values: (number | undefined)[]) => {
-    const known = values.filter((value) => value !== undefined)
-    return known.length > 0 ? Math.min(...known) : undefined
-  }
-  const timeoutMs = least(
-    given.map(({ timeout }) => (timeout === undefined ? undefined : milliseconds(timeout))),
-  )
+  const timeoutMs = least(given.map(({ timeout }) => (timeout === undefined ? undefined : lifetime(timeout))))
   const resultBytes = least(given.map((limits) => limits.result_bytes))
   const tools = least(given.map((limits) => limits.tools))
   const atOnce = least(given.map((limits) => limits.at_once))
@@ -121,8 +111,4 @@ function smallest(rules: Rule[]): Limits {
     ...(tools !== undefined && { tools }),
     ...(atOnce !== undefined && { atOnce }),
   }
-}
-
-function milliseconds(duration: string): number {
-  return Number.parseInt(duration, 10) * UNIT_MS[duration.slice(-1) as keyof typeof UNIT_MS]
 }

@@ -20,6 +20,14 @@ export const Output = z.enum(['trusted', 'untrusted'])
 export type Output = z.infer<typeof Output>
 
 const duration = shaped(/^\d{1,6}[smhd]$/, 'a time such as 30m, 8h or 2d')
+const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+const LONGEST_MS = 30 * UNIT_MS.d
+
+/** A time such as `30m` in milliseconds, a month at most. */
+export function lifetime(time: string): number {
+  const unit = UNIT_MS[time.slice(-1) as keyof typeof UNIT_MS]
+  return Math.min(Number.parseInt(time, 10) * unit, LONGEST_MS)
+}
 
 /** A Slack user, a Slack user group, or whoever asked. */
 const approver = shaped(

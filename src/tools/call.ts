@@ -2,6 +2,7 @@
 import type { CallToolResult } from '@modelcontextprotocol/client'
 import type { ToolOutcome } from '../core/catalogue.ts'
 import { Fault } from '../core/fault.ts'
+import { least } from '../core/reach.ts'
 import type { Accepted } from './accept.ts'
 import { findNotConnected } from './access.ts'
 import { type Connection, connected, hangUp } from './connection.ts'
@@ -97,14 +98,9 @@ async function sendKnown(
   const refused = tool ? differs(tool, options.expect) : `There is no tool called "${name}" any more.`
   if (!tool || refused) return failed(refused ?? '')
   const limits = connection.options.limitsOf([tool.name, `${tool.server}__${tool.tool}`])
-  const timeoutMs = least(options.timeoutMs, limits.timeoutMs, connection.config.timeoutMs) ?? CALL_MS
-  const resultBytes = least(options.resultBytes, limits.resultBytes) ?? MAX_BYTES
+  const timeoutMs = least([options.timeoutMs, limits.timeoutMs, connection.config.timeoutMs]) ?? CALL_MS
+  const resultBytes = least([options.resultBytes, limits.resultBytes]) ?? MAX_BYTES
   return send(connection, line, tool, args, { ...options, timeoutMs, resultBytes })
-}
-
-function least(...values: (number | undefined)[]): number | undefined {
-  const given = values.filter((value) => value !== undefined)
-  return given.length > 0 ? Math.min(...given) : undefined
 }
 
 function differs(tool: Accepted, expect: CallOptions['expect']): string | undefined {

@@ -5,8 +5,8 @@
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { Agent, buildConnector, type RequestInit as UndiciInit, fetch as undiciFetch } from 'undici'
+import { hostFits } from '../core/addresses.ts'
 import { Fault } from '../core/fault.ts'
-import { hostFits } from '../core/reach.ts'
 import { type AddressKind, addressKind } from './address.ts'
 import { capped } from './capped.ts'
 
@@ -140,7 +140,7 @@ function guardedConnect(guard: Guard): buildConnector.connector {
  */
 async function looked(guard: Guard, host: string, port: number): ReturnType<Lookup> {
   const { server, url, egress } = guard
-  const listed = (egress ?? []).filter((entry) => hostFits(entry, host, port))
+  const listed = (egress ?? []).filter((entry) => hostFits(entry, { host, port }))
   if (egress && listed.length === 0) {
     const hosts = egress.length > 0 ? egress.join(', ') : 'none'
     throw refuse(

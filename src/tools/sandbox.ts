@@ -8,7 +8,7 @@ export type Sandbox = { write: string[]; network: boolean }
 
 /**
  * The command that runs another one in a sandbox: everything read-only but `write`, `/tmp` and `/run` empty and its
- * own, no process but its own to be seen, no network unless it is asked for, and nothing left once it is killed.
+ * own except for where the command begins, no process but its own to be seen, no network unless it is asked for, and nothing left once it is killed.
  *
  * @param path where `bwrap` is looked for, as in PATH
  * @throws Fault config-invalid where it is not installed
@@ -40,6 +40,8 @@ export function sandboxed(
   // Where names are resolved by a daemon, its list of servers lies in /run.
   const names = '/run/systemd/resolve'
   if (sandbox.network) args.push('--ro-bind-try', names, names)
+  // A home below a directory that is the sandbox's own is still to be seen.
+  if (/^\/(tmp|run)\/./.test(command.cwd)) args.push('--ro-bind', command.cwd, command.cwd)
   for (const dir of sandbox.write) args.push('--bind', dir, dir)
   args.push('--unshare-all', ...(sandbox.network ? ['--share-net'] : []))
   args.push(

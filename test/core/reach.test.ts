@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { hostFits, limitsOf, reachOf } from '../../src/core/reach.ts'
+import { hostFits } from '../../src/core/addresses.ts'
+import { limitsOf, reachOf } from '../../src/core/reach.ts'
 import { PolicyFile, type Rule } from '../../src/core/rules.ts'
 
 const policy = (tools: Record<string, Rule | Rule[]>) => PolicyFile.parse({ tools })
@@ -68,6 +69,7 @@ test('the limits of a tool are those of every rule that names it', () => {
 test.each<[string, string, number, boolean]>([
   ['a.example.com', 'a.example.com', 443, true],
   ['a.example.com', 'A.Example.com.', 80, true],
+  ['A.Example.com', 'a.example.com', 443, true],
   ['a.example.com:443', 'a.example.com', 8443, false],
   ['*.example.com', 'a.b.example.com', 443, true],
   ['*.example.com', 'example.com', 443, false],
@@ -75,7 +77,7 @@ test.each<[string, string, number, boolean]>([
   ['example.com', 'example.com.evil.com', 443, false],
   ['127.0.0.1:3000', '127.0.0.1', 3000, true],
 ])('%s and %s:%i: %s', (entry, host, port, fits) => {
-  expect(hostFits(entry, host, port)).toBe(fits)
+  expect(hostFits(entry, { host, port })).toBe(fits)
 })
 
 test('a further rule never lets a server reach more', () => {
@@ -93,7 +95,7 @@ test('a further rule never lets a server reach more', () => {
       (one, two, host) => {
         const both = reachOf(policy({ '*': { egress: one }, 's__*': { egress: two } }), 's').egress ?? []
         for (const port of [80, 443, 8080]) {
-          const fits = (list: string[]) => list.some((e) => hostFits(e, host, port))
+          const fits = (list: string[]) => list.some((e) => hostFits(e, { host, port }))
           expect(fits(both)).toBe(fits(one) && fits(two))
         }
       },

@@ -70,6 +70,12 @@ export function blockIds(form: Form): string[] {
   return 'json' in form ? [JSON_BLOCK] : form.fields.map(blockId)
 }
 
+/** The block whose field a sentence of the schema check names, else the first one; undefined where there is none. */
+export function blockOf(form: Form, why: string): string | undefined {
+  const ids = blockIds(form)
+  return ids.find((id) => why.includes(`/${id.slice(4)} `) || why.includes(`"${id.slice(4)}"`)) ?? ids[0]
+}
+
 const JSON_BLOCK = 'json'
 /** The action id of every field: a block has just one. */
 const FIELD = 'value'

@@ -22,7 +22,7 @@ serveStdio(
       contents: [{ uri: uri.href, blob: 'AAAA' }],
     }))
     server.registerResource('Broken', 'library://broken', { mimeType: 'text/plain' }, () => {
-      throw new Error(`the shelf of ${process.env['KEEPER']} is empty`)
+      throw new Error(`the shelf of ${process.env.KEEPER} is empty`)
     })
     const argsSchema = z.object({ topic: z.string(), tone: z.string().optional() })
     server.registerPrompt('review', { description: 'Reviews a topic.', argsSchema }, ({ topic, tone }) => ({

@@ -53,6 +53,25 @@ describe.skipIf(!browser)('the page', () => {
     expect(await box.inputValue()).toBe('/other')
   })
 
+  test('what is written before the page knows where it is stays, and is sent on the next Enter', async () => {
+    const { open, said } = stage
+    const page = await open(ana)
+    const { promise: known, resolve: tell } = Promise.withResolvers<void>()
+    await page.route('**/ui/dm*', async (route) => {
+      await known
+      await route.continue()
+    })
+    await page.reload()
+    const box = page.getByTestId('composer')
+    await box.fill('soon enough')
+    await box.press('Enter')
+    tell()
+    await page.getByTestId('example').first().waitFor()
+    expect(await box.inputValue()).toBe('soon enough')
+    await box.press('Enter')
+    await said(page, 'soon enough').waitFor()
+  })
+
   test('an agent that is not in a channel is invited before it is mentioned there', async () => {
     const { workspace, open, said } = stage
     const page = await open(ana, '#random')

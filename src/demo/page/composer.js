@@ -31,7 +31,7 @@ export function openComposer({ id, testid, hands, send, recall }) {
   }
   const submit = async () => {
     const text = area.value.trim()
-    if (text === '') return
+    if (text === '' || key === undefined) return
     const sentTo = key
     drafts.delete(key)
     put('')
@@ -64,8 +64,10 @@ export function openComposer({ id, testid, hands, send, recall }) {
       area.placeholder = placeholder
       area.setAttribute('aria-label', placeholder)
       if (to === key) return
+      // What was written before the page knew where it is stays.
+      const early = key === undefined ? area.value : ''
       key = to
-      put(drafts.get(to) ?? '')
+      put(drafts.get(to) ?? early)
     },
   }
 }
@@ -91,7 +93,7 @@ function draw(id, testid, names) {
     },
     icon('send'),
   )
-  const words = ['ask', 'status', 'stop', 'help'].map((word, n) => [n > 0 && ', ', el('code', {}, word)])
+  const words = ['ask', 'run', 'tools', 'prompts', 'status', 'stop', 'help'].map((word, n) => [n > 0 && ', ', el('code', {}, word)])
   const hint = el('p', { class: 'composer-hint', hidden: true }, el('code', {}, '/quorum'), ' takes ', words)
   const box = el('div', { class: 'composer-box' }, area, button)
   return { area, button, hint, node: el('form', { class: 'composer' }, names.node, box, hint) }

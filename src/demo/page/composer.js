@@ -93,7 +93,10 @@ function draw(id, testid, names) {
     },
     icon('send'),
   )
-  const words = ['ask', 'run', 'tools', 'prompts', 'status', 'stop', 'help'].map((word, n) => [n > 0 && ', ', el('code', {}, word)])
+  const words = ['ask', 'run', 'tools', 'prompts', 'status', 'stop', 'help'].map((word, n) => [
+    n > 0 && ', ',
+    el('code', {}, word),
+  ])
   const hint = el('p', { class: 'composer-hint', hidden: true }, el('code', {}, '/quorum'), ' takes ', words)
   const box = el('div', { class: 'composer-box' }, area, button)
   return { area, button, hint, node: el('form', { class: 'composer' }, names.node, box, hint) }

@@ -38,7 +38,7 @@ export function openSeal(secret: string): Seal {
     },
     open(sealed, about) {
       const [version, name = '', ...parts] = sealed.split('.')
-      const [iv, tag, body] = parts.map((part) => Buffer.from(part, 'base64url'))
+      const [iv, tag, body] = parts.map(decode)
       const key = byName.get(name)
       if (version !== '1' || !iv || !tag || !body || !key) throw unreadable()
       try {
@@ -51,6 +51,12 @@ export function openSeal(secret: string): Seal {
       }
     },
   }
+}
+
+/** Bytes of a part as it was written; undefined where other characters, or unused bits, were put in. */
+function decode(part: string): Buffer | undefined {
+  const bytes = Buffer.from(part, 'base64url')
+  return bytes.toString('base64url') === part ? bytes : undefined
 }
 
 function readKey(text: string, position: number): Buffer {

@@ -25,11 +25,13 @@ test('whatever is sealed opens in its own row, and in no other', () => {
 test('a changed character opens nothing', () => {
   const seal = openSeal(key())
   const sealed = seal.seal('a token', ['row'])
+  const character = fc.constantFrom(...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.')
   fc.assert(
-    fc.property(fc.nat(sealed.length - 2), fc.constantFrom('A', 'B', '.', '1'), (at, other) => {
+    fc.property(fc.nat(sealed.length - 1), character, (at, other) => {
       const changed = sealed.slice(0, at) + other + sealed.slice(at + 1)
       if (changed !== sealed) expect(() => seal.open(changed, ['row'])).toThrow(/another QUORUM_SECRET/)
     }),
+    { numRuns: 5_000 },
   )
 })
 

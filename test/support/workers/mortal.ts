@@ -113,10 +113,12 @@ function watchTools(): void {
       pass('before the call leaves')
       const went = write(...sent)
       pass('call sent')
+      answered.get(id)?.()
       const look = setInterval(() => {
         if (readFileSync(effects, 'utf8').split('\n').includes(id)) pass('effect before answer')
-      }, 1)
+      }, 1).unref() // An answer may never come: that must not keep the process from ending.
       answered.set(id, () => clearInterval(look))
+      tool.once('exit', () => clearInterval(look))
       return went
     }) as typeof stdin.write
     const push = stdout.push.bind(stdout)

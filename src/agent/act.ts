@@ -9,9 +9,9 @@ import { type ApprovalState, moveApproval, readApproval, resolveApproval } from 
 import type { Run } from '../store/runs.ts'
 import type { Resume } from '../tools/input.ts'
 import type { Progress } from '../tools/progress.ts'
-import { MOST_ROUNDS, resumeOf, roundsOf } from './input.ts'
+import { MOST_ROUNDS, resumeOf, roundsOf } from './approvals/input.ts'
+import { bindCall } from './approvals/weigh.ts'
 import { record, reread, tryRecord, type Work } from './lease.ts'
-import { bindCall } from './weigh.ts'
 
 /** Attempts to write what came of a call. */
 const RECORD_ATTEMPTS = 5

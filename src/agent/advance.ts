@@ -12,10 +12,10 @@ import { type Run, readRun, readSteps } from '../store/runs.ts'
 import { inTransaction } from '../store/transaction.ts'
 import { type ActContext, expireApproval, runTool, settleUnknown, voidUnshown } from './act.ts'
 import { type AnswerContext, askModel } from './answer.ts'
-import { onOneCard, remindAt } from './cards.ts'
+import { onOneCard, remindAt } from './approvals/cards.ts'
+import { propose } from './approvals/propose.ts'
 import { fail, failUnread, finish, passagesOf, showEnded } from './ending.ts'
 import { type AbortReason, keepLease, lastRead, record, reread, type Work } from './lease.ts'
-import { propose } from './propose.ts'
 import { openThread, type ThreadContext, type ThreadView } from './thread.ts'
 
 /** Everything advancing a run needs. */

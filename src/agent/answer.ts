@@ -13,9 +13,9 @@ import { fitsCard } from '../slack/blocks/card.ts'
 import { createApproval } from '../store/approvals.ts'
 import { asJson } from '../store/json.ts'
 import { readPast } from '../store/runs.ts'
-import { applyGrant } from './grant.ts'
+import { applyGrant } from './approvals/grant.ts'
+import { type Weighed, weigh, wordsOf } from './approvals/weigh.ts'
 import { lastRead, record, type Work } from './lease.ts'
-import { type Weighed, weigh, wordsOf } from './weigh.ts'
 
 /** Calls one answer may propose. */
 const MAX_CALLS = 16

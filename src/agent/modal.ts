@@ -4,9 +4,9 @@ import type { HeardOf } from '../core/heard.ts'
 import type { Opener } from '../slack/identify.ts'
 import type { Viewer } from '../slack/listen.ts'
 import type { Speak } from '../slack/speak.ts'
-import type { DecisionContext } from './deciding.ts'
-import { checkEdit, openEdit } from './edit.ts'
-import { checkAnswer, openAnswer } from './input.ts'
+import type { DecisionContext } from './approvals/deciding.ts'
+import { checkEdit, openEdit } from './approvals/edit.ts'
+import { checkAnswer, openAnswer } from './approvals/input.ts'
 import { traceOf } from './trace.ts'
 
 export type ModalContext = DecisionContext & { speak: Pick<Speak, 'decider' | 'name'> }

@@ -10,8 +10,8 @@ import { openLive } from '../slack/live.ts'
 import type { Speak } from '../slack/speak.ts'
 import type { Run } from '../store/runs.ts'
 import type { Progress } from '../tools/progress.ts'
-import { cardStates, onOneCard, postCard, refreshCard, remind, remindAt } from './cards.ts'
-import { inputState, postInput, refreshInput, roundsOf } from './input.ts'
+import { cardStates, onOneCard, postCard, refreshCard, remind, remindAt } from './approvals/cards.ts'
+import { inputState, postInput, refreshInput, roundsOf } from './approvals/input.ts'
 import { sayForSure, sayOnce } from './say.ts'
 
 /** At most one edit of the plan in this many milliseconds. */

@@ -1,7 +1,7 @@
 /** Connect, wired: the links, the pages behind them, and where they are served. */
 import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
-import { type ConnectContext, finishConnect, seeTicket, startConnect } from '../agent/connect.ts'
+import { type ConnectContext, finishConnect, seeTicket, startConnect } from '../agent/accounts/connect.ts'
 import type { Env } from '../core/env.ts'
 import { connectPages } from '../web/connect.ts'
 import type { Engines } from './engines.ts'

@@ -1,6 +1,6 @@
 /** What every door that runs the agent opens: store, queue, model, tools, embeddings. */
 
-import { openVault } from '../agent/vault.ts'
+import { openVault } from '../agent/accounts/vault.ts'
 import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
 import type { Home, Pool } from '../core/home.ts'

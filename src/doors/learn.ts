@@ -1,6 +1,6 @@
 /** Reading the home's knowledge when a process starts: words first, then their vectors. */
-import { embedMissing } from '../agent/embed.ts'
-import { ingestAll } from '../agent/ingest.ts'
+import { embedMissing } from '../agent/knowledge/embed.ts'
+import { ingestAll } from '../agent/knowledge/ingest.ts'
 import { Fault } from '../core/fault.ts'
 import type { Engines } from './engines.ts'
 import { formatIngested } from './ingest.ts'

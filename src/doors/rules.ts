@@ -1,5 +1,5 @@
 /** Opening what `quorum policy` and `quorum tools` need: the home, and for tools every server of mcp.json. */
-import { openVault } from '../agent/vault.ts'
+import { openVault } from '../agent/accounts/vault.ts'
 import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
 import { readHome } from '../home/read.ts'

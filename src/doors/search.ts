@@ -1,6 +1,6 @@
 /** `quorum search "words"`: what would be recalled, and why in that order. */
 import { parseArgs } from 'node:util'
-import { type RecallContext, recall } from '../agent/recall.ts'
+import { type RecallContext, recall } from '../agent/knowledge/recall.ts'
 import type { Hit } from '../store/passages.ts'
 
 type Context = RecallContext & { workspace: string; print: (line: string) => void }

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { connectionsOf, finishConnect, startConnect } from '../../src/agent/connect.ts'
+import { connectionsOf, finishConnect, startConnect } from '../../src/agent/accounts/connect.ts'
 import { ToolServer } from '../../src/core/home.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { openStore } from '../../src/store/open.ts'

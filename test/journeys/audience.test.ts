@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ingest } from '../../src/agent/ingest.ts'
+import { ingest } from '../../src/agent/knowledge/ingest.ts'
 import { openStage, type Stage } from '../support/stage.ts'
 import { makeTemporary } from '../support/temporary.ts'
 

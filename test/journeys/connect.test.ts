@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { connectionsOf } from '../../src/agent/connect.ts'
+import { connectionsOf } from '../../src/agent/accounts/connect.ts'
 import { ToolServer } from '../../src/core/home.ts'
 import { connectContext } from '../../src/doors/connect.ts'
 import { type Authorization, openAuthorization, openPerson } from '../support/authorization.ts'

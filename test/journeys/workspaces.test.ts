@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { takeDecision } from '../../src/agent/decision.ts'
+import { takeDecision } from '../../src/agent/approvals/decision.ts'
 import { openWorkspace } from '../../src/demo/workspace/open.ts'
 import { serve } from '../../src/doors/serve.ts'
 import { inTransaction } from '../../src/store/transaction.ts'

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { withdrawTools } from '../../src/agent/withdraw.ts'
+import { withdrawTools } from '../../src/agent/approvals/withdraw.ts'
 import {
   castVote,
   createApproval,

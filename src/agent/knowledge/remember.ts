@@ -1,0 +1,49 @@
+/** The recall of a run: for exactly the people who can read its thread, numbered for citation. */
+import { scopes } from '../../core/audience.ts'
+import type { Agent } from '../../core/home.ts'
+import type { StepOf } from '../../core/run.ts'
+import type { Speak } from '../../slack/speak.ts'
+import { type Run, readPast } from '../../store/runs.ts'
+import { type RecallContext, recall } from './recall.ts'
+
+/** A question of so few words ("and the second one?") leans on the question before it in the thread. */
+const LEANS = 4
+
+/**
+ * Searches for a run and gives the step to append; its passages are numbered after the `known` ones the run
+ * has already. Never fails for want of an embedding model.
+ */
+export async function remember(
+  context: RecallContext & { speak: Pick<Speak, 'external'> },
+  run: Run,
+  query: string,
+  agent: Agent,
+  known: number,
+): Promise<StepOf<'recalled'>> {
+  const external = await context.speak.external(run.channel)
+  const leans = query.trim().split(/\s+/).length <= LEANS
+  const before = leans ? (await readPast(context.pool, run, 1))[0]?.question : undefined
+  const found = await recall(context, {
+    workspace: run.workspace,
+    scopes: scopes({ channel: run.channel, dm: run.dm, external, user: run.asker }),
+    query: before ? `${query}\n${before.slice(0, 300)}` : query,
+    ...(agent.knowledge ? { sources: agent.knowledge } : {}),
+  })
+  return {
+    kind: 'recalled',
+    at: new Date().toISOString(),
+    query,
+    passages: found.passages.map((hit, i) => ({
+      n: known + i + 1,
+      passage: hit.id,
+      title: hit.title,
+      heading: hit.heading,
+      ...(hit.link ? { link: hit.link } : {}),
+      ...(hit.date ? { date: hit.date } : {}),
+      text: hit.text,
+    })),
+    sources: found.sources,
+    ...(found.degraded ? { degraded: found.degraded } : {}),
+    ms: found.ms,
+  }
+}

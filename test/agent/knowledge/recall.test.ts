@@ -1,0 +1,168 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { embedMissing } from '../../../src/agent/knowledge/embed.ts'
+import { ingest } from '../../../src/agent/knowledge/ingest.ts'
+import { type RecallContext, recall } from '../../../src/agent/knowledge/recall.ts'
+import { Fault } from '../../../src/core/fault.ts'
+import { Source } from '../../../src/core/home.ts'
+import type { Store } from '../../../src/store/open.ts'
+import { prepareSearch, type WordStrategy } from '../../../src/store/passages.ts'
+import { countVectors } from '../../../src/store/vectors.ts'
+import { openFiles, testEmbedder } from '../../support/knowledge.ts'
+import { openTestStore } from '../../support/store.ts'
+
+let store: Store
+let strategy: WordStrategy
+beforeAll(async () => {
+  store = await openTestStore()
+  strategy = await prepareSearch(store.pool)
+})
+afterAll(() => store.close())
+beforeEach(async () => {
+  await store.pool.query('delete from documents')
+})
+
+const pages = (count: number) =>
+  Object.fromEntries(Array.from({ length: count }, (_, n) => [`p${n}.txt`, `rolling back number ${n}`]))
+
+async function readPages(files: Record<string, string>) {
+  await using dir = await openFiles(files)
+  await ingest({ pool: store.pool, home: '/' }, 'T1', 'handbook', Source.parse({ directory: dir.dir }))
+}
+
+const ask = (context: Partial<RecallContext>, query = 'rolling') =>
+  recall({ pool: store.pool, strategy, ...context }, { workspace: 'T1', scopes: ['everyone'], query })
+
+test('words and meaning are searched, and six passages come back', async () => {
+  await readPages(pages(9))
+  const embedder = testEmbedder()
+  await embedMissing({ pool: store.pool, workspace: 'T1', embedder })
+  const found = await ask({ embedder })
+  expect(found.passages).toHaveLength(6)
+  expect(found.passages[0]).toMatchObject({ source: 'handbook', wordRank: expect.any(Number), vectorRank: 1 })
+  expect(found).toMatchObject({ sources: 1 })
+  expect(found.degraded).toBeUndefined()
+})
+
+const never = () => new Promise<never>(() => {})
+test.each([
+  ['there is no embedding model', undefined],
+  ['the embedding model is still loading', testEmbedder({ ready: never })],
+  ['the weights are missing', testEmbedder({ ready: async () => ({ why: 'the weights are missing' }) })],
+  ['the embedding model did not answer in time', testEmbedder({ before: (_, signal) => abortOf(signal) })],
+  [
+    'no answer',
+    testEmbedder({
+      before: () => {
+        throw new Fault('embed-unavailable', 'no answer')
+      },
+    }),
+  ],
+])('without the question’s vector words serve, and it is said: %s', async (why, embedder) => {
+  await readPages(pages(2))
+  const began = performance.now()
+  const found = await ask({ embedder, patienceMs: 100 })
+  expect(found.degraded).toBe(`keyword search only: ${why}`)
+  expect(found.passages).toHaveLength(2)
+  expect(performance.now() - began).toBeLessThan(2_000)
+})
+
+function abortOf(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)))
+}
+
+test('while vectors are being made it is said; where there is nothing to recall nothing is', async () => {
+  const embedder = testEmbedder()
+  expect(await ask({ embedder })).toMatchObject({ passages: [], sources: 0 })
+  expect((await ask({ embedder })).degraded).toBeUndefined()
+  await readPages(pages(2))
+  const found = await ask({ embedder })
+  expect(found.passages).toHaveLength(2)
+  expect(found.degraded).toBe('keyword search only: the embedding model is still reading the passages')
+})
+
+test('every passage is embedded once, however many do it at once', async () => {
+  await readPages(pages(40))
+  const embedders = Array.from({ length: 3 }, () => testEmbedder())
+  const done = await Promise.all(
+    embedders.map((embedder) => embedMissing({ pool: store.pool, workspace: 'T1', embedder }, { batch: 4 })),
+  )
+  const texts = embedders.flatMap((embedder) => embedder.texts)
+  expect(texts).toHaveLength(40)
+  expect(new Set(texts).size).toBe(40)
+  expect(done.reduce((sum, one) => sum + one.made, 0)).toBe(40)
+  expect(texts[0]).toMatch(/^P\d+\nrolling back/)
+})
+
+test('stopped in the middle it gives back what it took, and the next one goes on from there', async () => {
+  await readPages(pages(20))
+  const stop = new AbortController()
+  const first = testEmbedder()
+  const onProgress = ({ made }: { made: number }) => made >= 8 && stop.abort()
+  const done = await embedMissing(
+    { pool: store.pool, workspace: 'T1', embedder: first },
+    { batch: 4, signal: stop.signal, onProgress },
+  )
+  expect(done.made).toBe(8)
+  const second = testEmbedder()
+  const seen: string[] = []
+  const report = ({ made, total }: { made: number; total: number }) => seen.push(`${made}/${total}`)
+  await embedMissing(
+    { pool: store.pool, workspace: 'T1', embedder: second },
+    { batch: 6, onProgress: report },
+  )
+  expect(second.texts).toHaveLength(12)
+  expect(seen).toEqual(['14/20', '20/20'])
+})
+
+test('what a process left behind when it died is taken over when its claim is over', async () => {
+  await readPages(pages(3))
+  const gone = testEmbedder({ before: never })
+  void embedMissing({ pool: store.pool, workspace: 'T1', embedder: gone }, { claimMs: 300 })
+  while ((await store.pool.query('select 1 from vectors')).rows.length === 0);
+  const next = testEmbedder()
+  expect((await embedMissing({ pool: store.pool, workspace: 'T1', embedder: next })).made).toBe(3)
+})
+
+test('a model that is away is a fault, and nothing stays claimed', async () => {
+  await readPages(pages(3))
+  const away = () => {
+    throw new Fault('embed-unavailable', 'away', { retry: true })
+  }
+  await expect(
+    embedMissing({ pool: store.pool, workspace: 'T1', embedder: testEmbedder({ before: away }) }),
+  ).rejects.toMatchObject({ code: 'embed-unavailable' })
+  expect((await store.pool.query('select 1 from vectors')).rows).toEqual([])
+})
+
+test('a passage the model refuses costs itself only', async () => {
+  await readPages({ ...pages(5), 'odd.txt': 'poison' })
+  const picky = testEmbedder({
+    before: (texts) => {
+      if (texts.some((text) => text.includes('poison'))) throw new Fault('embed-unavailable', 'refused')
+    },
+  })
+  expect(await embedMissing({ pool: store.pool, workspace: 'T1', embedder: picky })).toMatchObject({
+    made: 5,
+    refused: 1,
+  })
+  expect(await countVectors(store.pool, picky.model, 'T1')).toEqual({ made: 5, missing: 0, refused: 1 })
+  expect((await ask({ embedder: picky }, 'poison')).passages).not.toEqual([])
+})
+
+test('another model makes its own vectors and never meets the others', async () => {
+  await readPages(pages(2))
+  await embedMissing({ pool: store.pool, workspace: 'T1', embedder: testEmbedder() })
+  const other = testEmbedder({ model: 'other' })
+  expect((await ask({ embedder: other })).degraded).toMatch(/still reading/)
+  expect((await embedMissing({ pool: store.pool, workspace: 'T1', embedder: other })).made).toBe(2)
+  expect((await ask({ embedder: other })).passages[0]).toMatchObject({ vectorRank: 1 })
+})
+
+test('the words of one workspace go to no other one’s model', async () => {
+  await using dir = await openFiles({ 'p.txt': 'rolling back' })
+  for (const workspace of ['T1', 'T2'])
+    await ingest({ pool: store.pool, home: '/' }, workspace, 'handbook', Source.parse({ directory: dir.dir }))
+  const embedder = testEmbedder()
+  expect((await embedMissing({ pool: store.pool, workspace: 'T1', embedder })).made).toBe(1)
+  expect(await countVectors(store.pool, embedder.model, 'T2')).toEqual({ made: 0, missing: 1, refused: 0 })
+})

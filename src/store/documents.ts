@@ -23,8 +23,12 @@ export type DocumentRow = {
 /** Where a document belongs; `source` is its name in sources.yaml. */
 export type Shelf = { workspace: string; source: string }
 
-/** Everything kept of a source, by path. */
-export async function listDocuments(db: Db, shelf: Shelf): Promise<Map<string, DocumentRow>> {
+/** What is kept of a source, by path: everything, or of these paths only. */
+export async function listDocuments(
+  db: Db,
+  shelf: Shelf,
+  paths?: string[],
+): Promise<Map<string, DocumentRow>> {
   const { rows } = await db.query<{
     path: string
     title: string
@@ -34,8 +38,9 @@ export async function listDocuments(db: Db, shelf: Shelf): Promise<Map<string, D
     audience: string[]
   }>(
     `select d.path, d.title, d.link, to_char(d.date, 'YYYY-MM-DD') as date, d.hash, a.scopes as audience
-     from documents d join audiences a on a.id = d.audience where d.workspace = $1 and d.source = $2`,
-    [shelf.workspace, shelf.source],
+     from documents d join audiences a on a.id = d.audience
+     where d.workspace = $1 and d.source = $2 and ($3::text[] is null or d.path = any($3))`,
+    [shelf.workspace, shelf.source, paths ?? null],
   )
   return new Map(
     rows.map(({ link, date, ...row }) => [

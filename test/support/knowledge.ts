@@ -2,7 +2,7 @@
 import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import type { Embedder } from '../../src/models/embed.ts'
+import type { Embedder, Engine } from '../../src/models/embed.ts'
 
 /** A directory of one's own with these files, all of 2026-05-02; disposing of it removes it. */
 export async function openFiles(
@@ -39,22 +39,27 @@ export function testEmbedder(
   options: {
     model?: string
     ready?: () => Promise<'ready' | { why: string }>
+    vector?: (text: string) => number[]
+    /** Models of before that can still be asked. */
+    others?: Engine[]
     before?: (texts: string[], signal: AbortSignal | undefined) => Promise<void> | void
   } = {},
 ): Embedder & { texts: string[] } {
   const texts: string[] = []
-  return {
+  const embedder: Embedder & { texts: string[] } = {
     texts,
-    model: options.model ?? 'test-words',
+    model: { name: options.model ?? 'test-words', revision: '1', languages: 'all', origin: null },
     dimensions: () => DIMENSIONS,
     ready: options.ready ?? (async () => 'ready'),
     embed: async (wanted, { signal } = {}) => {
       signal?.throwIfAborted()
       await options.before?.(wanted, signal)
       texts.push(...wanted)
-      return wanted.map(vectorOf)
+      return wanted.map(options.vector ?? vectorOf)
     },
+    of: ({ name }) => [embedder, ...(options.others ?? [])].find((one) => one.model.name === name),
     close: async () => {},
     [Symbol.asyncDispose]: async () => {},
   }
+  return embedder
 }

@@ -19,8 +19,12 @@ export type DocumentRow = {
 /** Where a document belongs; `source` is its name in sources.yaml. */
 export type Shelf = { workspace: string; source: string }
 
-/** Everything kept of a source, by path. */
-export async function listDocuments(db: Db, shelf: Shelf): Promise<Map<string, DocumentRow>> {
+/** What is kept of a source, by path: everything, or of these paths only. */
+export async function listDocuments(
+  db: Db,
+  shelf: Shelf,
+  paths?: string[],
+): Promise<Map<string, DocumentRow>> {
   const { rows } = await db.query<{
     path: string
     title: string
@@ -30,8 +34,8 @@ export async function listDocuments(db: Db, shelf: Shelf): Promise<Map<string, D
     audience: string[]
   }>(
     `select path, title, link, to_char(date, 'YYYY-MM-DD') as date, hash, audience
-     from documents where workspace = $1 and source = $2`,
-    [shelf.workspace, shelf.source],
+     from documents where workspace = $1 and source = $2 and ($3::text[] is null or path = any($3))`,
+    [shelf.workspace, shelf.source, paths ?? null],
   )
   return new Map(
     rows.map(({ link, date, ...row }) => [

@@ -1,7 +1,7 @@
 /** Texts to vectors: over `/v1/embeddings` where the home names a server, else by the model inside the package. */
 import type { EmbeddingModel } from '../core/embedding.ts'
-import type { Embeddings } from '../core/home.ts'
 import { Fault } from '../core/fault.ts'
+import type { Embeddings } from '../core/home.ts'
 import { openLocalEmbedder } from './embed-local.ts'
 import { openRemoteEmbedder } from './embed-remote.ts'
 import type { Names } from './endpoint.ts'
@@ -68,6 +68,11 @@ function tryEngine(origin: Embeddings | null, env: Names): Engine | undefined {
   }
 }
 
-function isSame(a: Pick<EmbeddingModel, 'name' | 'revision'>, b: Pick<EmbeddingModel, 'name' | 'revision'>) {
-  return a.name === b.name && a.revision === b.revision
+/** The same model may have moved to another address. */
+function isSame(a: EmbeddingModel, b: Parameters<Embedder['of']>[0]): boolean {
+  return (
+    a.name === b.name &&
+    a.revision === b.revision &&
+    a.origin?.dimensions === (b.origin?.dimensions ?? undefined)
+  )
 }

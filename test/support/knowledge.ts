@@ -2,7 +2,10 @@
 import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import type pg from 'pg'
+import { PROBE } from '../../src/agent/knowledge/embed.ts'
 import type { Embedder, Engine } from '../../src/models/embed.ts'
+import { useModel, type VectorTable } from '../../src/store/vectors.ts'
 
 /** A directory of one's own with these files, all of 2026-05-02; disposing of it removes it. */
 export async function openFiles(
@@ -18,6 +21,15 @@ export async function openFiles(
   }
   for (const [file, text] of Object.entries(files)) await write(file, text)
   return { dir, write, [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }) }
+}
+
+/** The table of a model that makes vectors of this length; the first one of a workspace serves at once. */
+export function openVectors(
+  pool: pg.Pool,
+  { workspace = 'T1', name = 'm', dimensions = DIMENSIONS } = {},
+): Promise<VectorTable> {
+  const probe = Array.from({ length: dimensions }, () => 1)
+  return useModel(pool, workspace, { name, revision: '1', languages: 'all', origin: null }, probe)
 }
 
 const DIMENSIONS = 64
@@ -53,6 +65,7 @@ export function testEmbedder(
     ready: options.ready ?? (async () => 'ready'),
     embed: async (wanted, { signal } = {}) => {
       signal?.throwIfAborted()
+      if (wanted[0] === PROBE) return [(options.vector ?? vectorOf)(PROBE)]
       await options.before?.(wanted, signal)
       texts.push(...wanted)
       return wanted.map(options.vector ?? vectorOf)

@@ -10,7 +10,6 @@ import {
   dropRetired,
   FIRST,
   hasPassages,
-  listVectorTables,
   putVectors,
   refreshVectorStatistics,
   refuseVector,
@@ -22,7 +21,11 @@ import {
   type VectorTable,
 } from '../../store/vectors.ts'
 
-type Context = { pool: pg.Pool; workspace: string; embedder: Pick<Embedder, 'model' | 'ready' | 'embed' | 'of'> }
+type Context = {
+  pool: pg.Pool
+  workspace: string
+  embedder: Pick<Embedder, 'model' | 'ready' | 'embed' | 'of'>
+}
 
 export type EmbedOptions = {
   /** Texts given to the model at once; 16 where left out. */
@@ -43,7 +46,7 @@ const LOOK_MS = 2_000
 const WEEK_MS = 7 * 24 * 3_600_000
 
 /** What a model is told from others of the same name by; must never change. */
-const PROBE = 'The pager is handed over on Friday at noon; Freitag mittags; 2 + 2 = 4; ERR_CONN_RESET.'
+export const PROBE = 'The pager is handed over on Friday at noon; Freitag mittags; 2 + 2 = 4; ERR_CONN_RESET.'
 
 /**
  * Makes every vector of the embedder's model that a workspace lacks, and answers how many were made and how many
@@ -61,6 +64,7 @@ export async function embedMissing(
   options: EmbedOptions = {},
 ): Promise<{ made: number; refused: number; ms: number }> {
   const { pool, workspace, embedder } = context
+  const { onProgress: _, ...quietly } = options
   const { signal } = options
   const began = performance.now()
   const done = { made: 0, refused: 0 }
@@ -69,7 +73,7 @@ export async function embedMissing(
   const table = await enter(context, signal)
   if (table.state === 'building') {
     const old = await askable(context)
-    if (old) await fill({ ...context, ...old }, { ...options, onProgress: undefined }, done)
+    if (old) await fill({ ...context, ...old }, quietly, done)
     else await switchTo(pool, workspace, table)
   }
   await fill({ ...context, engine: embedder, table }, options, done)

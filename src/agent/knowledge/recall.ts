@@ -72,7 +72,8 @@ async function embedQuestion(
     const table = await servingTable(pool, workspace)
     // Before the first vector the home's own model is asked, which says how it is, and warms it up.
     const engine: Pick<Engine, 'ready' | 'embed'> | undefined = table ? embedder.of(table) : embedder
-    if (!engine) return { lack: wordsOnly(`${table?.name}, which the vectors are of, cannot be asked any more`) }
+    if (!engine)
+      return { lack: wordsOnly(`${table?.name}, which the vectors are of, cannot be asked any more`) }
     const ready = await Promise.race([engine.ready(), late])
     if (ready === 'late') return { lack: wordsOnly('the embedding model is still loading') }
     if (ready !== 'ready') return { lack: wordsOnly(ready.why) }

@@ -6,6 +6,7 @@ import { follow, type IngestContext, ingest, ingestAll } from '../../../src/agen
 import { Fault } from '../../../src/core/fault.ts'
 import { Source } from '../../../src/core/home.ts'
 import { readPlain } from '../../../src/sources/plain.ts'
+import { readableAudiences } from '../../../src/store/audiences.ts'
 import type { Store } from '../../../src/store/open.ts'
 import { recallPassages } from '../../../src/store/passages.ts'
 import { openFiles } from '../../support/knowledge.ts'
@@ -26,7 +27,13 @@ const source = (directory: string, more: Partial<Source> = {}) => Source.parse({
 const read = (directory: string, more: Partial<Source> = {}) =>
   ingest(context, 'T1', 'handbook', source(directory, more))
 const find = async (query: string, scopes = ['everyone']) =>
-  await recallPassages(store.pool, { workspace: 'T1', scopes, query, limit: 50, strategy: 'any-word' })
+  await recallPassages(store.pool, {
+    workspace: 'T1',
+    audiences: await readableAudiences(store.pool, 'T1', scopes),
+    query,
+    limit: 50,
+    strategy: 'any-word',
+  })
 const titles = async (query: string, scopes?: string[]) =>
   (await find(query, scopes)).map((hit) => hit.title).sort()
 /** The rows as they lie there: what was not touched has the same `xmin`. */

@@ -135,7 +135,7 @@ export async function forgetOtherSources(db: Db, workspace: string, named: strin
 
 /** Tells the planner what is there: an embedded database never looks by itself, and plans 100 times worse. */
 export async function refreshStatistics(pool: pg.Pool): Promise<void> {
-  await pool.query('analyze documents, passages, vectors')
+  await pool.query('analyze documents, passages')
   await countWords(pool)
 }
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ingestDoor } from '../../src/doors/ingest.ts'
 import { formatHits, searchDoor } from '../../src/doors/search.ts'
 import type { Store } from '../../src/store/open.ts'
-import { prepareSearch } from '../../src/store/passages.ts'
+import { prepareSearch } from '../../src/store/words.ts'
 import { openFiles, testEmbedder } from '../support/knowledge.ts'
 import { openTestStore } from '../support/store.ts'
 

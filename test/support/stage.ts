@@ -14,7 +14,7 @@ import { type Serving, serve } from '../../src/doors/serve.ts'
 import { openChat } from '../../src/models/chat.ts'
 import { openEmbedder } from '../../src/models/embed.ts'
 import { openQueue } from '../../src/queue/open.ts'
-import { prepareSearch } from '../../src/store/passages.ts'
+import { prepareSearch } from '../../src/store/words.ts'
 import { openSeal } from '../../src/store/seal.ts'
 import { guardedFor, openTools } from '../../src/tools/open.ts'
 import { type ModelServer, openModelServer, type Reply, type Script } from './model-server.ts'
@@ -102,7 +102,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     lock,
     seal,
     fetchFor: guardedFor(home.policy),
-    embedder: openEmbedder({ url: model.url, model: 'test-embed', dimensions: 8 }, {}),
+    embedder: openEmbedder({ url: model.url, model: 'test-embed', dimensions: 8, languages: 'all' }, {}),
     strategy: await prepareSearch(store.pool),
     log: (level, message, fields) => {
       if (level === 'warn' || level === 'error')

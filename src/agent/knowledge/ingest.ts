@@ -5,6 +5,7 @@ import { audienceOf } from '../../core/audience.ts'
 import { chunk } from '../../core/chunk.ts'
 import { Fault } from '../../core/fault.ts'
 import type { Source } from '../../core/home.ts'
+import { languageOf } from '../../models/language.ts'
 import type { Found, Skipped } from '../../sources/entry.ts'
 import {
   type DocumentRow,
@@ -20,7 +21,7 @@ import {
 import { openSource, type Readers } from './readers.ts'
 
 /** Raised when documents are read or cut differently, so that all are read again. */
-const CUT = '2'
+const CUT = '3'
 
 export type Ingested = {
   added: number
@@ -176,7 +177,9 @@ async function keep(
       done.skipped.push({ path, why: document.why })
       return false
     }
-    done.passages += await putDocument(pool, shelf, { ...row, title: document.title }, chunk(document))
+    const language = languageOf(document.text)
+    const about = { ...row, title: document.title, ...(language ? { language } : {}) }
+    done.passages += await putDocument(pool, shelf, about, chunk(document))
     done[before ? 'changed' : 'added'] += 1
   } else if (before.link !== row.link || before.date !== row.date || !sameScopes(before, row)) {
     await describeDocument(pool, shelf, row)

@@ -3,7 +3,7 @@ import { embedMissing } from '../../../src/agent/knowledge/embed.ts'
 import { ingest } from '../../../src/agent/knowledge/ingest.ts'
 import { recall } from '../../../src/agent/knowledge/recall.ts'
 import { openEmbedder } from '../../../src/models/embed.ts'
-import { prepareSearch } from '../../../src/store/passages.ts'
+import { prepareSearch } from '../../../src/store/words.ts'
 import { openFiles } from '../../support/knowledge.ts'
 import { openTestStore } from '../../support/store.ts'
 

@@ -83,7 +83,8 @@ export function openRemoteEmbedder(config: Embeddings, env: Names, backoffMs = 2
     }
   }
   const close = async () => {}
-  return { model, dimensions: () => length, ready, embed, close, [Symbol.asyncDispose]: close }
+  const runtime = () => new URL(config.url).host
+  return { model, dimensions: () => length, runtime, ready, embed, close, [Symbol.asyncDispose]: close }
 }
 
 function unavailable(sentence: string, retry = false, cause?: unknown): Fault {

@@ -17,6 +17,8 @@ export type Engine = {
   model: EmbeddingModel
   /** Length of the vectors, as soon as it is known. */
   dimensions(): number | undefined
+  /** What computes the vectors, in words for an operator, as soon as it is known. */
+  runtime(): string | undefined
   /** Starts the model where it has not been started, waits for it, and says whether it can be used. */
   ready(): Promise<'ready' | { why: string }>
   /**

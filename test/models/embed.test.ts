@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, describe, expect, test } from 'vitest'
-import { openEmbedder } from '../../src/models/embed.ts'
+import { Fault } from '../../src/core/fault.ts'
+import type { Embeddings } from '../../src/core/home.ts'
+import { openEmbedder, type Spend } from '../../src/models/embed.ts'
 import { openLocalEmbedder } from '../../src/models/embed-local.ts'
 import { openRemoteEmbedder } from '../../src/models/embed-remote.ts'
 import { openModelServer, type Reply } from '../support/model-server.ts'
@@ -118,16 +120,23 @@ describe('the thread of the embedded model', () => {
 })
 
 describe('an embedding server', () => {
-  async function withServer(embed?: (texts: string[], n: number) => Reply | undefined, dimensions?: number) {
+  async function withServer(
+    embed?: (texts: string[], n: number, body: Record<string, unknown>) => Reply | undefined,
+    more: Partial<Embeddings> & { spend?: Spend } = {},
+  ) {
     const server = await openModelServer(undefined, embed ? { embed } : {})
-    const config = {
-      url: server.url,
-      model: 'bge',
-      languages: 'all' as const,
-      ...(dimensions ? { dimensions } : {}),
-    }
-    return { server, embedder: openRemoteEmbedder(config, {}, 1) }
+    const { spend, ...about } = more
+    const config = { url: server.url, model: 'bge', languages: 'all' as const, ...about }
+    return { server, embedder: openRemoteEmbedder(config, {}, { backoffMs: 1, spend }) }
   }
+  const answer = (texts: string[], make: (text: string) => unknown): Reply => ({
+    status: 200,
+    body: {
+      data: texts.map((text, index) => ({ index, embedding: make(text) })),
+      usage: { prompt_tokens: 7 },
+    },
+  })
+  const refuse = (message: string, status = 400): Reply => ({ status, body: { error: { message } } })
 
   test('gets texts in batches and gives vectors in order', async () => {
     const { server, embedder } = await withServer()
@@ -153,7 +162,7 @@ describe('an embedding server', () => {
       code: 'embed-unavailable',
       retry: true,
     })
-    expect(never.server.embedded).toHaveLength(5)
+    expect(never.server.embedded).toHaveLength(6)
   })
 
   test('is not asked again for what it refuses', async () => {
@@ -164,13 +173,12 @@ describe('an embedding server', () => {
   })
 
   test('that does not know the field for the length is measured instead', async () => {
-    const refuse = (_: string[], n: number): Reply | undefined =>
-      n === 1 ? { status: 400, body: { error: { message: 'dimensions is not supported' } } } : undefined
-    const right = await withServer(refuse, 8)
+    const first = (_: string[], n: number) => (n === 1 ? refuse('dimensions is not supported') : undefined)
+    const right = await withServer(first, { dimensions: 8 })
     await using _ = right.server
     expect(await right.embedder.embed(['a'])).toHaveLength(1)
     expect(right.embedder.dimensions()).toBe(8)
-    const wrong = await withServer(refuse, 16)
+    const wrong = await withServer(first, { dimensions: 16 })
     await using __ = wrong.server
     await expect(wrong.embedder.embed(['a'])).rejects.toThrow(/8 numbers a text instead of 16/)
   })
@@ -179,10 +187,134 @@ describe('an embedding server', () => {
     ['too few', { data: [] }],
     ['holes', { data: [{ index: 0, embedding: [1, null] }] }],
     ['no list', { data: 'x' }],
+    ['zeros', { data: [{ index: 0, embedding: [0, 0] }] }],
+    ['nothing', { data: [{ index: 0, embedding: [] }] }],
+    ['too many', { data: [1, 2].map((n) => ({ index: n - 1, embedding: [n] })) }],
+    [
+      'base64 that is not numbers',
+      { data: [{ index: 0, embedding: Buffer.from([0, 0, 192, 127]).toString('base64') }] },
+    ],
   ])('that answers nonsense is not believed: %s', async (_, body) => {
     const { server, embedder } = await withServer(() => ({ status: 200, body }))
     await using __ = server
     await expect(embedder.embed(['a'])).rejects.toMatchObject({ code: 'embed-unavailable' })
+  })
+
+  test('may answer in base64', async () => {
+    const base64 = Buffer.from(Float32Array.of(0.5, -1, 2).buffer).toString('base64')
+    const { server, embedder } = await withServer((texts) => answer(texts, () => base64))
+    await using _ = server
+    expect(await embedder.embed(['a', 'b'])).toEqual([
+      [0.5, -1, 2],
+      [0.5, -1, 2],
+    ])
+  })
+
+  test('gets no more at once than it is likely to take: texts, tokens, numbers in the answer', async () => {
+    const { server, embedder } = await withServer((texts) =>
+      answer(texts, () => Array.from({ length: 4000 }, () => 1)),
+    )
+    await using _ = server
+    await embedder.embed(['the first answer says how long vectors are'])
+    await embedder.embed(Array.from({ length: 30 }, () => 'short'))
+    await embedder.embed(Array.from({ length: 5 }, () => 'long '.repeat(4_000)))
+    expect(server.embedded.slice(1, 3).map((batch) => batch.length)).toEqual([25, 5])
+    expect(server.embedded.slice(3).map((batch) => batch.length)).toEqual([2, 2, 1])
+  })
+
+  test('that takes smaller batches gets smaller ones from then on', async () => {
+    const few = (texts: string[]) =>
+      texts.length > 32 ? refuse('batch size 64 > maximum allowed batch size 32', 422) : undefined
+    const { server, embedder } = await withServer(few, { concurrency: 1 })
+    await using _ = server
+    expect(await embedder.embed(Array.from({ length: 64 }, (_, n) => `text ${n}`))).toHaveLength(64)
+    await embedder.embed(Array.from({ length: 64 }, (_, n) => `text ${n}`))
+    expect(server.embedded.map((batch) => batch.length)).toEqual([64, 32, 32, 32, 32])
+  })
+
+  test('truncates what is too long where it can; else the text is cut, and the others are not', async () => {
+    const long = 'word '.repeat(100)
+    const words = 'This model has a maximum context length of 300 tokens'
+    const vllm = await withServer((texts, _, body) =>
+      texts.some((text) => text.length > 300) && !body.truncate_prompt_tokens ? refuse(words) : undefined,
+    )
+    await using _ = vllm.server
+    expect(await vllm.embedder.embed(['short', long])).toHaveLength(2)
+    expect(vllm.server.embedded).toEqual([
+      ['short', long],
+      ['short', long],
+    ])
+    const strict = await withServer((texts, _, body) => {
+      if (body.truncate_prompt_tokens) return refuse('Unrecognized request argument: truncate_prompt_tokens')
+      return texts.some((text) => text.length > 300) ? refuse(words) : undefined
+    })
+    await using __ = strict.server
+    expect(await strict.embedder.embed(['short', long])).toHaveLength(2)
+    expect(strict.server.embedded.at(-1)?.[0]).toHaveLength(281)
+    expect(strict.server.embedded).toContainEqual(['short'])
+    const never = await withServer(() => refuse(words))
+    await using ___ = never.server
+    await expect(never.embedder.embed([long])).rejects.toMatchObject({ code: 'embed-unavailable' })
+  })
+
+  test('that is overloaded is left alone by all bulk work for as long as it asks', async () => {
+    const seen: number[] = []
+    const { server, embedder } = await withServer((_, n) => {
+      seen.push(Date.now())
+      return n === 1 ? { status: 503, body: {}, headers: { 'retry-after': '1' } } : undefined
+    })
+    await using _ = server
+    const first = embedder.embed(['a'])
+    while (seen.length === 0) await pause(5)
+    await pause(50)
+    await Promise.all([first, embedder.embed(['b'])])
+    expect(seen.slice(1).map((at) => at - (seen[0] ?? 0) > 950)).toEqual([true, true])
+  })
+
+  test('gets a few requests at a time', async () => {
+    let now = 0
+    let most = 0
+    const spend: Spend = async () => {
+      now += 1
+      most = Math.max(most, now)
+      const settle = async () => {
+        now -= 1
+      }
+      return { settle }
+    }
+    const { server, embedder } = await withServer(undefined, { concurrency: 3, spend })
+    await using _ = server
+    await embedder.embed(Array.from({ length: 64 * 8 }, (_, n) => `${n}`))
+    expect([most, now]).toEqual([3, 0])
+  })
+
+  test('gets nothing before its tokens are held; what it used is settled, and nothing where it did not read', async () => {
+    const ledger: string[] = []
+    const spend: Spend = async (tokens) => {
+      if (tokens > 5_000) throw new Fault('embed-unavailable', 'the budget of today is spent')
+      ledger.push(`hold ${tokens}`)
+      return { settle: async (used) => void ledger.push(`used ${used}`) }
+    }
+    const overloaded = { status: 429, body: {}, headers: { 'retry-after-ms': '1' } }
+    const { server, embedder } = await withServer(
+      (texts, n) => (n === 1 ? overloaded : answer(texts, () => [1])),
+      { spend },
+    )
+    await using _ = server
+    await embedder.embed(['four'])
+    expect(ledger).toEqual(['hold 4', 'used 0', 'hold 4', 'used 7'])
+    await expect(embedder.embed(['word '.repeat(4_000)])).rejects.toThrow(/budget of today/)
+    expect(server.embedded).toHaveLength(2)
+  })
+
+  test('reads the words that its model wants before questions and passages', async () => {
+    const { server, embedder } = await withServer(undefined, {
+      prefix: { query: 'query: ', passage: 'passage: ' },
+    })
+    await using _ = server
+    await embedder.embed(['a'])
+    await embedder.embed(['b'], { priority: 'query' })
+    expect(server.embedded).toEqual([['passage: a'], ['query: b']])
   })
 
   test('lets its caller go at once', async () => {

@@ -2,19 +2,20 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Script } from '../support/model-server.ts'
 import { openStage, type Stage, until } from '../support/stage.ts'
-import { modern } from '../support/tools.ts'
+import { hostile, modern } from '../support/tools.ts'
 
 const script: Script = ({ body }) => {
   const last = body.messages.at(-1)
   if (last?.role === 'tool') return { text: `Told: ${last.content}` }
   const [, tool = 'ask'] = /use (\w+)/.exec(JSON.stringify(last)) ?? []
-  return { calls: [{ name: `modern__${tool}`, args: {} }] }
+  const [server, name] = tool.startsWith('old_') ? ['old', tool.slice(4)] : ['modern', tool]
+  return { calls: [{ name: `${server}__${name}`, args: {} }] }
 }
 
 let stage: Stage
 beforeAll(async () => {
-  const policy = { 'modern__*': { decision: 'allow' } }
-  stage = await openStage({ servers: { modern: modern() }, policy, model: script })
+  const policy = { '*__*': { decision: 'allow' } }
+  stage = await openStage({ servers: { modern: modern(), old: hostile() }, policy, model: script })
 })
 afterAll(() => stage[Symbol.asyncDispose]())
 
@@ -131,4 +132,34 @@ test('progress is shown in the plan while a call runs, and kept nowhere', async 
   await stage.ended(channel, ts)
   const steps = await stage.engines.store.pool.query(`select body from steps where body::text like '%of 4%'`)
   expect(steps.rowCount).toBe(0)
+})
+
+test('an older server that asks is told cancel; the model, the plan and the trace say what it wanted to know', async () => {
+  const { workspace } = stage
+  const channel = workspace.channels.general
+  const ts = await workspace.say(workspace.users.ana, channel, '@quorum use old_asks')
+  await stage.ended(channel, ts)
+  const answer = stage.said(channel, ts).at(-1)
+  expect(answer).toContain('the server asked: “Which branch?”')
+  expect(answer).toContain('{"action":"cancel"}')
+  const plan = await messageWith(ts, '"trace"')
+  expect(JSON.stringify(plan.blocks)).toContain('ran asks (it asked “Which branch?” and was told cancel)')
+  await workspace.click(workspace.users.ana, channel, plan.ts, 'trace')
+  const trace = await workspace.until(() => workspace.views(workspace.users.ana).at(-1))
+  expect(JSON.stringify(trace.blocks)).toContain('told cancel when it asked: “Which branch?”')
+})
+
+test('a call that a person ran without a model says what its server wanted to know', async () => {
+  const { workspace } = stage
+  const channel = workspace.channels.general
+  const message = '`closed` <!channel>\u202e\n*x*'
+  const ts = await workspace.say(
+    workspace.users.ana,
+    channel,
+    `@quorum run old__asks ${JSON.stringify({ message })}`,
+  )
+  await stage.ended(channel, ts)
+  const blocks = JSON.stringify(workspace.messages(channel, ts).at(-1)?.blocks)
+  expect(blocks).toContain('the server asked: “`closed` @channel *x*”')
+  expect(blocks).not.toMatch(/"broadcast"|\u202e/)
 })

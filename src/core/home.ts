@@ -128,6 +128,14 @@ const EmbeddingsFile = z.strictObject({
   model: z.string(),
   key: variable.optional(),
   dimensions: z.int().min(1).max(4000).optional(),
+  /** Any text; another one has every passage embedded again. */
+  revision: z.string().optional(),
+  /** What the model knows; vectors weigh less in other languages. */
+  languages: z
+    .union([z.literal('all'), z.array(shaped(/^[a-z]{2,3}$/, 'a language code such as en')).min(1)], {
+      error: 'all, or a list of language codes such as [en, de]',
+    })
+    .default('all'),
 })
 export type Embeddings = z.infer<typeof EmbeddingsFile>
 
@@ -139,12 +147,17 @@ export const ModelsFile = z.strictObject({
 })
 export type Models = z.infer<typeof ModelsFile>
 
-/** One source of knowledge. `audience` says who may read it: everyone in the workspace, or the members of channels. */
+/**
+ * One source of knowledge. `audience` says who may read it: everyone in the workspace, or whoever is in one of
+ * the channels (C…, G…) or user groups (S…) or is one of the people (U…, W…) that are listed.
+ */
 const about = {
   audience: z
     .union([
       z.literal('everyone'),
-      z.array(shaped(/^[CG][A-Z0-9]+$/, 'a Slack channel id')).min(1, 'at least one channel'),
+      z
+        .array(shaped(/^[CGSUW][A-Z0-9]+$/, 'the id of a Slack channel, user group or person'))
+        .min(1, 'at least one of them'),
     ])
     .default('everyone'),
   /** Where a page can be opened: `{path}` is its path or address within the source, `${NAME}` the environment's. */

@@ -3,6 +3,7 @@ import type pg from 'pg'
 import { toSql } from 'pgvector'
 import { queryText } from '../core/words.ts'
 import { type Db, inTransaction } from './transaction.ts'
+import type { VectorTable } from './vectors.ts'
 
 /**
  * How the words of a question are ranked: `bm25` by the pg_textsearch extension, `any-word` by plain
@@ -14,11 +15,18 @@ export type WordStrategy = 'bm25' | 'any-word'
 export type Hit = {
   id: string
   source: string
+  /** Of its document: who may read it, a row of `audiences`. */
+  audience: number
+  /** Within its source. */
+  path: string
   title: string
   heading: string
   link?: string
   date?: string
   text: string
+  /** Where the text stands in the document's text, in UTF-16 units. */
+  start: number
+  end: number
   wordRank?: number
   vectorRank?: number
   score: number
@@ -26,12 +34,12 @@ export type Hit = {
 
 export type Search = {
   workspace: string
-  /** Only passages whose audience names one of these are seen at all; none where it is empty. */
-  scopes: string[]
+  /** Only passages of these audiences (`readableAudiences`) are seen at all; none where it is empty. */
+  audiences: number[]
   /** Any text: it is taken apart into words, never read as a query language. */
   query: string
-  /** The question's vector and the model that made it; without them only words are searched. */
-  vector?: { model: string; values: number[] }
+  /** The question's vector by the model of this table; without it only words are searched. */
+  vector?: { table: VectorTable; values: number[] }
   /** Names of sources to search; all where it is left out. */
   sources?: string[]
   limit: number
@@ -54,17 +62,16 @@ const BM25_INDEX = 'passages_bm25'
 
 /** The passages that suit the question best, best first; those of the audience only, by the statement itself. */
 export async function recallPassages(db: Db, search: Search): Promise<Hit[]> {
-  const values: unknown[] = [search.workspace, search.scopes, search.sources ?? null]
+  const values: unknown[] = [search.workspace, search.audiences, search.sources ?? null]
   const bind = (value: unknown) => `$${values.push(value)}`
   const words = wordList(search.strategy, bind(queryText(search.query)))
   const { vector } = search
   const of = vector && {
-    model: bind(vector.model),
-    dimensions: bind(vector.values.length),
-    values: bind(toSql(vector.values)),
+    table: vector.table.table,
+    values: `${bind(toSql(vector.values))}::${vector.table.type}`,
   }
   const near = of ? vectorList(of) : 'select null::uuid as id, null::bigint as rank where false'
-  const alone = of ? `not exists (select from vectors v where v.passage = id and ${comparable(of)})` : 'true'
+  const alone = of ? `not exists (select from ${of.table} v where v.passage = id)` : 'true'
   const { k } = FUSION
   const { rows } = await db.query<Row>(
     `with words as (select id, rank, ${alone} as alone from (${words}) w), near as (${near}),
@@ -75,8 +82,8 @@ export async function recallPassages(db: Db, search: Search): Promise<Hit[]> {
         end as score
       from words w full join near v using (id)
       order by score desc, id limit ${bind(search.limit)})
-    select p.id, d.source, d.title, p.heading, d.link, to_char(d.date, 'YYYY-MM-DD') as date, p.text,
-      f.word_rank, f.vector_rank, f.score::float8 as score
+    select p.id, d.source, d.audience, d.path, d.title, p.heading, d.link,
+      to_char(d.date, 'YYYY-MM-DD') as date, p.text, p.start_at as start, p.end_at as end, f.word_rank, f.vector_rank, f.score::float8 as score
     from fused f join passages p using (id) join documents d on d.id = p.document
     order by f.score desc, p.id`,
     values,
@@ -87,11 +94,11 @@ export async function recallPassages(db: Db, search: Search): Promise<Hit[]> {
 /** How many sources hold a document that this audience may read. */
 export async function countSources(
   db: Db,
-  search: Pick<Search, 'workspace' | 'scopes' | 'sources'>,
+  search: Pick<Search, 'workspace' | 'audiences' | 'sources'>,
 ): Promise<number> {
   const { rows } = await db.query<{ sources: number }>(
     `select count(distinct d.source)::int as sources from documents d where ${READABLE}`,
-    [search.workspace, search.scopes, search.sources ?? null],
+    [search.workspace, search.audiences, search.sources ?? null],
   )
   return rows[0]?.sources ?? 0
 }
@@ -119,7 +126,7 @@ export async function prepareSearch(pool: pg.Pool): Promise<WordStrategy> {
 }
 
 /** What this audience may read: the one place where rows are let in. */
-const READABLE = `d.workspace = $1 and d.audience && $2::text[] and ($3::text[] is null or d.source = any($3))`
+const READABLE = `d.workspace = $1 and d.audience = any($2::int[]) and ($3::text[] is null or d.source = any($3))`
 
 function wordList(strategy: WordStrategy, query: string): string {
   const order =
@@ -137,27 +144,25 @@ function anyWord(query: string): string {
   return `replace(plainto_tsquery('english', ${query})::text, ' & ', ' | ')::tsquery`
 }
 
-type Bound = { model: string; dimensions: string; values: string }
-
-function comparable({ model, dimensions }: Bound): string {
-  return `v.model = ${model} and v.dimensions = ${dimensions}`
-}
-
-function vectorList(of: Bound): string {
+function vectorList(of: { table: string; values: string }): string {
   return `select id, row_number() over () as rank from (
-      select v.passage as id from vectors v join documents d on d.id = v.document
-      where ${READABLE} and ${comparable(of)}
-      order by v.embedding <=> ${of.values}::vector limit ${DEPTH}) nearest`
+      select v.passage as id from ${of.table} v join documents d on d.id = v.document
+      where ${READABLE}
+      order by v.embedding <=> ${of.values} limit ${DEPTH}) nearest`
 }
 
 type Row = {
   id: string
   source: string
+  audience: number
+  path: string
   title: string
   heading: string
   link: string | null
   date: string | null
   text: string
+  start: number
+  end: number
   word_rank: number | null
   vector_rank: number | null
   score: number
@@ -167,9 +172,13 @@ function asHit(row: Row): Hit {
   return {
     id: row.id,
     source: row.source,
+    audience: row.audience,
+    path: row.path,
     title: row.title,
     heading: row.heading,
     text: row.text,
+    start: row.start,
+    end: row.end,
     score: row.score,
     ...(row.link === null ? {} : { link: row.link }),
     ...(row.date === null ? {} : { date: row.date }),

@@ -11,7 +11,7 @@ alter table passages
 update passages p set
   terms = coalesce((select rtrim(string_agg(repeat(l.lexeme || ' ', cardinality(l.positions)), ''))
     from unnest(to_tsvector('english', p.search_text)) l), ''),
-  impact = (select ('{' || coalesce(string_agg(t.number || ':' || (t.tf * 2.2 / (t.tf + 1.2 * (0.25 + 0.75 * t.length / 100.0)))::real, ','), '')
+  impact = (select ('{' || coalesce(string_agg(t.number || ':' || (t.tf * 2.2 / (t.tf + 1.2 * (0.25 + 0.75 * t.length / 60.0)))::real, ','), '')
       || '}/268435456')::sparsevec
     from (select ('x' || left(md5(l.lexeme), 7))::bit(28)::int + 1 as number, sum(cardinality(l.positions)) as tf,
         sum(sum(cardinality(l.positions))) over () as length

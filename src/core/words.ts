@@ -10,6 +10,7 @@ const RUNS = new RegExp(`(?<east>[${EAST}]+)|(?<south>[${SOUTH}\\p{M}]+)|[^${EAS
 const LONGEST_WORD = 100
 const LONGEST_IDENTIFIER = 40
 const MOST_QUERY_WORDS = 200
+const MOST_REPEATED = 10
 
 const segmenter = new Intl.Segmenter('en', { granularity: 'word' })
 
@@ -24,14 +25,20 @@ export function searchText(text: string): string {
   return [...wordsOf(text)].join(' ')
 }
 
-/** The distinct words of a question, as {@link searchText} writes them; at most 200, the first ones. */
+/**
+ * The words of a question, as {@link searchText} writes them. What a question says more than once it is about, so
+ * repeated words stay, up to ten of each; at most 200 different ones, the first.
+ */
 export function queryWords(question: string): string[] {
-  const words = new Set<string>()
+  const times = new Map<string, number>()
+  const words: string[] = []
   for (const word of wordsOf(question)) {
-    words.add(word)
-    if (words.size === MOST_QUERY_WORDS) break
+    const before = times.get(word) ?? 0
+    if (before === MOST_REPEATED || (before === 0 && times.size === MOST_QUERY_WORDS)) continue
+    times.set(word, before + 1)
+    words.push(word)
   }
-  return [...words]
+  return words
 }
 
 function* wordsOf(text: string): Generator<string> {

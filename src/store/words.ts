@@ -13,7 +13,7 @@ export const BM25_INDEX = 'passages_bm25'
 /** BM25 as everywhere: k1 = 1.2, b = 0.75. Passages are cut to one length, so what is usual need not be counted. */
 const K1 = 1.2
 const B = 0.75
-const USUAL_TERMS = 100
+const USUAL_TERMS = 60
 
 /** Terms are numbered by a hash, the same on every server: two of them share one of 2^28 numbers only by rare chance. */
 const NUMBERS = 268_435_456
@@ -54,30 +54,32 @@ export function questionOf(bound: { workspace: string; words: string; stemmer: s
       select coalesce(max(passages), 0) as passages from words
       where workspace = ${bound.workspace} and word = ''),
     terms as (
-      select distinct l.lexeme as term
-      from unnest(${bound.words}::text[]) word, stemmers s, unnest(to_tsvector(s.stemmer::regconfig, word)) l
-      where to_tsvector(${bound.stemmer}::regconfig, word) <> ''::tsvector),
+      select l.lexeme as term, count(distinct word.at) as times
+      from unnest(${bound.words}::text[]) with ordinality word (word, at), stemmers s,
+        unnest(to_tsvector(s.stemmer::regconfig, word.word)) l
+      where to_tsvector(${bound.stemmer}::regconfig, word.word) <> ''::tsvector
+      group by 1),
     counted as (
-      select term, t.passages as total, least(coalesce(w.passages, 1), t.passages) as passages
+      select term, times, t.passages as total, least(coalesce(w.passages, 1), t.passages) as passages
       from terms cross join total t left join words w on w.workspace = ${bound.workspace} and w.word = term),
     ranked as (
-      select term, passages, ln(1 + (total - passages + 0.5) / (passages + 0.5))::real as rarity,
+      select term, times, passages, ${numberOf('term')} as number,
+        times * ln(1 + (total - passages + 0.5) / (passages + 0.5)) as rarity,
         sum(passages) over (order by passages, term) as sum, row_number() over (order by passages, term) as at
       from counted),
-    chosen as (
-      select term, at, passages, sum <= ${CANDIDATES} or at = 1 as rare from ranked),
+    chosen as (select term, at, passages, sum <= ${CANDIDATES} or at = 1 as rare from ranked),
     pairs as (
       select quote_literal(a.term) || ' & ' || quote_literal(b.term) as pair
       from chosen a join chosen b on a.at < b.at and not a.rare and not b.rare
       where (select coalesce(sum(passages), 0) from chosen where rare) <= ${FEW_CANDIDATES}
       order by b.at, a.at limit 3)
-    select string_agg(term, ' ' order by at) as terms,
+    select string_agg(repeat(term || ' ', times::int), '' order by at) as terms,
       string_agg(quote_literal(term), ' | ')::tsquery as anyone,
       concat_ws(' | ', (select string_agg(quote_literal(term), ' | ') from chosen where rare),
         (select string_agg(pair, ' | ') from pairs))::tsquery as rare,
-      ('{' || string_agg(number || ':' || rarity, ',') || '}/${NUMBERS}')::sparsevec as rarity
-    from (select max(term) as term, min(at) as at, max(rarity) as rarity, ${numberOf('term')} as number
-      from ranked group by 4) r`
+      (select ('{' || string_agg(number || ':' || rarity, ',') || '}/${NUMBERS}')::sparsevec
+        from (select number, max(rarity)::real as rarity from ranked group by number) r) as rarity
+    from ranked`
 }
 
 /**

@@ -4,13 +4,7 @@ import type { Chunk } from '../../src/core/chunk.ts'
 import { readableAudiences } from '../../src/store/audiences.ts'
 import { type DocumentRow, putDocument, relabelSource } from '../../src/store/documents.ts'
 import type { Store } from '../../src/store/open.ts'
-import {
-  countSources,
-  prepareSearch,
-  recallPassages,
-  type Search,
-  type WordStrategy,
-} from '../../src/store/passages.ts'
+import { countSources, recallPassages, type Search } from '../../src/store/passages.ts'
 import { claimUnembedded, putVectors, type VectorTable } from '../../src/store/vectors.ts'
 import { openVectors, vectorOf } from '../support/knowledge.ts'
 import { openTestStore } from '../support/store.ts'

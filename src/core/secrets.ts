@@ -57,6 +57,14 @@ const TOKENS: Rule[] = [
   token(['eyj'], /\beyJ[\w-]{10,2000}\.eyJ[\w-]{10,4000}\.[\w-]{20,1000}/g),
 ]
 
+/** Looked for at once, which is several times as fast as one after another. */
+const ANY_TOKEN = new RegExp(
+  TOKENS.flatMap(({ hints }) => hints)
+    .map((hint) => hint.replaceAll('.', '\\.'))
+    .join('|'),
+  'i',
+)
+
 const RULES: Rule[] = [
   {
     hints: ['private key'],
@@ -64,7 +72,6 @@ const RULES: Rule[] = [
       /-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:[\s\S]{1,20000}?-----END [A-Z0-9 ]{1,40}-----|(?:\s*[A-Za-z0-9+/=]{40,})+)/g,
     is: (key) => /[A-Za-z0-9+/=]{32}/.test(key),
   },
-  ...TOKENS,
   {
     hints: ['secret'],
     pattern:
@@ -79,14 +86,14 @@ const RULES: Rule[] = [
   {
     // A password in an address; `user:user@` and `user:password@` are how examples are written.
     hints: ['://'],
-    pattern: /\b[a-z][a-z0-9+.-]{1,20}:\/\/([^\s:/@"'<>`]{0,100}):([^\s/@"'<>`]{3,200})@(?=[\w[])/gi,
+    pattern: /:\/\/([^\s:/@"'<>`]{0,100}):([^\s/@"'<>`]{3,200})@(?=[\w[])/gi,
     is: (password, whole) => isPassword(password) && !whole.includes(`//${password}:`),
   },
   {
     // A line of settings, `.env`, YAML or prose: a name that speaks of secrets, and a value that is one word.
     hints: ['pass', 'secret', 'token', 'key', 'credential'],
     pattern:
-      /^[ \t>*{-]{0,20}(?:(?:export|set|const|let|var)[ \t]+)?["'`]?[\w.-]{0,60}(?:PASSWORD|PASSWD|PASSPHRASE|PASSWORT|SECRET|TOKEN|API_?-?KEY|PRIVATE_?KEY|ACCESS_?KEY|CREDENTIALS?)[\w-]{0,30}["'`]?[ \t]{0,5}(?:=>|:=|[=:])[ \t]{0,5}["'`]?([^\s"'`]{6,500})["'`]?[ \t]{0,5}[,;]?[ \t]{0,5}\r?$/gim,
+      /^[ \t>*{-]{0,20}(?:(?:export|set|const|let|var)[ \t]+)?["'`]?[\w.-]{0,60}(?:PASSWORD|PASSWD|PASSPHRASE|PASSWORT|SECRET|TOKEN|API_?-?KEY|PRIVATE_?KEY|ACCESS_?KEY|CREDENTIALS?)[\w-]{0,30}["'`]?[ \t]{0,5}(?:=>|:=|[=:])[ \t]{0,5}["'`]?([^\s"'`,;]{6,500})["'`]?[ \t]{0,5}[,;]?[ \t]{0,5}\r?$/gim,
     is: (value, whole) => (/pass(word|wd|phrase|wort)/i.test(whole) ? isPassword(value) : isRandom(value)),
   },
 ]
@@ -98,10 +105,10 @@ function token(hints: readonly string[], pattern: RegExp): Rule {
 /** Where the secrets of a text stand, in order, none within another. */
 export function findSecrets(text: string): Range[] {
   const lower = text.toLowerCase()
-  // A character that becomes longer in lower case would only make hints stand elsewhere; they are not positions.
-  const found = RULES.filter(({ hints }) => hints.some((hint) => lower.includes(hint))).flatMap((rule) =>
-    matchesOf(rule, text),
-  )
+  const rules = ANY_TOKEN.test(text) ? [...TOKENS, ...RULES] : RULES
+  const found = rules
+    .filter(({ hints }) => hints.some((hint) => lower.includes(hint)))
+    .flatMap((rule) => matchesOf(rule, text))
   const sorted = found.toSorted((a, b) => a.start - b.start || b.end - a.end)
   return sorted.reduce<Range[]>((apart, one) => {
     const last = apart.at(-1)
@@ -175,13 +182,13 @@ function mover(secrets: readonly Range[], text: string): (offset: number, edge: 
 }
 
 const WORDS =
-  /^(?:\W*(?:your|my|the|some|an?|example|sample|test|dummy|fake|foo|bar|baz|change|changeme|replace|insert|here|this|value|pass|passwd|password|passwort|passphrase|pwd|pw|secret|secrets|token|key|api|apikey|access|private|auth|user|username|admin|root|postgres|hunter|redacted|removed|none|null|undefined|true|false|string|number|required|optional|todo|tbd|xxx+)\W*_*)+\d{0,3}\W*$/i
+  /^(?:\W*(?:your|my|the|some|an?|example|sample|test|dummy|fake|foo|bar|baz|change|changeme|replace|insert|here|this|value|pass|passwd|password|passwort|passphrase|pwd|pw|secret|secrets|token|key|api|apikey|access|private|auth|user|username|admin|root|postgres|redacted|removed|none|null|undefined|true|false|string|number|required|optional|todo|tbd|xxx+)\W*_*)+\d{0,3}\W*$/i
 
 /** What stands for a secret in examples. */
 function isPlaceholder(value: string): boolean {
   return (
     WORDS.test(value) ||
-    /^[$%{<([]|\$\{|\{\{|<[a-z]|%[sd@]|\.\.\.|…|\*{3}|x{4}|[?!]$/i.test(value) ||
+    /^[$%{<([]|\$\{|\{\{|<[a-z]|%[sd@]|\.\.\.|…|\*{3}|x{4}/i.test(value) ||
     /example|placeholder|changeme|your[-_]|0123456789|1234567890|abcdefgh/i.test(value) ||
     new Set(value).size < 4
   )
@@ -207,9 +214,11 @@ function isReference(value: string): boolean {
   )
 }
 
-/** Words joined by dashes, dots or underscores, perhaps with a number at the end. */
+/** Words joined to a name: the kind of letter changes seldom; in a key it changes every second or third time. */
 function isWordy(value: string): boolean {
-  return /^(?:[A-Za-z]{2,}[-_./:])+[A-Za-z]*\d{0,4}$|^[a-z]+\d{1,4}$/i.test(value)
+  const kinds = value.replace(/[^A-Za-z\d]/g, '').replace(/[A-Z]+(?=[a-z])/g, 'a')
+  const changes = kinds.match(/[a-z](?=[A-Z\d])|[A-Z](?=\d)|\d(?=[A-Za-z])/g)?.length ?? 0
+  return changes < Math.max(3, value.length / 5)
 }
 
 /** Bits a character, of a text's own letters. */

@@ -73,10 +73,10 @@ export function docxParts(body: string): Record<string, string> {
 
 /** A PDF whose pages hold these lines; an empty line leaves a gap. `title` stands in its properties. */
 export function makePdf(pages: readonly (readonly string[])[], { title = '', more = '' } = {}): Buffer {
-  const escape = (text: string) => text.replace(/[\\()]/g, '\\$&')
+  const quote = (text: string) => text.replace(/[\\()]/g, '\\$&')
   const streams = pages.map((lines) =>
     Buffer.from(
-      `BT /F1 12 Tf 14 TL 72 720 Td ${lines.map((line) => `(${escape(line)}) Tj T*`).join(' ')} ET`,
+      `BT /F1 12 Tf 14 TL 72 720 Td ${lines.map((line) => `(${quote(line)}) Tj T*`).join(' ')} ET`,
       'latin1',
     ),
   )
@@ -87,7 +87,7 @@ export function makePdf(pages: readonly (readonly string[])[], { title = '', mor
       `<< /Type /Pages /Count ${pages.length} /Kids [${pages.map((_, at) => `${first + at * 2} 0 R`).join(' ')}] >>`,
     ),
     Buffer.from('<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>'),
-    Buffer.from(title ? `<< /Title (${escape(title)}) >>` : '<< >>'),
+    Buffer.from(title ? `<< /Title (${quote(title)}) >>` : '<< >>'),
     ...streams.flatMap((stream, at) => [
       Buffer.from(
         `<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Resources << /Font << /F1 3 0 R >> >> /Contents ${first + at * 2 + 1} 0 R >>`,

@@ -3,6 +3,8 @@
  * Messages of our own are noun phrases in lower case: they are read after the words "must be".
  */
 import { z } from 'zod'
+import type { Budgets } from './budget.ts'
+import { FUSION } from './fuse.ts'
 import type { Lock } from './lock.ts'
 import { type Policy, pattern } from './rules.ts'
 import { shaped } from './shaped.ts'
@@ -143,11 +145,24 @@ const EmbeddingsFile = z.strictObject({
 })
 export type Embeddings = z.infer<typeof EmbeddingsFile>
 
+/** How recall puts its two lists together (core/fuse.ts). */
+const RecallFile = z
+  .strictObject({
+    k: z.number().min(1).max(1000).default(FUSION.k),
+    words: z.number().min(0).max(1).default(FUSION.words),
+    vectors: z.number().min(0).max(1).default(FUSION.vectors),
+  })
+  .refine(
+    (recall) => recall.words + recall.vectors > 0,
+    'a weight above 0 for words, for vectors, or for both',
+  )
+
 export const ModelsFile = z.strictObject({
   pools: z
     .record(name, Pool)
     .refine((pools) => Object.keys(pools).length === 1, 'exactly one pool; several are not supported yet'),
   embeddings: EmbeddingsFile.optional(),
+  recall: RecallFile.optional(),
 })
 export type Models = z.infer<typeof ModelsFile>
 
@@ -167,10 +182,14 @@ const about = {
   /** Where a page can be opened: `{path}` is its path or address within the source, `${NAME}` the environment's. */
   link: z.string().optional(),
 }
+const patterns = z.array(z.string().min(1)).min(1, 'at least one pattern').optional()
+/** Which files are read, as patterns of their paths below the source: such as docs/** and *.md. */
+const files = { include: patterns, exclude: patterns }
 export const Source = z.union([
   z.strictObject({
     /** Relative to the home. `${NAME}` comes from the environment. */
     directory: z.string().min(1, 'a directory'),
+    ...files,
     ...about,
   }),
   z.strictObject({
@@ -197,5 +216,6 @@ export type Home = {
   /** What tools.lock.json accepts; undefined where there is no such file, and then nothing is accepted. */
   lock: Lock | undefined
   models: Models | undefined
+  budgets: Budgets
   sources: Sources['sources']
 }

@@ -35,7 +35,12 @@ function discounted(gains: readonly number[]): number {
 /** The mean of each figure; all zero where there is nothing to judge. */
 export function meanVerdict(verdicts: readonly Verdict[]): Verdict {
   const mean = (of: keyof Verdict) => verdicts.reduce((sum, one) => sum + one[of], 0) / (verdicts.length || 1)
-  return { ndcg10: mean('ndcg10'), recall10: mean('recall10'), recall100: mean('recall100'), mrr10: mean('mrr10') }
+  return {
+    ndcg10: mean('ndcg10'),
+    recall10: mean('recall10'),
+    recall100: mean('recall100'),
+    mrr10: mean('mrr10'),
+  }
 }
 
 /** The smallest value that at least this share (0 to 1) of the values do not exceed; 0 where there are none. */

@@ -104,5 +104,7 @@ const STEMMERS: Record<string, string> = {
 
 /** How words of a language are stemmed; `simple`, as they stand, where the language is unknown or has no stems. */
 export function stemmerOf(language: string | undefined): string {
-  return (language !== undefined && STEMMERS[language]) || 'simple'
+  return language !== undefined && Object.hasOwn(STEMMERS, language)
+    ? (STEMMERS[language] ?? 'simple')
+    : 'simple'
 }

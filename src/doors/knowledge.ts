@@ -1,6 +1,7 @@
 /** Opening what `quorum ingest` and `quorum search` need: the store, the embeddings, the workspace. */
 import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
+import type { Fusion } from '../core/fuse.ts'
 import { readHome } from '../home/read.ts'
 import { openEmbedder } from '../models/embed.ts'
 import { openSpeaker } from '../slack/speak.ts'
@@ -26,8 +27,8 @@ export async function openIngest(args: string[]): Promise<number> {
 }
 
 export async function openSearch(args: string[]): Promise<number> {
-  return withKnowledge(async ({ store, embedder, workspace, strategy }) =>
-    searchDoor(args, { pool: store.pool, embedder, strategy, workspace, print, patienceMs: 20_000 }),
+  return withKnowledge(async ({ store, embedder, workspace, strategy, fusion }) =>
+    searchDoor(args, { pool: store.pool, embedder, strategy, fusion, workspace, print, patienceMs: 20_000 }),
   )
 }
 
@@ -37,6 +38,7 @@ type Knowledge = {
   embedder: ReturnType<typeof openEmbedder>
   workspace: string
   strategy: Awaited<ReturnType<typeof prepareSearch>>
+  fusion: Fusion | undefined
 }
 
 async function withKnowledge(work: (knowledge: Knowledge) => Promise<number>): Promise<number> {
@@ -53,7 +55,7 @@ async function withKnowledge(work: (knowledge: Knowledge) => Promise<number>): P
   const workspace = await findWorkspace(env, store)
   const embedder = openEmbedder(home.models?.embeddings, process.env)
   try {
-    return await work({ env, store, embedder, workspace, strategy })
+    return await work({ env, store, embedder, workspace, strategy, fusion: home.models?.recall })
   } finally {
     await embedder.close()
   }

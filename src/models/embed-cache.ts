@@ -22,7 +22,13 @@ export function cacheVectors(embedder: Embedder, file: string): Embedder {
     const wanted = texts.map((text) => ({ text, hash: createHash('sha256').update(text).digest('hex') }))
     const found = new Map(wanted.map(({ hash }) => [hash, find(hash)]))
     const missing = wanted.filter(({ hash }) => found.get(hash) === undefined)
-    const made = missing.length > 0 ? await embedder.embed(missing.map(({ text }) => text), options) : []
+    const made =
+      missing.length > 0
+        ? await embedder.embed(
+            missing.map(({ text }) => text),
+            options,
+          )
+        : []
     for (const [at, { hash }] of missing.entries()) {
       found.set(hash, made[at])
       put.run(model, hash, new Uint8Array(new Float32Array(made[at] ?? []).buffer))

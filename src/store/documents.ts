@@ -170,8 +170,7 @@ async function putPassages(
     const read = embeddingText(document.title, { heading, text })
     const hash = createHash('sha256').update(read).digest('hex')
     const same = old.get(hash)?.shift()
-    if (!same)
-      fresh.push({ n, hash, heading, text, start_at: start, end_at: end, words: searchText(read) })
+    if (!same) fresh.push({ n, hash, heading, text, start_at: start, end_at: end, words: searchText(read) })
     else if (same.n !== n || same.start_at !== start || same.end_at !== end)
       moved.push({ id: same.id, n, start_at: start, end_at: end })
   }

@@ -58,7 +58,12 @@ test('the right order is 1, any order is between 0 and 1', () => {
 test('means and percentiles', () => {
   const one = { ndcg10: 1, recall10: 1, recall100: 1, mrr10: 1 }
   const none = { ndcg10: 0, recall10: 0, recall100: 0, mrr10: 0 }
-  expect(meanVerdict([one, none, none, one])).toEqual({ ndcg10: 0.5, recall10: 0.5, recall100: 0.5, mrr10: 0.5 })
+  expect(meanVerdict([one, none, none, one])).toEqual({
+    ndcg10: 0.5,
+    recall10: 0.5,
+    recall100: 0.5,
+    mrr10: 0.5,
+  })
   expect(meanVerdict([])).toEqual(none)
   const values = Array.from({ length: 100 }, (_, n) => 100 - n)
   expect([0.5, 0.95, 1, 0].map((share) => percentile(values, share))).toEqual([50, 95, 100, 1])

@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { FUSION } from '../../src/core/fuse.ts'
 import { initDoor } from '../../src/doors/init.ts'
 import { readFront } from '../../src/home/front.ts'
 import { readHome } from '../../src/home/read.ts'
@@ -47,6 +48,7 @@ test('every setting that the starter shows as a comment is one that works', asyn
   await change('mcp.json', () => /```json\n([^`]+)```/.exec(readme)?.[1] ?? '')
   await change('agents/quorum.md', uncomment)
   await change('models.yaml', uncomment)
+  await change('budgets.yaml', uncomment)
   await change('policy.yaml', (text) => {
     const [head = '', rules = ''] = text.split('tools: {}')
     return `${head}tools:${uncomment(rules)}`
@@ -63,6 +65,13 @@ test('every setting that the starter shows as a comment is one that works', asyn
   expect(home.models).toMatchObject({
     pools: { main: { key: 'VLLM_API_KEY' } },
     embeddings: { dimensions: 1024 },
+    recall: FUSION,
+  })
+  expect(home.budgets).toMatchObject({
+    zone: 'UTC',
+    workspace: { day: { tokens: 5_000_000 }, month: { dollars: 200 } },
+    users: { '*': { day: { tokens: 300_000 } } },
+    agents: { quorum: { day: { tokens: 4_000_000 } } },
   })
   expect(home.sources.pages?.link).toBe('https://wiki.example/{path}')
 })

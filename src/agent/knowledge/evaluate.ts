@@ -23,7 +23,9 @@ export type EvaluateContext = {
   embedder?: Embedder | undefined
   strategy: WordStrategy
   fusion?: Fusion | undefined
-  onProgress?: (progress: { doing: 'reading' | 'embedding' | 'asking'; done: number; of: number }) => void
+  onProgress?:
+    | ((progress: { doing: 'reading' | 'embedding' | 'asking'; done: number; of: number }) => void)
+    | undefined
 }
 
 /** A way of searching, judged: means over all questions, and what one search takes in the database, in ms. */
@@ -72,7 +74,8 @@ export async function evaluate(context: EvaluateContext, collection: Collection)
   const { rows } = await pool.query<{ count: number }>('select count(*)::int as count from passages')
   const questions = await prepareQuestions(context, collection)
   let asked = 0
-  const tell = () => onProgress?.({ doing: 'asking', done: ++asked, of: questions.length * (embedder ? 3 : 1) })
+  const tell = () =>
+    onProgress?.({ doing: 'asking', done: ++asked, of: questions.length * (embedder ? 3 : 1) })
   const by = (way: (question: Question) => Search) => judgeAll(pool, questions, way, tell)
   const search = ({ search }: Question, weights: Fusion): Search => ({ ...search, strategy, fusion: weights })
   return {

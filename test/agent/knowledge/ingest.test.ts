@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { follow, type IngestContext, ingest, ingestAll } from '../../../src/agent/knowledge/ingest.ts'
 import { Fault } from '../../../src/core/fault.ts'
+import { FUSION } from '../../../src/core/fuse.ts'
 import { Source } from '../../../src/core/home.ts'
 import { readPlain } from '../../../src/sources/plain.ts'
 import { readableAudiences } from '../../../src/store/audiences.ts'
@@ -33,6 +34,8 @@ const find = async (query: string, scopes = ['everyone']) =>
     query,
     limit: 50,
     strategy: 'any-word',
+    language: 'en',
+    fusion: FUSION,
   })
 const titles = async (query: string, scopes?: string[]) =>
   (await find(query, scopes)).map((hit) => hit.title).sort()
@@ -158,7 +161,7 @@ test('any sequence of changes ends where a first reading of the last state would
   const kept = async (workspace: string) =>
     (
       await store.pool.query(
-        `select d.path, d.title, p.n, p.heading, p.text, p.start_at, p.end_at, p.search_text
+        `select d.path, d.title, p.n, p.heading, p.text, p.start_at, p.end_at, p.terms
          from documents d left join passages p on p.document = d.id where d.workspace = $1 order by d.path, p.n`,
         [workspace],
       )

@@ -5,8 +5,8 @@ import { type RecallContext, recall } from '../../../src/agent/knowledge/recall.
 import { Fault } from '../../../src/core/fault.ts'
 import { Source } from '../../../src/core/home.ts'
 import type { Store } from '../../../src/store/open.ts'
-import { prepareSearch, type WordStrategy } from '../../../src/store/words.ts'
 import { countVectors, servingTable } from '../../../src/store/vectors.ts'
+import { prepareSearch, type WordStrategy } from '../../../src/store/words.ts'
 import { openFiles, testEmbedder, vectorOf } from '../../support/knowledge.ts'
 import { openTestStore } from '../../support/store.ts'
 

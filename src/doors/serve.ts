@@ -4,7 +4,7 @@ import { type ConnectContext, connectionsOf, disconnect, offerConnect } from '..
 import { advance } from '../agent/advance.ts'
 import type { AnswerContext } from '../agent/answer.ts'
 import { openNotices } from '../agent/approvals/notice.ts'
-import { forgetHandled, type HearContext, handleHeard, handleWaiting, takeIn } from '../agent/hear.ts'
+import { forgetOld, type HearContext, handleHeard, handleWaiting, takeIn } from '../agent/hear.ts'
 import { type HomeContext, homeOf, isAdmin } from '../agent/home.ts'
 import { remember } from '../agent/knowledge/remember.ts'
 import { checkModal, openModal } from '../agent/modal.ts'
@@ -45,7 +45,7 @@ export type Serving = {
 const LEASE = { leaseMs: 15_000, beatMs: 1_000 }
 /** Waiting rows of the inbox are looked at this often, in ms. */
 const INBOX_MS = 2_000
-/** What was handled a week ago is forgotten this often, in ms. */
+/** What is old is forgotten this often, in ms. */
 const FORGET_MS = 3_600_000
 /** Closing may take so long, of which the end of listening takes so much at most, in ms. */
 const GRACE_MS = 9_500
@@ -114,6 +114,7 @@ async function startWorker(
     policy: home.policy,
     speak,
     withdrawn: tools.withdrawn,
+    servers: Object.keys(home.servers),
     namesOf: ({ server, tool }) => namesOf(lock(), server, tool),
     lock,
     log,
@@ -127,7 +128,8 @@ async function startWorker(
     ask: metered(engines),
     catalogue: () => tools.catalogue(workspace),
     call: tools.call,
-    offerConnect: (run: Run, server: string) => offerConnect({ ...connecting, speak }, run, server),
+    offerConnect: (run: Run, server: string, scopes?: readonly string[]) =>
+      offerConnect({ ...connecting, speak }, run, server, scopes),
     recall: remember.bind(null, { pool: store.pool, embedder, strategy, speak }),
     ...LEASE,
   }
@@ -221,7 +223,7 @@ async function listen(
       sweep.poke()
       turns.push(
         sweep,
-        repeat(FORGET_MS, () => forgetHandled(context), log),
+        repeat(FORGET_MS, () => forgetOld(context), log),
       )
     },
     async close(graceMs) {

@@ -6,6 +6,7 @@ import { openNotices } from '../agent/approvals/notice.ts'
 import { forgetHandled, type HearContext, handleHeard, handleWaiting, takeIn } from '../agent/hear.ts'
 import { type HomeContext, homeOf, isAdmin } from '../agent/home.ts'
 import { remember } from '../agent/knowledge/remember.ts'
+import { openRights } from '../agent/knowledge/rights.ts'
 import { checkModal, openModal } from '../agent/modal.ts'
 import { type Repeating, repeat } from '../agent/repeat.ts'
 import { openWorker, type Worker } from '../agent/work.ts'
@@ -13,6 +14,7 @@ import { inboxKey } from '../core/heard.ts'
 import type { Queue } from '../queue/open.ts'
 import { openSlack, type Slack } from '../slack/listen.ts'
 import { openSpeaker, type Speak } from '../slack/speak.ts'
+import { doubtPerson, doubtScope } from '../store/members.ts'
 import type { Run } from '../store/runs.ts'
 import { catalogueOf, namesOf } from '../tools/pins.ts'
 import { askHealth, type Check, openHealth } from '../web/health.ts'
@@ -41,6 +43,8 @@ export type Serving = {
 const LEASE = { leaseMs: 15_000, beatMs: 1_000 }
 /** Waiting rows of the inbox are looked at this often, in ms. */
 const INBOX_MS = 2_000
+/** Some of what is known of who reads what is asked for again this often, in ms. */
+const RIGHTS_MS = 10_000
 /** What was handled a week ago is forgotten this often, in ms. */
 const FORGET_MS = 3_600_000
 /** Closing may take so long, of which the end of listening takes so much at most, in ms. */
@@ -104,6 +108,7 @@ async function startWorker(
   connecting: ConnectContext,
 ): Promise<Worker> {
   const { env, home, store, chat, tools, lock, embedder, strategy, log } = engines
+  const rights = openRights({ pool: store.pool, roster: speak.roster, log })
   const notices = openNotices({
     pool: store.pool,
     workspace,
@@ -124,10 +129,11 @@ async function startWorker(
     catalogue: () => tools.catalogue(workspace),
     call: tools.call,
     offerConnect: (run: Run, server: string) => offerConnect({ ...connecting, speak }, run, server),
-    recall: remember.bind(null, { pool: store.pool, embedder, strategy, speak }),
+    recall: remember.bind(null, { pool: store.pool, rights, embedder, strategy }),
     ...LEASE,
   }
-  return openWorker({
+  const keeping = repeat(RIGHTS_MS, () => rights.keep(workspace), log)
+  const worker = await openWorker({
     look: notices.look,
     pool: store.pool,
     workspace,
@@ -136,6 +142,12 @@ async function startWorker(
     advance: (run, owner, shutdown) => advance({ ...context, owner }, run, shutdown),
     log,
   })
+  return {
+    ...worker,
+    async close(graceMs) {
+      await Promise.all([worker.close(graceMs), keeping.close()])
+    },
+  }
 }
 
 async function listen(
@@ -152,6 +164,10 @@ async function listen(
   const slack = await openSlack(
     { ...slackAt, host: env.HOST, port: env.PORT, log, customRoutes },
     {
+      changed: (change) =>
+        'scope' in change
+          ? doubtScope(pool, workspace, change.scope)
+          : doubtPerson(pool, workspace, change.person, change.kind),
       intake: (heard) => takeIn(pool, heard),
       handle: (heard) => handleHeard(context, inboxKey(heard), heard),
       open: (button, subject, viewer) => openModal(context, button, subject, viewer),

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Embedder } from '../../src/models/embed.ts'
+import type { Db } from '../../src/store/transaction.ts'
 
 /** A directory of one's own with these files, all of 2026-05-02; disposing of it removes it. */
 export async function openFiles(
@@ -57,4 +58,13 @@ export function testEmbedder(
     close: async () => {},
     [Symbol.asyncDispose]: async () => {},
   }
+}
+
+/** The audiences that name any of these scopes, whoever is in them. */
+export async function audiencesNaming(pool: Db, workspace: string, scopes: string[]): Promise<number[]> {
+  const { rows } = await pool.query<{ id: number }>(
+    'select id from audiences where workspace = $1 and scopes && $2::text[] order by id',
+    [workspace, scopes],
+  )
+  return rows.map((row) => row.id)
 }

@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http'
 import { type ConnectContext, connectionsOf, disconnect, offerConnect } from '../agent/accounts/connect.ts'
 import { advance } from '../agent/advance.ts'
+import type { AnswerContext } from '../agent/answer.ts'
 import { openNotices } from '../agent/approvals/notice.ts'
 import { forgetHandled, type HearContext, handleHeard, handleWaiting, takeIn } from '../agent/hear.ts'
 import { type HomeContext, homeOf, isAdmin } from '../agent/home.ts'
@@ -10,7 +11,10 @@ import { openRights } from '../agent/knowledge/rights.ts'
 import { checkModal, openModal } from '../agent/modal.ts'
 import { type Repeating, repeat } from '../agent/repeat.ts'
 import { openWorker, type Worker } from '../agent/work.ts'
+import { estimateTokens } from '../core/chunk.ts'
 import { inboxKey } from '../core/heard.ts'
+import type { Attempt } from '../core/meter.ts'
+import { askMetered } from '../models/metered.ts'
 import type { Queue } from '../queue/open.ts'
 import { openSlack, type Slack } from '../slack/listen.ts'
 import { openSpeaker, type Speak } from '../slack/speak.ts'
@@ -107,7 +111,7 @@ async function startWorker(
   queue: Queue,
   connecting: ConnectContext,
 ): Promise<Worker> {
-  const { env, home, store, chat, tools, lock, embedder, strategy, log } = engines
+  const { env, home, store, tools, lock, embedder, strategy, log } = engines
   const rights = openRights({ pool: store.pool, roster: speak.roster, log })
   const notices = openNotices({
     pool: store.pool,
@@ -125,7 +129,7 @@ async function startWorker(
     log,
     policy: home.policy,
     agent: (name: string) => home.agents.find((a) => a.name === name) ?? firstAgent(engines),
-    ask: chat.ask,
+    ask: metered(engines),
     catalogue: () => tools.catalogue(workspace),
     call: tools.call,
     offerConnect: (run: Run, server: string) => offerConnect({ ...connecting, speak }, run, server),
@@ -147,6 +151,25 @@ async function startWorker(
     async close(graceMs) {
       await Promise.all([worker.close(graceMs), keeping.close()])
     },
+  }
+}
+
+/** What an answer may be, in tokens, where the pool does not say; and the least that is still of use. */
+const OUTPUT = { most: 4096, least: 256 }
+
+function metered({ chat, meter, pool }: Engines): AnswerContext['ask'] {
+  return (request, options) => {
+    const most = pool.maxOutputTokens ?? OUTPUT.most
+    const prompt = estimateTokens(JSON.stringify(request))
+    const attempt: Attempt = {
+      pool: 'main',
+      model: chat.model,
+      tier: 'local',
+      prompt,
+      most,
+      least: Math.min(OUTPUT.least, most),
+    }
+    return askMetered(chat, meter, attempt, request, options)
   }
 }
 

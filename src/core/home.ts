@@ -3,6 +3,7 @@
  * Messages of our own are noun phrases in lower case: they are read after the words "must be".
  */
 import { z } from 'zod'
+import type { Budgets } from './budget.ts'
 import type { Lock } from './lock.ts'
 import { type Policy, pattern } from './rules.ts'
 import { shaped } from './shaped.ts'
@@ -197,5 +198,6 @@ export type Home = {
   /** What tools.lock.json accepts; undefined where there is no such file, and then nothing is accepted. */
   lock: Lock | undefined
   models: Models | undefined
+  budgets: Budgets
   sources: Sources['sources']
 }

@@ -1,11 +1,13 @@
 /** Running the agent in this process: listening to Slack, advancing runs, or both. */
 import type { ServerResponse } from 'node:http'
 import { type ConnectContext, connectionsOf, disconnect, offerConnect } from '../agent/accounts/connect.ts'
+import { isAdmin } from '../agent/admins.ts'
 import { advance } from '../agent/advance.ts'
 import type { AnswerContext } from '../agent/answer.ts'
 import { openNotices } from '../agent/approvals/notice.ts'
+import { tellAlerts } from '../agent/budgets/alerts.ts'
 import { forgetHandled, type HearContext, handleHeard, handleWaiting, takeIn } from '../agent/hear.ts'
-import { type HomeContext, homeOf, isAdmin } from '../agent/home.ts'
+import { type HomeContext, homeOf } from '../agent/home.ts'
 import { remember } from '../agent/knowledge/remember.ts'
 import { openRights } from '../agent/knowledge/rights.ts'
 import { checkModal, openModal } from '../agent/modal.ts'
@@ -13,7 +15,7 @@ import { type Repeating, repeat } from '../agent/repeat.ts'
 import { openWorker, type Worker } from '../agent/work.ts'
 import { estimateTokens } from '../core/chunk.ts'
 import { inboxKey } from '../core/heard.ts'
-import type { Attempt } from '../core/meter.ts'
+import type { Attempt, Meter } from '../core/meter.ts'
 import { askMetered } from '../models/metered.ts'
 import type { Queue } from '../queue/open.ts'
 import { openSlack, type Slack } from '../slack/listen.ts'
@@ -51,6 +53,8 @@ const INBOX_MS = 2_000
 const RIGHTS_MS = 10_000
 /** What was handled a week ago is forgotten this often, in ms. */
 const FORGET_MS = 3_600_000
+/** What dead processes hold is freed, and alerts of budgets are said, this often, in ms. */
+const LEDGER_MS = 3_000
 /** Closing may take so long, of which the end of listening takes so much at most, in ms. */
 const GRACE_MS = 9_500
 const LISTEN_GRACE_MS = 2_000
@@ -81,6 +85,8 @@ export async function serve(engines: Engines, slackAt: SlackAddress, part: Part)
     const working = await startWorker(engines, workspace, speaker.speak, queue, connecting)
     worker = working
     opened.defer(() => working.close(Math.max(0, graceMs - LISTEN_GRACE_MS)))
+    const looking = repeat(LEDGER_MS, () => lookAfterLedger(engines, workspace, speaker.speak), log)
+    opened.defer(() => looking.close())
   }
   if (listener) {
     await listener.start()
@@ -129,7 +135,7 @@ async function startWorker(
     log,
     policy: home.policy,
     agent: (name: string) => home.agents.find((a) => a.name === name) ?? firstAgent(engines),
-    ask: metered(engines),
+    ask: metered(engines, engines.meter(speak)),
     catalogue: () => tools.catalogue(workspace),
     call: tools.call,
     offerConnect: (run: Run, server: string) => offerConnect({ ...connecting, speak }, run, server),
@@ -154,10 +160,17 @@ async function startWorker(
   }
 }
 
+async function lookAfterLedger(engines: Engines, workspace: string, speak: Speak): Promise<void> {
+  const { ledger, store, home, log } = engines
+  const swept = await ledger.sweep()
+  if (swept > 0) log('info', 'calls of processes that are gone were charged at their least', { swept })
+  await tellAlerts({ pool: store.pool, workspace, policy: home.policy, speak, log })
+}
+
 /** What an answer may be, in tokens, where the pool does not say; and the least that is still of use. */
 const OUTPUT = { most: 4096, least: 256 }
 
-function metered({ chat, meter, pool }: Engines): AnswerContext['ask'] {
+function metered({ chat, pool }: Engines, meter: Meter): AnswerContext['ask'] {
   return (request, options) => {
     const most = pool.maxOutputTokens ?? OUTPUT.most
     const prompt = estimateTokens(JSON.stringify(request))
@@ -205,6 +218,7 @@ async function listen(
     speak: slack.speak,
     agent: firstAgent(engines).name,
     policy: home.policy,
+    budgets: home.budgets,
     catalogue: () => tools.catalogue(workspace),
     accepted: () => catalogueOf(lock()),
     tools,
@@ -218,6 +232,7 @@ async function listen(
     workspace,
     self: slack.identity.botUser,
     policy: home.policy,
+    budgets: home.budgets,
     speak: slack.speak,
     health: tools.health,
     connections: (user) => connectionsOf(connecting, { workspace, user }),

@@ -168,10 +168,14 @@ const about = {
   /** Where a page can be opened: `{path}` is its path or address within the source, `${NAME}` the environment's. */
   link: z.string().optional(),
 }
+const patterns = z.array(z.string().min(1)).min(1, 'at least one pattern').optional()
+/** Which files are read, as patterns of their paths below the source: such as docs/** and *.md. */
+const files = { include: patterns, exclude: patterns }
 export const Source = z.union([
   z.strictObject({
     /** Relative to the home. `${NAME}` comes from the environment. */
     directory: z.string().min(1, 'a directory'),
+    ...files,
     ...about,
   }),
   z.strictObject({

@@ -6,7 +6,7 @@ import { readCollection } from '../../src/sources/collection.ts'
 import type { Store } from '../../src/store/open.ts'
 import { prepareSearch } from '../../src/store/words.ts'
 import { runCommand } from '../support/command.ts'
-import { testEmbedder, openFiles } from '../support/knowledge.ts'
+import { openFiles, testEmbedder } from '../support/knowledge.ts'
 import { openTestStore } from '../support/store.ts'
 
 let store: Store
@@ -50,7 +50,7 @@ test('a collection is judged as counted by hand, by words alone and with vectors
 })
 
 test('the command makes a database of its own, keeps vectors for the next time, and prints JSON or a table', async () => {
-  await using made = await openFiles({ ...files, 'home/agents/quorum.md': 'You answer.' })
+  await using made = await openFiles({ ...files, 'home/agents/quorum.md': '---\nname: quorum\n---\nAnswer.\n' })
   const run = (...flags: string[]) =>
     runCommand(['eval', 'retrieval', '--collection', made.dir, ...flags], {
       cwd: made.dir,

@@ -16,7 +16,15 @@ test('documents, questions and grades are read, also as BEIR writes them', async
       { id: 'b', title: '', text: 'b' },
     ],
     queries: [{ id: 'q1', text: 'what?' }],
-    grades: new Map([['q1', new Map([['1', 2], ['b', 0]])]]),
+    grades: new Map([
+      [
+        'q1',
+        new Map([
+          ['1', 2],
+          ['b', 0],
+        ]),
+      ],
+    ]),
   })
 })
 

@@ -8,7 +8,7 @@ import { languageOf } from '../../models/language.ts'
 import type { Collection } from '../../sources/collection.ts'
 import type { Found } from '../../sources/entry.ts'
 import { readPlain } from '../../sources/plain.ts'
-import { readableAudiences } from '../../store/audiences.ts'
+import { audienceId } from '../../store/audiences.ts'
 import { refreshStatistics } from '../../store/documents.ts'
 import { type Hit, recallPassages, type Search } from '../../store/passages.ts'
 import { servingTable } from '../../store/vectors.ts'
@@ -119,7 +119,7 @@ async function prepareQuestions(
   { queries, grades }: Collection,
 ): Promise<Question[]> {
   const judged = queries.filter(({ id }) => [...(grades.get(id)?.values() ?? [])].some((grade) => grade > 0))
-  const audiences = await readableAudiences(pool, WORKSPACE, ['everyone'])
+  const audiences = [await audienceId(pool, WORKSPACE, ['everyone'])]
   const table = embedder && (await servingTable(pool, WORKSPACE))
   const vectors = table ? await embedder.embed(judged.map(({ text }) => text)) : []
   return judged.map(({ id, text }, at) => {

@@ -7,10 +7,9 @@ import { Fault } from '../../../src/core/fault.ts'
 import { FUSION } from '../../../src/core/fuse.ts'
 import { Source } from '../../../src/core/home.ts'
 import { readPlain } from '../../../src/sources/plain.ts'
-import { readableAudiences } from '../../../src/store/audiences.ts'
 import type { Store } from '../../../src/store/open.ts'
 import { recallPassages } from '../../../src/store/passages.ts'
-import { openFiles } from '../../support/knowledge.ts'
+import { audiencesNaming, openFiles } from '../../support/knowledge.ts'
 import { openTestStore } from '../../support/store.ts'
 
 let store: Store
@@ -30,7 +29,7 @@ const read = (directory: string, more: Partial<Source> = {}) =>
 const find = async (query: string, scopes = ['everyone']) =>
   await recallPassages(store.pool, {
     workspace: 'T1',
-    audiences: await readableAudiences(store.pool, 'T1', scopes),
+    audiences: await audiencesNaming(store.pool, 'T1', scopes),
     query,
     limit: 50,
     strategy: 'any-word',
@@ -179,7 +178,7 @@ test('any sequence of changes ends where a first reading of the last state would
     }),
     { numRuns: 6 },
   )
-})
+}, 180_000)
 
 test('all sources are read, one that fails stops no other, and what is not named any more is forgotten', async () => {
   await using one = await openFiles({ 'a.md': 'fruit' })

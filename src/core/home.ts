@@ -119,9 +119,7 @@ export type Embeddings = z.infer<typeof EmbeddingsFile>
 
 export const ModelsFile = z.strictObject({
   /** The first one is asked where an agent names none. */
-  pools: z
-    .record(name, Pool)
-    .refine((pools) => Object.keys(pools).length > 0, 'at least one pool'),
+  pools: z.record(name, Pool).refine((pools) => Object.keys(pools).length > 0, 'at least one pool'),
   waits: Patience.optional(),
   embeddings: EmbeddingsFile.optional(),
 })

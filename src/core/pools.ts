@@ -124,7 +124,9 @@ export function replicasOf(pool: Pool): ReplicaAt[] {
  * address, a name without a dot, or one that ends in `.local`, `.internal`, `.lan` or `.svc`: what nobody vouches for is cloud.
  */
 export function tierOf(pool: Pool): 'local' | 'cloud' {
-  return pool.tier ?? (replicasOf(pool).every(({ url }) => isInHouse(new URL(url).hostname)) ? 'local' : 'cloud')
+  return (
+    pool.tier ?? (replicasOf(pool).every(({ url }) => isInHouse(new URL(url).hostname)) ? 'local' : 'cloud')
+  )
 }
 
 function isInHouse(host: string): boolean {

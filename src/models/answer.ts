@@ -72,7 +72,7 @@ async function walk(
   let rescued = false
   let failed: unknown
   for (let attempts = 1; ; attempts += 1) {
-    const chosen = next(serving, need, failed)
+    const chosen = next(serving, need, attempts === 2 ? failed : undefined)
     if (!('url' in chosen)) return failed === undefined ? { refused: chosen } : { gone: failed }
     if (attempts > 1 && !means.retries.take()) return { gone: failed }
     const begun = told
@@ -107,10 +107,10 @@ async function walk(
   }
 }
 
-/** The replica to ask now; the one that failed is asked again only where it is the only one, and did answer. */
+/** The replica to ask now; the one that `failed` just now is asked again only where there is no other, and it did answer. */
 function next(serving: Serving, need: Need, failed: unknown): Replica | Refusal {
   const chosen = choose(serving.pool, serving.replicas, need)
-  if ('url' in chosen || failed === undefined || need.except.size > 1) return chosen
+  if ('url' in chosen || failed === undefined) return chosen
   const code = failed instanceof Fault ? failed.code : undefined
   if (code === 'model-overloaded' || code === 'model-unreachable' || statusOf(failed) === 404) return chosen
   return choose(serving.pool, serving.replicas, { ...need, except: new Set() })

@@ -87,7 +87,9 @@ function mostOutput(serving: Serving, replica: Replica, { request, prompt, lane 
 }
 
 function writtenIn(answer: ChatAnswer): number {
-  return estimateTokens(answer.text) + estimateTokens(answer.calls.length > 0 ? JSON.stringify(answer.calls) : '')
+  return (
+    estimateTokens(answer.text) + estimateTokens(answer.calls.length > 0 ? JSON.stringify(answer.calls) : '')
+  )
 }
 
 /** What a failure says about the server. */

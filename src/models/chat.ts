@@ -89,7 +89,14 @@ export function openChat(
     }
   }
 
-  return { model: pool.model, url, ask, probe: () => probe(endpoint, at), get: endpoint.get, post: endpoint.post }
+  return {
+    model: pool.model,
+    url,
+    ask,
+    probe: () => probe(endpoint, at),
+    get: endpoint.get,
+    post: endpoint.post,
+  }
 }
 
 /** Reads the stream to its end, or to its finish reason and a moment more. Returns when the first token came. */

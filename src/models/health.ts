@@ -53,7 +53,8 @@ export function watchReplica(replica: Replica, model: string, changed: () => voi
     // Whoever answers is up, even where it does not know the page; a server that loads or fails says so with 5xx.
     if (status > 0 && status < 500) return cameUp()
     missed += 1
-    if (missed >= MISSED || isRefused(page)) wentDown(status > 0 ? `it answers ${status}` : 'it does not answer')
+    if (missed >= MISSED || isRefused(page))
+      wentDown(status > 0 ? `it answers ${status}` : 'it does not answer')
   }
   const lookAtModels = async () => {
     const page = await replica.chat.get('/v1/models', PAGE_MS).catch(() => undefined)

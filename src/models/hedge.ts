@@ -23,7 +23,8 @@ export async function hedge<T>(
       if (speaker) return
       speaker = control
       options.onFirst?.()
-      for (const other of running) if (other !== control) other.abort(new Error('another replica was quicker'))
+      for (const other of running)
+        if (other !== control) other.abort(new Error('another replica was quicker'))
     }
     return ask({
       signal: AbortSignal.any([options.signal, control.signal]),

@@ -41,7 +41,7 @@ export type OpenModels = {
    */
   ask(request: ChatRequest, options: Omit<ModelQuestion, 'request'>): Promise<ModelAnswer>
   /** Calls `listener` with the key of a pool that had no room for somebody and may have room again. */
-  onRoom(listener: (key: string) => void): void
+  onRoom(listener: (key: string) => Promise<void>): void
   close(): void
 }
 
@@ -71,9 +71,10 @@ export function openModels(options: ModelOptions): OpenModels {
   const pools = Object.entries(options.pools).map(([name, pool]) => openPool(name, pool, env, log))
   const [first] = pools
   if (!first) throw new Fault('config-invalid', 'models.yaml: there is no pool')
-  const listeners: ((key: string) => void)[] = []
+  const listeners: ((key: string) => Promise<void>)[] = []
   const room = openRoom((key) => {
-    for (const tell of listeners) tell(key)
+    for (const tell of listeners)
+      tell(key).catch((error: unknown) => log('warn', 'those who wait were not told', { why: String(error) }))
   })
   const watches = pools.flatMap((pool) =>
     pool.tier === 'local' && options.watch !== false
@@ -148,7 +149,10 @@ function withoutAnswer(
   patience: Patience,
 ): ModelAnswer {
   if (results.length === 0)
-    throw new Fault('model-refused', `the pool ${own.name} is in the cloud, and only local models may be asked here`)
+    throw new Fault(
+      'model-refused',
+      `the pool ${own.name} is in the cloud, and only local models may be asked here`,
+    )
   const refusals = results.flatMap((one) => ('refused' in one ? [one.refused] : []))
   const faults = results.flatMap((one) => ('gone' in one ? [one.gone] : []))
   const waited = Date.now() - since

@@ -73,7 +73,8 @@ export function occupy(replica: Replica, tokens: number, isLong: boolean) {
     const after = settle(replica.breaker, outcome, performance.now(), tried)
     if (replica.breaker.state !== 'closed' && after.state === 'closed') replica.backSince = performance.now()
     replica.breaker = after
-    if (moved && moved.ms > 0) measureSpeed(replica, (moved.tokens / moved.ms) * 1_000 * (underWay(replica) + 1))
+    if (moved && moved.ms > 0)
+      measureSpeed(replica, (moved.tokens / moved.ms) * 1_000 * (underWay(replica) + 1))
   }
 }
 

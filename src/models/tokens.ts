@@ -45,7 +45,7 @@ export function openCounter(model: string): Counter {
   const walk = ({ messages, tools }: ChatRequest): { key: string; entry: Known }[] => {
     const offer = JSON.stringify(tools)
     let key = createHash('sha256').update(offer).digest('base64')
-    let estimate = tools.length > 0 ? known.get(key)?.estimate ?? estimateTokens(offer) : 0
+    let estimate = tools.length > 0 ? (known.get(key)?.estimate ?? estimateTokens(offer)) : 0
     const steps = [{ key, entry: known.get(key) ?? remember(key, { estimate }) }]
     for (const message of messages) {
       const text = textOf(message)
@@ -69,7 +69,8 @@ export function openCounter(model: string): Counter {
     const all = steps.at(-1)?.entry.estimate ?? 0
     const fresh = (all - (exact?.estimate ?? 0)) * ratio
     const reckoned = Math.ceil((exact?.exact ?? 0) + fresh)
-    if (fresh < SMALL_TOKENS || !replica || (unable.get(replica.url) ?? 0) > performance.now()) return reckoned
+    if (fresh < SMALL_TOKENS || !replica || (unable.get(replica.url) ?? 0) > performance.now())
+      return reckoned
     const asked = await ask(replica, model, request).catch(() => undefined)
     if (asked === undefined) unable.set(replica.url, performance.now() + UNABLE_MS)
     else learn(request, asked)

@@ -106,6 +106,10 @@ const EmbeddingsFile = z.strictObject({
   model: z.string(),
   key: variable.optional(),
   dimensions: z.int().min(1).max(4000).optional(),
+  /** Put before each question and each passage, for models that want it. */
+  prefix: z.strictObject({ query: z.string().default(''), passage: z.string().default('') }).optional(),
+  /** Requests at a time while passages are embedded. */
+  concurrency: z.int().min(1).max(64).optional(),
   /** Any text; another one has every passage embedded again. */
   revision: z.string().optional(),
   /** What the model knows; vectors weigh less in other languages. */

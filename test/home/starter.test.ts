@@ -62,7 +62,10 @@ test('every setting that the starter shows as a comment is one that works', asyn
     ['quorum'],
   ])
   expect(home.models).toMatchObject({
-    pools: { main: { key: 'VLLM_API_KEY', instead: ['backup'], smaller: 'small' }, backup: { tier: 'cloud' } },
+    pools: {
+      main: { key: 'VLLM_API_KEY', instead: ['backup'], smaller: 'small' },
+      backup: { tier: 'cloud' },
+    },
     waits: { quotes: '1m' },
     embeddings: { dimensions: 1024 },
   })

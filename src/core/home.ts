@@ -3,6 +3,7 @@
  * Messages of our own are noun phrases in lower case: they are read after the words "must be".
  */
 import { z } from 'zod'
+import type { Budgets } from './budget.ts'
 import type { Lock } from './lock.ts'
 import { address, name, Patience, Pool, variable } from './pools.ts'
 import { type Policy, pattern } from './rules.ts'
@@ -145,10 +146,14 @@ const about = {
   /** Where a page can be opened: `{path}` is its path or address within the source, `${NAME}` the environment's. */
   link: z.string().optional(),
 }
+const patterns = z.array(z.string().min(1)).min(1, 'at least one pattern').optional()
+/** Which files are read, as patterns of their paths below the source: such as docs/** and *.md. */
+const files = { include: patterns, exclude: patterns }
 export const Source = z.union([
   z.strictObject({
     /** Relative to the home. `${NAME}` comes from the environment. */
     directory: z.string().min(1, 'a directory'),
+    ...files,
     ...about,
   }),
   z.strictObject({
@@ -175,5 +180,6 @@ export type Home = {
   /** What tools.lock.json accepts; undefined where there is no such file, and then nothing is accepted. */
   lock: Lock | undefined
   models: Models | undefined
+  budgets: Budgets
   sources: Sources['sources']
 }

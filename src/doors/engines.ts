@@ -1,15 +1,17 @@
 /** What every door that runs the agent opens: store, queue, model, tools, embeddings. */
 
 import { openVault } from '../agent/accounts/vault.ts'
+import { type MeterContext, openMeter } from '../agent/budgets/meter.ts'
 import type { Env } from '../core/env.ts'
 import type { Home } from '../core/home.ts'
 import type { Lock } from '../core/lock.ts'
-import { type Meter, unmetered } from '../core/meter.ts'
+import type { Meter } from '../core/meter.ts'
 import type { Pool } from '../core/pools.ts'
 import { readHome } from '../home/read.ts'
 import { type Embedder, openEmbedder } from '../models/embed.ts'
 import type { OpenModels } from '../models/open.ts'
 import { openQueue, type Queue } from '../queue/open.ts'
+import { type Ledger, openLedger } from '../store/ledger.ts'
 import { migrate } from '../store/migrate.ts'
 import { openStore, type Store } from '../store/open.ts'
 import { prepareSearch, type WordStrategy } from '../store/passages.ts'
@@ -29,6 +31,10 @@ export type Engines = AsyncDisposable & {
   /** Opens the queue of a workspace. */
   openQueue: (workspace: string) => Promise<Queue>
   models: OpenModels
+  /** What is held and was used, by any process. */
+  ledger: Ledger
+  /** Holds and settles what model calls use; Slack says who is in a team. */
+  meter: (slack: Pick<MeterContext, 'members' | 'name'>) => Meter
   tools: Tools
   /** What tools.lock.json accepts just now. */
   lock: () => Lock | undefined
@@ -60,9 +66,9 @@ export async function openEngines(wish: Wish): Promise<Engines> {
   )
   const applied = await migrate(store.pool)
   if (applied.length > 0) log('info', 'the database was migrated', { applied })
+  const ledger = opened.use(openLedger(store.pool, { log }))
   const strategy = await prepareSearch(store.pool)
-  const meter: Meter = unmetered
-  const models = opened.use(openPools(pools, { env, home, db: store.pool, meter, log }))
+  const models = opened.use(openPools(pools, { env, home, db: store.pool, log }))
   const watch = opened.use(watchLock(home, log))
   const { written, policy } = home
   const seal = readSeal(env, { make: needsSeal(home) })
@@ -86,6 +92,8 @@ export async function openEngines(wish: Wish): Promise<Engines> {
     openQueue: (workspace) =>
       openQueue({ redisUrl: env.REDIS_URL, name: `quorum-${workspace}`, log: logger }),
     models,
+    ledger,
+    meter: (slack) => openMeter({ ...slack, ledger, budgets: home.budgets }),
     tools,
     lock: watch.lock,
     embedder,

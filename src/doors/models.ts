@@ -3,7 +3,6 @@ import { repeat } from '../agent/repeat.ts'
 import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
 import type { Home } from '../core/home.ts'
-import type { Meter } from '../core/meter.ts'
 import type { Pool } from '../core/pools.ts'
 import { findPools } from '../models/find.ts'
 import { type OpenModels, openModels } from '../models/open.ts'
@@ -32,7 +31,7 @@ export async function choosePools(
 /** Opens the pools and keeps up with what is drained; the key that seals accounts also keeps prefix caches apart. */
 export function openPools(
   pools: Record<string, Pool>,
-  { env, home, db, meter, log }: { env: Env; home: Home; db: Db; meter: Meter; log: Log },
+  { env, home, db, log }: { env: Env; home: Home; db: Db; log: Log },
 ): OpenModels & AsyncDisposable {
   let drained: ReadonlySet<string> = new Set()
   const reading = repeat(
@@ -47,7 +46,6 @@ export function openPools(
     pools,
     patience: home.models?.waits,
     env: process.env,
-    meter,
     secret: env.QUORUM_SECRET,
     drained: () => drained,
     log,

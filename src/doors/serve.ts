@@ -1,15 +1,19 @@
 /** Running the agent in this process: listening to Slack, advancing runs, or both. */
 import type { ServerResponse } from 'node:http'
 import { type ConnectContext, connectionsOf, disconnect, offerConnect } from '../agent/accounts/connect.ts'
+import { isAdmin } from '../agent/admins.ts'
 import { advance } from '../agent/advance.ts'
 import { openNotices } from '../agent/approvals/notice.ts'
+import { tellAlerts } from '../agent/budgets/alerts.ts'
 import { forgetHandled, type HearContext, handleHeard, handleWaiting, takeIn } from '../agent/hear.ts'
-import { type HomeContext, homeOf, isAdmin } from '../agent/home.ts'
+import { type HomeContext, homeOf } from '../agent/home.ts'
 import { remember } from '../agent/knowledge/remember.ts'
 import { checkModal, openModal } from '../agent/modal.ts'
 import { type Repeating, repeat } from '../agent/repeat.ts'
 import { openWorker, type Worker } from '../agent/work.ts'
+import type { ChatRequest } from '../core/chat.ts'
 import { inboxKey } from '../core/heard.ts'
+import type { ModelQuestion } from '../models/open.ts'
 import type { Queue } from '../queue/open.ts'
 import { openSlack, type Slack } from '../slack/listen.ts'
 import { openSpeaker, type Speak } from '../slack/speak.ts'
@@ -44,6 +48,8 @@ const LEASE = { leaseMs: 15_000, beatMs: 1_000 }
 const INBOX_MS = 2_000
 /** What was handled a week ago is forgotten this often, in ms. */
 const FORGET_MS = 3_600_000
+/** What dead processes hold is freed, and alerts of budgets are said, this often, in ms. */
+const LEDGER_MS = 3_000
 /** Closing may take so long, of which the end of listening takes so much at most, in ms. */
 const GRACE_MS = 9_500
 const LISTEN_GRACE_MS = 2_000
@@ -74,6 +80,8 @@ export async function serve(engines: Engines, slackAt: SlackAddress, part: Part)
     const working = await startWorker(engines, workspace, speaker.speak, queue, connecting)
     worker = working
     opened.defer(() => working.close(Math.max(0, graceMs - LISTEN_GRACE_MS)))
+    const looking = repeat(LEDGER_MS, () => lookAfterLedger(engines, workspace, speaker.speak), log)
+    opened.defer(() => looking.close())
   }
   if (listener) {
     await listener.start()
@@ -115,13 +123,15 @@ async function startWorker(
     lock,
     log,
   })
+  const meter = engines.meter(speak)
   const context = {
     pool: store.pool,
     speak,
     log,
     policy: home.policy,
     agent: (name: string) => home.agents.find((a) => a.name === name) ?? firstAgent(engines),
-    ask: models.ask,
+    ask: (request: ChatRequest, options: Omit<ModelQuestion, 'request' | 'meter'>) =>
+      models.ask(request, { ...options, meter }),
     catalogue: () => tools.catalogue(workspace),
     call: tools.call,
     offerConnect: (run: Run, server: string) => offerConnect({ ...connecting, speak }, run, server),
@@ -141,6 +151,13 @@ async function startWorker(
     if ((await wakeWaiting(store.pool, workspace, { for: 'capacity', key })) > 0) worker.poke()
   })
   return worker
+}
+
+async function lookAfterLedger(engines: Engines, workspace: string, speak: Speak): Promise<void> {
+  const { ledger, store, home, log } = engines
+  const swept = await ledger.sweep()
+  if (swept > 0) log('info', 'calls of processes that are gone were charged at their least', { swept })
+  await tellAlerts({ pool: store.pool, workspace, policy: home.policy, speak, log })
 }
 
 async function listen(
@@ -171,6 +188,7 @@ async function listen(
     speak: slack.speak,
     agent: firstAgent(engines).name,
     policy: home.policy,
+    budgets: home.budgets,
     catalogue: () => tools.catalogue(workspace),
     accepted: () => catalogueOf(lock()),
     tools,
@@ -184,6 +202,7 @@ async function listen(
     workspace,
     self: slack.identity.botUser,
     policy: home.policy,
+    budgets: home.budgets,
     speak: slack.speak,
     health: tools.health,
     connections: (user) => connectionsOf(connecting, { workspace, user }),

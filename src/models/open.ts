@@ -15,6 +15,8 @@ import { openRetryBudget } from './retries.ts'
 
 /** A question with what the agent, the channel and the workspace allow. */
 export type ModelQuestion = Question & {
+  /** Holds the tokens of every attempt. */
+  meter: Meter
   /** The agent's pool; the first one where it is left out. */
   model?: string | undefined
   /** Whether the pool's smaller model may answer. */
@@ -49,7 +51,6 @@ export type ModelOptions = {
   pools: Record<string, Pool>
   patience?: Patience | undefined
   env: Names
-  meter: Meter
   /** What the salts of prefix caches are derived with; the same in every process. */
   secret?: string | undefined
   /** Addresses of replicas that get no new calls. */
@@ -81,8 +82,7 @@ export function openModels(options: ModelOptions): OpenModels {
       ? pool.replicas.map((one) => watchReplica(one, pool.pool.model, () => room.changed(pool.name), log))
       : [],
   )
-  const means: Means = {
-    meter: options.meter,
+  const means: Omit<Means, 'meter'> = {
     retries: openRetryBudget(),
     drained: options.drained ?? (() => NONE),
     salt: saltWith(options.secret ?? ''),
@@ -96,7 +96,9 @@ export function openModels(options: ModelOptions): OpenModels {
       const own = pools.find(({ name }) => name === question.model) ?? first
       const results: FromPool[] = []
       for (const { serving, instead } of inOrder(pools, own, question)) {
-        const from = await askPool(means, serving, question).finally(() => room.changed(serving.name))
+        const from = await askPool({ ...means, meter: question.meter }, serving, question).finally(() =>
+          room.changed(serving.name),
+        )
         if ('answer' in from) return servedInstead(from.answer, instead)
         results.push(from)
       }

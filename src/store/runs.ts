@@ -145,10 +145,11 @@ export async function hasStopped(db: Db, run: string, after: number): Promise<bo
 /** Exchanges that are forgotten at once, so that what a prompt begins with stays the same in between. */
 const PAST_STEP = 10
 
-/** The last ten to nineteen exchanges of the thread before this run, oldest first. */
+/** The last exchanges of the thread before this run, oldest first: at least `step`, and less than twice as many. */
 export async function readPast(
   db: Db,
   run: Run,
+  step = PAST_STEP,
 ): Promise<{ user: string; question: string; answer: string; tainted: boolean }[]> {
   if (run.message === run.thread) return [] // The question that began the thread.
   const found = await db.query(
@@ -163,7 +164,7 @@ export async function readPast(
      order by r.created_at desc
      limit $5::int + (select count(*)::int % $5::int from runs where workspace = $1 and channel = $2
                       and thread = $3 and id <> $4 and not active)`,
-    [run.workspace, run.channel, run.thread, run.id, PAST_STEP],
+    [run.workspace, run.channel, run.thread, run.id, step],
   )
   return found.rows.reverse().map((row) => ({
     user: row.asked.user,

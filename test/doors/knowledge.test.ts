@@ -72,7 +72,7 @@ test('a directory is read, searched, and read again', async () => {
   }
   expect(await ingestDoor([files.dir, '--name', 'handbook'], context)).toBe(0)
   expect(printed[0]).toMatch(/^handbook: 1 added, 0 changed, 0 unchanged, 0 removed; 1 passages written/)
-  expect(printed[1]).toBe('  skipped "bad.md": it is not UTF-8 text')
+  expect(printed[1]).toBe('  skipped 1: it is not text, or in an encoding I do not know ("bad.md")')
   expect(printed).toContainEqual(expect.stringContaining('not in sources.yaml'))
   expect(printed.at(-1)).toMatch(/^1 vectors made/)
 

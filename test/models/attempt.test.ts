@@ -15,8 +15,8 @@ async function ask(reply: Reply | ((n: number) => Reply), own: { most?: number; 
     return { most: own.most ?? attempt.most, settle: async (used) => void settled.push(used) }
   }
   const pools = { main: { model: 'test', replicas: [server.url], ...own.pool } }
-  const models = openModels({ pools, env: {}, meter, watch: false })
-  const asked = await askFor(models).catch((error: unknown) => error)
+  const models = openModels({ pools, env: {}, watch: false })
+  const asked = await askFor(models, { meter }).catch((error: unknown) => error)
   return { asked, held, settled, requests: server.requests }
 }
 
@@ -69,8 +69,8 @@ test('where there is nothing left, nothing is sent', async () => {
   const wait = { for: 'budget', key: 'w', until, text: 'Waiting for the budget.' } as const
   await using server = await openModelServer()
   const pools = { main: { model: 'test', replicas: [server.url] } }
-  const models = openModels({ pools, env: {}, meter: async () => ({ wait }), watch: false })
-  expect(await askFor(models)).toEqual({ wait })
+  const models = openModels({ pools, env: {}, watch: false })
+  expect(await askFor(models, { meter: async () => ({ wait }) })).toEqual({ wait })
   expect(server.requests).toEqual([])
 })
 

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { ChatAnswer, ChatMessage } from '../../src/core/chat.ts'
 import { Fault } from '../../src/core/fault.ts'
-import { type Meter, type Used, unmetered } from '../../src/core/meter.ts'
+import type { Meter, Used } from '../../src/core/meter.ts'
 import { permitCloud } from '../../src/core/permit.ts'
 import type { Pool } from '../../src/core/pools.ts'
 import { PolicyFile } from '../../src/core/rules.ts'
@@ -32,7 +32,7 @@ const poolOf = (all: Vllm[], more: Partial<Pool> = {}): Pool => ({
 })
 
 function modelsOf(pools: Record<string, Pool>, options: Partial<ModelOptions> = {}): OpenModels {
-  const models = openModels({ pools, env: {}, meter: unmetered, watch: false, ...options })
+  const models = openModels({ pools, env: {}, watch: false, ...options })
   opened.push({ [Symbol.asyncDispose]: async () => models.close() })
   return models
 }
@@ -280,15 +280,12 @@ describe('hedging', () => {
     const all = await servers(2)
     const settled: Used[] = []
     const meter: Meter = async (_, { most }) => ({ most, settle: async (used) => void settled.push(used) })
-    const models = modelsOf(
-      { main: poolOf(all, { hedge: '100ms', timers: { firstToken: '20s' } }) },
-      { meter },
-    )
-    answered(await askFor(models))
+    const models = modelsOf({ main: poolOf(all, { hedge: '100ms', timers: { firstToken: '20s' } }) })
+    answered(await askFor(models, { meter }))
     const home = all.find((one) => one.asked() === 1)
     await home?.fail('stall-before')
     const shown: string[] = []
-    const answer = answered(await askFor(models, { onText: (delta) => void shown.push(delta) }))
+    const answer = answered(await askFor(models, { meter, onText: (delta) => void shown.push(delta) }))
     expect(shown.join('')).toBe(answer.text)
     await until(() => home?.running() === 0)
     // Both were held and both were settled; the silent one is not blamed.
@@ -406,9 +403,9 @@ describe('who answers instead', () => {
     const meter: Meter = async (_, { most, tier }) =>
       tier === 'cloud' ? { wait } : { most, settle: async () => undefined }
     const pools = { main: poolOf([main], { instead: ['cloud'] }), cloud: poolOf([cloud], { tier: 'cloud' }) }
-    const models = modelsOf(pools, { meter })
+    const models = modelsOf(pools)
     await main.fail('refuse')
-    expect(await askFor(models, { cloud: anywhere })).toMatchObject({ wait: { for: 'capacity' } })
+    expect(await askFor(models, { cloud: anywhere, meter })).toMatchObject({ wait: { for: 'capacity' } })
     expect(cloud.asked()).toBe(0)
   })
 
@@ -433,7 +430,7 @@ describe('what servers say of themselves', () => {
       const models = modelsOf({ main: poolOf([one as Vllm]) }, { watch: true })
       const replica = models.pools[0]?.replicas[0]
       await until(() => replica?.metrics !== undefined && replica.health.state === 'up')
-      expect(replica?.contextTokens).toBe(9_000)
+      await until(() => replica?.contextTokens === 9_000)
       const asked = askFor(models)
       await until(() => replica?.metrics?.running === 1)
       answered(await asked)

@@ -1,5 +1,5 @@
 /** Asking pools without an agent around them. */
-import type { Purpose } from '../../src/core/meter.ts'
+import type { Meter, Purpose } from '../../src/core/meter.ts'
 import type { ModelAnswer, ModelQuestion, OpenModels } from '../../src/models/open.ts'
 
 export const about: Purpose = {
@@ -11,6 +11,9 @@ export const about: Purpose = {
   lane: 'interactive',
 }
 
+/** Allows everything and keeps nothing. */
+export const unmetered: Meter = async (_, { most }) => ({ most, settle: async () => undefined })
+
 /** Asks one short question, or what is given, as Ana in a channel. */
 export function askFor(
   models: OpenModels,
@@ -19,6 +22,7 @@ export function askFor(
   return models.ask(request ?? { messages: [{ role: 'user', content: 'How?' }], tools: [] }, {
     signal: new AbortController().signal,
     about,
+    meter: unmetered,
     since: Date.now(),
     ...options,
   })

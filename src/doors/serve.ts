@@ -4,10 +4,13 @@ import { type ConnectContext, connectionsOf, disconnect, offerConnect } from '..
 import { isAdmin } from '../agent/admins.ts'
 import { advance } from '../agent/advance.ts'
 import { openNotices } from '../agent/approvals/notice.ts'
+
 import { tellAlerts } from '../agent/budgets/alerts.ts'
-import { forgetHandled, type HearContext, handleHeard, handleWaiting, takeIn } from '../agent/hear.ts'
+import { forgetOld, type HearContext, handleHeard, handleWaiting, takeIn } from '../agent/hear.ts'
 import { type HomeContext, homeOf } from '../agent/home.ts'
+
 import { remember } from '../agent/knowledge/remember.ts'
+import { openRights } from '../agent/knowledge/rights.ts'
 import { checkModal, openModal } from '../agent/modal.ts'
 import { type Repeating, repeat } from '../agent/repeat.ts'
 import { openWorker, type Worker } from '../agent/work.ts'
@@ -17,6 +20,7 @@ import type { ModelQuestion } from '../models/open.ts'
 import type { Queue } from '../queue/open.ts'
 import { openSlack, type Slack } from '../slack/listen.ts'
 import { openSpeaker, type Speak } from '../slack/speak.ts'
+import { doubtPerson, doubtScope } from '../store/members.ts'
 import type { Run } from '../store/runs.ts'
 import { wakeWaiting } from '../store/wakeups.ts'
 import { catalogueOf, namesOf } from '../tools/pins.ts'
@@ -46,7 +50,9 @@ export type Serving = {
 const LEASE = { leaseMs: 15_000, beatMs: 1_000 }
 /** Waiting rows of the inbox are looked at this often, in ms. */
 const INBOX_MS = 2_000
-/** What was handled a week ago is forgotten this often, in ms. */
+/** Some of what is known of who reads what is asked for again this often, in ms. */
+const RIGHTS_MS = 10_000
+/** What is old is forgotten this often, in ms. */
 const FORGET_MS = 3_600_000
 /** What dead processes hold is freed, and alerts of budgets are said, this often, in ms. */
 const LEDGER_MS = 3_000
@@ -113,12 +119,14 @@ async function startWorker(
   connecting: ConnectContext,
 ): Promise<Worker> {
   const { env, home, store, models, tools, lock, embedder, strategy, log } = engines
+  const rights = openRights({ pool: store.pool, roster: speak.roster, log })
   const notices = openNotices({
     pool: store.pool,
     workspace,
     policy: home.policy,
     speak,
     withdrawn: tools.withdrawn,
+    servers: Object.keys(home.servers),
     namesOf: ({ server, tool }) => namesOf(lock(), server, tool),
     lock,
     log,
@@ -134,10 +142,12 @@ async function startWorker(
       models.ask(request, { ...options, meter }),
     catalogue: () => tools.catalogue(workspace),
     call: tools.call,
-    offerConnect: (run: Run, server: string) => offerConnect({ ...connecting, speak }, run, server),
-    recall: remember.bind(null, { pool: store.pool, embedder, strategy, speak }),
+    offerConnect: (run: Run, server: string, scopes?: readonly string[]) =>
+      offerConnect({ ...connecting, speak }, run, server, scopes),
+    recall: remember.bind(null, { pool: store.pool, rights, embedder, strategy }),
     ...LEASE,
   }
+  const keeping = repeat(RIGHTS_MS, () => rights.keep(workspace), log)
   const worker = await openWorker({
     look: notices.look,
     pool: store.pool,
@@ -150,7 +160,12 @@ async function startWorker(
   models.onRoom(async (key) => {
     if ((await wakeWaiting(store.pool, workspace, { for: 'capacity', key })) > 0) worker.poke()
   })
-  return worker
+  return {
+    ...worker,
+    async close(graceMs) {
+      await Promise.all([worker.close(graceMs), keeping.close()])
+    },
+  }
 }
 
 async function lookAfterLedger(engines: Engines, workspace: string, speak: Speak): Promise<void> {
@@ -174,6 +189,10 @@ async function listen(
   const slack = await openSlack(
     { ...slackAt, host: env.HOST, port: env.PORT, log, customRoutes },
     {
+      changed: (change) =>
+        'scope' in change
+          ? doubtScope(pool, workspace, change.scope)
+          : doubtPerson(pool, workspace, change.person, change.kind),
       intake: (heard) => takeIn(pool, heard),
       handle: (heard) => handleHeard(context, inboxKey(heard), heard),
       open: (button, subject, viewer) => openModal(context, button, subject, viewer),
@@ -222,7 +241,7 @@ async function listen(
       sweep.poke()
       turns.push(
         sweep,
-        repeat(FORGET_MS, () => forgetHandled(context), log),
+        repeat(FORGET_MS, () => forgetOld(context), log),
       )
     },
     async close(graceMs) {

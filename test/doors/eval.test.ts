@@ -50,7 +50,10 @@ test('a collection is judged as counted by hand, by words alone and with vectors
 })
 
 test('the command makes a database of its own, keeps vectors for the next time, and prints JSON or a table', async () => {
-  await using made = await openFiles({ ...files, 'home/agents/quorum.md': '---\nname: quorum\n---\nAnswer.\n' })
+  await using made = await openFiles({
+    ...files,
+    'home/agents/quorum.md': '---\nname: quorum\n---\nAnswer.\n',
+  })
   const run = (...flags: string[]) =>
     runCommand(['eval', 'retrieval', '--collection', made.dir, ...flags], {
       cwd: made.dir,
@@ -64,7 +67,7 @@ test('the command makes a database of its own, keeps vectors for the next time, 
   expect(second.out).toContain('BM25 on plain PostgreSQL')
   expect(second.out).toContain(`| keyword | ${figures.keyword.ndcg10.toFixed(3)} |`)
   expect(second.code).toBe(0)
-})
+}, 180_000)
 
 test('what is missing is said in one sentence', async () => {
   await using made = await openFiles({})

@@ -144,7 +144,10 @@ const about = {
         .min(1, 'at least one of them'),
     ])
     .default('everyone'),
-  /** Where a page can be opened: `{path}` is its path or address within the source, `${NAME}` the environment's. */
+  /**
+   * Where a page can be opened: `{path}` is its path or address within the source, `${NAME}` the environment's; what
+   * stands for the place of a passage is listed at `placeLink` in core/place.
+   */
   link: z.string().optional(),
 }
 const patterns = z.array(z.string().min(1)).min(1, 'at least one pattern').optional()

@@ -3,7 +3,9 @@ import { App, type Receiver, type ReceiverEvent } from '@slack/bolt'
 import type { HomeView, ModalView } from '@slack/types'
 import { answerAtOnce } from '../core/command.ts'
 import type { Heard, HeardOf } from '../core/heard.ts'
+import type { Overheard } from '../core/overheard.ts'
 import { sayMessage } from './blocks/say.ts'
+import type { Channels } from './channels.ts'
 import { hear } from './hear.ts'
 import {
   ACTIONS,
@@ -16,9 +18,15 @@ import {
 } from './identify.ts'
 import { lineFor, type SlackSettings } from './line.ts'
 import type { Log } from './message.ts'
+import { overhear } from './overhear.ts'
 import { openSpeaker, type Speak } from './speak.ts'
 
 export type SlackHandlers = {
+  /**
+   * Keeps what was said in a channel that is a source, before Slack is answered; throws where it could not. Absent:
+   * channels are not listened to.
+   */
+  overhear?: ((overheard: Overheard) => Promise<void>) | undefined
   /** Writes the inbox row. Throws where it could not: then Slack is not answered, and repeats. */
   intake(heard: Heard): Promise<'stored' | 'known' | 'not-for-us'>
   /** After the acknowledgement, once for each thing stored. */
@@ -36,6 +44,7 @@ export type Viewer = { workspace: string; user: string; channel: string; thread?
 export type Slack = {
   identity: Identity
   speak: Speak
+  channels: Channels
   /** Begins to listen. @throws Fault slack-token (app token), slack-unreachable */
   start(): Promise<void>
   /** Whether Slack can reach us now, as far as we know. */
@@ -54,7 +63,7 @@ export type Slack = {
 export async function openSlack(settings: SlackSettings, on: SlackHandlers): Promise<Slack> {
   const line = lineFor(settings)
   const speaker = await openSpeaker(settings)
-  const { identity, speak } = speaker
+  const { identity, speak, channels } = speaker
   const app = boltApp(line.receiver, settings, identity)
   addListeners(app, { speak, identity, on, log: settings.log })
   const running = new Set<Promise<unknown>>()
@@ -86,6 +95,7 @@ export async function openSlack(settings: SlackSettings, on: SlackHandlers): Pro
   return {
     identity,
     speak,
+    channels,
     start: line.start,
     listening: line.listening,
     eventsUrl: line.eventsUrl,
@@ -104,6 +114,8 @@ type Taking = {
 
 /** One delivery. Throws, and so stays without an acknowledgement, where it could not be stored. */
 async function take(event: ReceiverEvent, { app, identity, on, log, track }: Taking): Promise<void> {
+  const overheard = on.overhear && overhear(event.body, identity)
+  if (overheard) await on.overhear?.(overheard)
   const heard = hear(event.body, identity)
   if (heard === 'ignored') return acknowledge(app, event)
   const reply = heard.kind === 'commanded' ? answerAtOnce(heard) : undefined

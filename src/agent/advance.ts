@@ -7,6 +7,7 @@ import { callState, decide, type Limits, type Next } from '../core/decide.ts'
 import { Fault } from '../core/fault.ts'
 import type { Agent } from '../core/home.ts'
 import type { StepOf } from '../core/run.ts'
+import type { Wait } from '../core/wait.ts'
 import { parkRun, putOffRun, releaseRun, type Taken, takeLease } from '../store/leases.ts'
 import { type Run, readRun, readSteps } from '../store/runs.ts'
 import { inTransaction } from '../store/transaction.ts'
@@ -100,7 +101,7 @@ async function perform(context: Performing, work: Work, thread: ThreadView, next
         await context.recall(work.run, next.query, context.agent, passagesOf(work.steps).length),
       ])
     case 'ask-model':
-      return askUnlessStopped(context, work)
+      return askUnlessStopped(context, work, thread)
     case 'propose':
       return propose(context, work, next.call)
     case 'run-tool':
@@ -126,14 +127,23 @@ async function perform(context: Performing, work: Work, thread: ThreadView, next
   }
 }
 
-async function askUnlessStopped(context: Performing, work: Work): Promise<Performed> {
+async function askUnlessStopped(context: Performing, work: Work, thread: ThreadView): Promise<Performed> {
   try {
-    return await askModel(context, work)
+    const asked = await askModel(context, work)
+    return typeof asked === 'string' ? asked : await parkFor(work, thread, asked.wait)
   } catch (error) {
     if (!work.signal.aborted || work.signal.reason !== ('stop' satisfies AbortReason)) throw error
     await reread(work)
     return 'moved'
   }
+}
+
+/** Lets go of a run that waits for something that is not a person. */
+async function parkFor(work: Work, thread: ThreadView, wait: Wait): Promise<Performed> {
+  await thread.showWait(work.steps, wait.text)
+  const parked = await parkRun(work.pool, work.lease, lastRead(work), wait.until, wait)
+  if (parked === 'moved') await reread(work)
+  return parked
 }
 
 async function waitForPeople(

@@ -5,10 +5,12 @@ import type { CatalogueTool } from '../core/catalogue.ts'
 import type { ChatAnswer, ChatMessage, ChatTool } from '../core/chat.ts'
 import { Fault } from '../core/fault.ts'
 import type { Agent } from '../core/home.ts'
+import type { Purpose } from '../core/meter.ts'
 import { buildPrompt } from '../core/prompt.ts'
 import type { Policy } from '../core/rules.ts'
 import type { Step, StepOf, ToolCall } from '../core/run.ts'
 import { taintOf, taintOfPast } from '../core/taint.ts'
+import type { Wait } from '../core/wait.ts'
 import { fitsCard } from '../slack/blocks/card.ts'
 import { createApproval } from '../store/approvals.ts'
 import { asJson } from '../store/json.ts'
@@ -27,17 +29,21 @@ export type AnswerContext = {
   policy: Policy
   ask: (
     request: { messages: ChatMessage[]; tools: ChatTool[] },
-    options: { signal: AbortSignal },
-  ) => Promise<ChatAnswer>
+    options: { signal: AbortSignal; about: Purpose },
+  ) => Promise<ChatAnswer | { wait: Wait }>
   catalogue: () => Promise<CatalogueTool[]>
   log: (level: 'warn', message: string, fields?: Record<string, unknown>) => void
 }
 
 /**
  * Asks the model with all steps so far and appends its complete answer with the verdict on each call.
- * Throws the model's `Fault` when two attempts failed, the signal's reason when aborted.
+ * A wait means that nothing was asked: no budget or no room just now. Throws the model's `Fault` when two attempts
+ * failed, the signal's reason when aborted.
  */
-export async function askModel(context: AnswerContext, work: Work): Promise<'recorded' | 'lost'> {
+export async function askModel(
+  context: AnswerContext,
+  work: Work,
+): Promise<'recorded' | 'lost' | { wait: Wait }> {
   const seen = lastRead(work)
   const tools = offered(context.agent, await context.catalogue())
   const past = await readPast(work.pool, work.run)
@@ -47,7 +53,9 @@ export async function askModel(context: AnswerContext, work: Work): Promise<'rec
     steps: work.steps,
   })
   const offer = tools.map((t) => ({ name: t.name, description: t.description, parameters: t.inputSchema }))
-  const { answer: raw, attempts } = await askTwice(context, work, { messages, tools: offer })
+  const asked = await askTwice(context, work, { messages, tools: offer })
+  if ('wait' in asked) return asked
+  const { answer: raw, attempts } = asked
   const answer = { ...raw, calls: makeUnique(raw.calls, work) }
   const at = new Date().toISOString()
   const taint = taintOf(work.steps, taintOfPast(past, work.run.asker))
@@ -131,10 +139,13 @@ async function askTwice(
   context: AnswerContext,
   work: Work,
   request: { messages: ChatMessage[]; tools: ChatTool[] },
-): Promise<{ answer: ChatAnswer; attempts: number }> {
+): Promise<{ answer: ChatAnswer; attempts: number } | { wait: Wait }> {
+  const { workspace, channel, thread, asker: user, agent, id: run, lane } = work.run
+  const about: Purpose = { workspace, channel, thread, user, agent, run, lane }
   for (let attempts = 1; ; attempts++) {
     try {
-      return { answer: await context.ask(request, { signal: work.signal }), attempts }
+      const answer = await context.ask(request, { signal: work.signal, about })
+      return 'wait' in answer ? answer : { answer, attempts }
     } catch (error) {
       work.signal.throwIfAborted()
       if (attempts === ATTEMPTS || !(error instanceof Fault) || !error.retry) throw error

@@ -29,6 +29,8 @@ export type Ending = { markdown: string; cited: readonly Cited[]; badge: string 
 export type ThreadView = {
   /** Shows the newest state of the work, within Slack's pace. */
   showPlan(steps: readonly Numbered[]): void
+  /** The run waits for something that is not a person, and says so in one sentence. */
+  showWait(steps: readonly Numbered[], sentence: string): Promise<void>
   /** The run waits for people: what is shown must be the newest state. */
   showWaiting(): Promise<void>
   /** Posts the card of calls that wait and gives its ts; `unshowable` where nobody could see what they approve. */
@@ -81,6 +83,10 @@ export function openThread(context: ThreadContext, run: Run): ThreadView {
       live.show(planMessage(plan(steps, progress), run.id))
     },
     postInput: (steps, proposed) => postInput(context, run, steps, proposed),
+    async showWait(steps, sentence) {
+      live.show(planMessage(plan(steps, progress, sentence), run.id))
+      await quietly(context, run, () => live.flush())
+    },
     async showWaiting() {
       await quietly(context, run, () =>
         Promise.all([live.flush(), context.speak.status(run.channel, run.thread, 'suspended')]),

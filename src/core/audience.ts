@@ -20,5 +20,11 @@ export function scopes(thread: Readers): string[] {
 /** The audience a source's documents are stored with: any one of these scopes suffices to read them. */
 export function audienceOf(source: Pick<Source, 'audience'>): string[] {
   if (source.audience === 'everyone') return ['everyone']
-  return [...new Set(source.audience)].sort().map((channel) => `channel:${channel}`)
+  return [...new Set(source.audience.map(scopeOf))].sort()
+}
+
+/** The scope of a Slack id: a user group's, a person's, else a channel's. */
+function scopeOf(id: string): string {
+  if (id.startsWith('S')) return `group:${id}`
+  return /^[UW]/.test(id) ? `user:${id}` : `channel:${id}`
 }

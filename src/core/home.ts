@@ -139,12 +139,17 @@ export const ModelsFile = z.strictObject({
 })
 export type Models = z.infer<typeof ModelsFile>
 
-/** One source of knowledge. `audience` says who may read it: everyone in the workspace, or the members of channels. */
+/**
+ * One source of knowledge. `audience` says who may read it: everyone in the workspace, or whoever is in one of
+ * the channels (C…, G…) or user groups (S…) or is one of the people (U…, W…) that are listed.
+ */
 const about = {
   audience: z
     .union([
       z.literal('everyone'),
-      z.array(shaped(/^[CG][A-Z0-9]+$/, 'a Slack channel id')).min(1, 'at least one channel'),
+      z
+        .array(shaped(/^[CGSUW][A-Z0-9]+$/, 'the id of a Slack channel, user group or person'))
+        .min(1, 'at least one of them'),
     ])
     .default('everyone'),
   /** Where a page can be opened: `{path}` is its path or address within the source, `${NAME}` the environment's. */

@@ -15,9 +15,10 @@ const MOST_ROWS = 12
 
 /**
  * The plan of a run so far. Pure: the same steps give the same plan.
- * It holds names of tools and counts, never arguments, results or words of a model.
+ * It holds names of tools and counts, never arguments, results or words of a model. `wait`: what it waits for, a
+ * sentence, where that is not a person.
  */
-export function plan(steps: readonly Step[], progress: Progress = new Map()): Plan {
+export function plan(steps: readonly Step[], progress: Progress = new Map(), wait?: string): Plan {
   const rows: PlanRow[] = []
   steps.forEach((step, index) => {
     const row = rowOf(step, index + 1, steps, progress)
@@ -27,9 +28,11 @@ export function plan(steps: readonly Step[], progress: Progress = new Map()): Pl
   const done = end?.kind === 'finished'
   const waiting = rows.some((row) => row.title.startsWith('Waiting for approval'))
   const busy = rows.some((row) => row.status === 'in_progress')
-  if (!done && !busy) rows.push({ id: 'thinking', title: 'Thinking', status: 'in_progress' })
+  if (!done && wait) rows.push({ id: 'waiting', title: wait, status: 'in_progress' })
+  else if (!done && !busy) rows.push({ id: 'thinking', title: 'Thinking', status: 'in_progress' })
   const folded = fold(rows)
   if (done) return { title: ending(end, folded), rows: folded, done }
+  if (wait) return { title: 'Waiting', rows: folded, done }
   return { title: waiting ? 'Waiting for approval' : 'Working on it', rows: folded, done }
 }
 

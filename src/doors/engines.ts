@@ -5,6 +5,7 @@ import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
 import type { Home, Pool } from '../core/home.ts'
 import type { Lock } from '../core/lock.ts'
+import { type Meter, unmetered } from '../core/meter.ts'
 import { readHome } from '../home/read.ts'
 import { type Chat, openChat } from '../models/chat.ts'
 import { type Embedder, openEmbedder } from '../models/embed.ts'
@@ -28,6 +29,9 @@ export type Engines = AsyncDisposable & {
   /** Opens the queue of a workspace. */
   openQueue: (workspace: string) => Promise<Queue>
   chat: Chat
+  pool: Pool
+  /** Holds and settles what model calls use. */
+  meter: Meter
   tools: Tools
   /** What tools.lock.json accepts just now. */
   lock: () => Lock | undefined
@@ -89,6 +93,8 @@ export async function openEngines(wish: Wish): Promise<Engines> {
     openQueue: (workspace) =>
       openQueue({ redisUrl: env.REDIS_URL, name: `quorum-${workspace}`, log: logger }),
     chat,
+    pool,
+    meter: unmetered,
     tools,
     lock: watch.lock,
     embedder,

@@ -43,8 +43,10 @@ export async function searchDoor(args: string[], context: Context): Promise<numb
 
 const WIDEST = 100
 
+type Found = Omit<Hit, 'audience' | 'path' | 'start' | 'end'>
+
 /** Passages as a table for a terminal: both ranks, the fused score, where it stands and how it begins. */
-export function formatHits(hits: Hit[]): string {
+export function formatHits(hits: readonly Found[]): string {
   if (hits.length === 0) return 'Nothing was found.'
   const head = `${cell('#', 3)}${cell('words', 7)}${cell('meaning', 9)}${cell('score', 8)}  passage`
   const indent = ' '.repeat(29)

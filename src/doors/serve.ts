@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http'
 import { type ConnectContext, connectionsOf, disconnect, offerConnect } from '../agent/accounts/connect.ts'
 import { advance } from '../agent/advance.ts'
+import type { AnswerContext } from '../agent/answer.ts'
 import { openNotices } from '../agent/approvals/notice.ts'
 import { forgetHandled, type HearContext, handleHeard, handleWaiting, takeIn } from '../agent/hear.ts'
 import { type HomeContext, homeOf, isAdmin } from '../agent/home.ts'
@@ -9,7 +10,10 @@ import { remember } from '../agent/knowledge/remember.ts'
 import { checkModal, openModal } from '../agent/modal.ts'
 import { type Repeating, repeat } from '../agent/repeat.ts'
 import { openWorker, type Worker } from '../agent/work.ts'
+import { estimateTokens } from '../core/chunk.ts'
 import { inboxKey } from '../core/heard.ts'
+import type { Attempt } from '../core/meter.ts'
+import { askMetered } from '../models/metered.ts'
 import type { Queue } from '../queue/open.ts'
 import { openSlack, type Slack } from '../slack/listen.ts'
 import { openSpeaker, type Speak } from '../slack/speak.ts'
@@ -103,7 +107,7 @@ async function startWorker(
   queue: Queue,
   connecting: ConnectContext,
 ): Promise<Worker> {
-  const { env, home, store, chat, tools, lock, embedder, strategy, log } = engines
+  const { env, home, store, tools, lock, embedder, strategy, log } = engines
   const notices = openNotices({
     pool: store.pool,
     workspace,
@@ -120,7 +124,7 @@ async function startWorker(
     log,
     policy: home.policy,
     agent: (name: string) => home.agents.find((a) => a.name === name) ?? firstAgent(engines),
-    ask: chat.ask,
+    ask: metered(engines),
     catalogue: () => tools.catalogue(workspace),
     call: tools.call,
     offerConnect: (run: Run, server: string) => offerConnect({ ...connecting, speak }, run, server),
@@ -136,6 +140,25 @@ async function startWorker(
     advance: (run, owner, shutdown) => advance({ ...context, owner }, run, shutdown),
     log,
   })
+}
+
+/** What an answer may be, in tokens, where the pool does not say; and the least that is still of use. */
+const OUTPUT = { most: 4096, least: 256 }
+
+function metered({ chat, meter, pool }: Engines): AnswerContext['ask'] {
+  return (request, options) => {
+    const most = pool.maxOutputTokens ?? OUTPUT.most
+    const prompt = estimateTokens(JSON.stringify(request))
+    const attempt: Attempt = {
+      pool: 'main',
+      model: chat.model,
+      tier: 'local',
+      prompt,
+      most,
+      least: Math.min(OUTPUT.least, most),
+    }
+    return askMetered(chat, meter, attempt, request, options)
+  }
 }
 
 async function listen(

@@ -9,7 +9,7 @@ import { clean, faultOf } from './failure.ts'
 import { readLimits, startWatch, type Watch } from './timers.ts'
 import { type Quirks, type WireNames, wireNames, writeRequest } from './wire.ts'
 
-type AskOptions = {
+export type AskOptions = {
   signal: AbortSignal
   /** Called with each new piece of the answer's text, in order, without reasoning. */
   onText?: (delta: string) => void

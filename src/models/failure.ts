@@ -16,6 +16,13 @@ export function retryAfterMs(error: unknown): number | undefined {
   return error instanceof Fault ? (error.cause as FailureCause | undefined)?.retryAfterMs : undefined
 }
 
+/** Whether the server refused before it read the prompt: nobody is charged for that. */
+export function wasNotRead(error: unknown): boolean {
+  if (!(error instanceof Fault)) return false
+  const status = (error.cause as FailureCause | undefined)?.status
+  return error.code === 'model-unreachable' || (status !== undefined && status !== 500)
+}
+
 /**
  * Turns whatever the client threw into a Fault. Errors that are nobody's but ours come back as they are.
  * `secrets` are removed from the server's words.

@@ -2,22 +2,11 @@
 import { constants } from 'node:fs'
 import { open, readdir, realpath } from 'node:fs/promises'
 import path from 'node:path'
-import type { SourceDocument } from '../core/chunk.ts'
 import { Fault } from '../core/fault.ts'
+import { type Entry, type Skipped, skip } from './entry.ts'
 import { dateOfMarkdown } from './markdown.ts'
 import { type MarkdownReader, openMarkdownReader } from './markdown-reader.ts'
 import { readPlain } from './plain.ts'
-
-/** A file that was not read. `unsure`: it may well be a document, only it cannot be read now. */
-export type SkippedFile = { path: string; why: string; unsure: boolean }
-
-/**
- * A file as it is: `date` (YYYY-MM-DD) is the one it says it is of, else its file's (UTC). `read` takes it apart,
- * in another thread where that can take long; it may be called until the next entry is asked for.
- */
-export type FoundFile = { path: string; text: string; date?: string; read(): Promise<SourceDocument> }
-
-export type DirectoryEntry = { found: FoundFile } | { skipped: SkippedFile }
 
 const MARKDOWN = /\.(md|markdown)$/i
 const READABLE = /\.(md|markdown|txt)$/i
@@ -32,7 +21,7 @@ const LONGEST_PATH = 1000
  *
  * @throws Fault `source-unreadable` where the directory itself cannot be read.
  */
-export async function* readDirectory(directory: string): AsyncGenerator<DirectoryEntry> {
+export async function* readDirectory(directory: string): AsyncGenerator<Entry> {
   const root = await realpath(directory).catch((cause) => {
     throw unreadable(directory, cause)
   })
@@ -46,10 +35,10 @@ function unreadable(directory: string, cause: unknown): Fault {
   return new Fault('source-unreadable', `${directory} cannot be read: ${reasonOf(cause)}.`, { cause })
 }
 
-type Found = { file: string } | { skipped: SkippedFile }
+type Place = { file: string } | { skipped: Skipped }
 
 /** Everything below `at`, by name. `seen` holds the real paths of directories, so that links make no rings. */
-async function* walk(root: string, at: string, seen: Set<string>): AsyncGenerator<Found> {
+async function* walk(root: string, at: string, seen: Set<string>): AsyncGenerator<Place> {
   const here = path.join(root, at)
   let entries: Awaited<ReturnType<typeof list>>
   try {
@@ -69,13 +58,13 @@ async function* walk(root: string, at: string, seen: Set<string>): AsyncGenerato
 
 const list = (directory: string) => readdir(directory, { withFileTypes: true })
 
-async function* enter(root: string, at: string, real: string, seen: Set<string>): AsyncGenerator<Found> {
+async function* enter(root: string, at: string, real: string, seen: Set<string>): AsyncGenerator<Place> {
   if (seen.has(real)) return
   seen.add(real)
   yield* walk(root, at, seen)
 }
 
-async function* follow(root: string, file: string, seen: Set<string>): AsyncGenerator<Found> {
+async function* follow(root: string, file: string, seen: Set<string>): AsyncGenerator<Place> {
   let real: string
   try {
     real = await realpath(path.join(root, file))
@@ -97,7 +86,7 @@ async function* follow(root: string, file: string, seen: Set<string>): AsyncGene
     yield* enter(root, file, real, seen)
 }
 
-async function readOne(root: string, file: string, markdown: MarkdownReader): Promise<DirectoryEntry> {
+async function readOne(root: string, file: string, markdown: MarkdownReader): Promise<Entry> {
   if (file.length > LONGEST_PATH) return skip(file, `its path is longer than ${LONGEST_PATH} characters`)
   let bytes: Buffer
   let changed: Date
@@ -119,7 +108,7 @@ async function readOne(root: string, file: string, markdown: MarkdownReader): Pr
   const isMarkdown = MARKDOWN.test(file)
   const date = (isMarkdown ? dateOfMarkdown(text) : undefined) ?? dayOf(changed)
   const read = async () => (isMarkdown ? await markdown.read(file, text) : readPlain(file, text))
-  return { found: { path: file, text, read, ...(date === undefined ? {} : { date }) } }
+  return { found: { path: file, fingerprint: text, read, ...(date === undefined ? {} : { date }) } }
 }
 
 /** Undefined for a clock that ran away: a file can be of the year 60000. */
@@ -134,10 +123,6 @@ function decode(bytes: Buffer): string | undefined {
   } catch {
     return undefined
   }
-}
-
-function skip(file: string, why: string, unsure = false): { skipped: SkippedFile } {
-  return { skipped: { path: file, why, unsure } }
 }
 
 function reasonOf(cause: unknown): string {

@@ -1,6 +1,6 @@
 /** The resources of a tool server, read as documents. */
 import { matches } from '../core/pattern.ts'
-import type { DirectoryEntry } from './directory.ts'
+import type { Entry } from './entry.ts'
 import { openMarkdownReader } from './markdown-reader.ts'
 import { readPlain } from './plain.ts'
 
@@ -31,7 +31,7 @@ const LONGEST_URI = 1000
 export async function* readResources(
   server: ResourceServer,
   patterns: readonly string[] | undefined,
-): AsyncGenerator<DirectoryEntry> {
+): AsyncGenerator<Entry> {
   const listed = (await server.list()).filter(
     ({ uri }) => patterns === undefined || patterns.some((pattern) => matches(pattern, uri)),
   )
@@ -56,7 +56,7 @@ export async function* readResources(
       }
       const date = modified?.slice(0, 10)
       const dated = date && /^\d{4}-\d{2}-\d{2}$/.test(date) ? { date } : {}
-      yield { found: { path: uri, text: text.toWellFormed(), read, ...dated } }
+      yield { found: { path: uri, fingerprint: text.toWellFormed(), read, ...dated } }
     }
   }
 }

@@ -3,10 +3,14 @@ import { createHash } from 'node:crypto'
 import type pg from 'pg'
 import { type Chunk, embeddingText } from '../core/chunk.ts'
 import { searchText } from '../core/words.ts'
+import { audienceId } from './audiences.ts'
 import { asJson } from './json.ts'
 import { type Db, inTransaction, type Tx } from './transaction.ts'
 
-/** What is kept of a document beside its passages. `hash` is of what it was made from, `date` is YYYY-MM-DD. */
+/**
+ * What is kept of a document beside its passages. `hash` is of what it was made from, `date` is YYYY-MM-DD,
+ * `audience` are the scopes any one of which suffices to read it.
+ */
 export type DocumentRow = {
   path: string
   title: string
@@ -19,8 +23,12 @@ export type DocumentRow = {
 /** Where a document belongs; `source` is its name in sources.yaml. */
 export type Shelf = { workspace: string; source: string }
 
-/** Everything kept of a source, by path. */
-export async function listDocuments(db: Db, shelf: Shelf): Promise<Map<string, DocumentRow>> {
+/** What is kept of a source, by path: everything, or of these paths only. */
+export async function listDocuments(
+  db: Db,
+  shelf: Shelf,
+  paths?: string[],
+): Promise<Map<string, DocumentRow>> {
   const { rows } = await db.query<{
     path: string
     title: string
@@ -29,9 +37,10 @@ export async function listDocuments(db: Db, shelf: Shelf): Promise<Map<string, D
     hash: string
     audience: string[]
   }>(
-    `select path, title, link, to_char(date, 'YYYY-MM-DD') as date, hash, audience
-     from documents where workspace = $1 and source = $2`,
-    [shelf.workspace, shelf.source],
+    `select d.path, d.title, d.link, to_char(d.date, 'YYYY-MM-DD') as date, d.hash, a.scopes as audience
+     from documents d join audiences a on a.id = d.audience
+     where d.workspace = $1 and d.source = $2 and ($3::text[] is null or d.path = any($3))`,
+    [shelf.workspace, shelf.source, paths ?? null],
   )
   return new Map(
     rows.map(({ link, date, ...row }) => [
@@ -51,6 +60,7 @@ export async function putDocument(
   document: DocumentRow,
   chunks: Chunk[],
 ): Promise<number> {
+  const audience = await audienceId(pool, shelf.workspace, document.audience)
   return await inTransaction(pool, async (tx) => {
     // The row stays locked until the end, so that two writers of one document take turns.
     const { rows } = await tx.query<{ id: string }>(
@@ -67,7 +77,7 @@ export async function putDocument(
         document.link ?? null,
         document.date ?? null,
         document.hash,
-        document.audience,
+        audience,
       ],
     )
     const id = rows[0]?.id
@@ -82,17 +92,11 @@ export async function describeDocument(
   shelf: Shelf,
   document: Omit<DocumentRow, 'title'>,
 ): Promise<void> {
+  const audience = await audienceId(db, shelf.workspace, document.audience)
   await db.query(
     `update documents set link = $4, date = $5, audience = $6, updated_at = now()
      where workspace = $1 and source = $2 and path = $3`,
-    [
-      shelf.workspace,
-      shelf.source,
-      document.path,
-      document.link ?? null,
-      document.date ?? null,
-      document.audience,
-    ],
+    [shelf.workspace, shelf.source, document.path, document.link ?? null, document.date ?? null, audience],
   )
 }
 
@@ -101,7 +105,7 @@ export async function relabelSource(db: Db, shelf: Shelf, audience: string[]): P
   const { rowCount } = await db.query(
     `update documents set audience = $3, updated_at = now()
      where workspace = $1 and source = $2 and audience <> $3`,
-    [shelf.workspace, shelf.source, audience],
+    [shelf.workspace, shelf.source, await audienceId(db, shelf.workspace, audience)],
   )
   return rowCount ?? 0
 }

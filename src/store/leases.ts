@@ -1,6 +1,7 @@
 /** The lease of a run: taking it, writing under it, giving it back. A row with an expiry, fenced by its epoch. */
 import { z } from 'zod'
 import { type Numbered, Step } from '../core/run.ts'
+import type { Wait } from '../core/wait.ts'
 import { asJson } from './json.ts'
 import { RUN, type Run, readRun, readSteps, writeWakeup } from './runs.ts'
 import type { Db } from './transaction.ts'
@@ -28,7 +29,7 @@ export async function takeLease(
   const taken = await db.query<Run & { lease_epoch: number; failures: number; steps: [number, unknown][] }>(
     `with taken as (
        update runs set lease_owner = $2, lease_epoch = lease_epoch + 1,
-              lease_until = now() + $3 * interval '1 millisecond'
+              lease_until = now() + $3 * interval '1 millisecond', waits = null
        where id = $1 and active and (lease_until is null or lease_until < now())
        returning ${RUN}, lease_epoch, failures
      )
@@ -98,18 +99,19 @@ export async function appendSteps(
 
 /**
  * Gives the lease back. The run is looked at again at `due` (null: only when a person moves).
- * `moved`: a step came after `after`; read it first, the lease is kept.
+ * `moved`: a step came after `after`; read it first, the lease is kept. `waits` says what else ends the wait.
  */
 export async function parkRun(
   db: Db,
   lease: Lease,
   after: number,
   due: string | null,
+  waits?: Wait,
 ): Promise<'parked' | 'moved' | 'lost'> {
   const done = await db.query(
-    `update runs set lease_owner = null, lease_until = null, due_at = $4
+    `update runs set lease_owner = null, lease_until = null, due_at = $4, waits = $5
      where id = $1 and lease_epoch = $2 and n = $3 and active`,
-    [lease.run, lease.epoch, after, due],
+    [lease.run, lease.epoch, after, due, waits ? asJson(waits) : null],
   )
   if (done.rowCount === 1) return 'parked'
   const found = await db.query('select lease_epoch, active from runs where id = $1', [lease.run])

@@ -14,11 +14,18 @@ export type WordStrategy = 'bm25' | 'any-word'
 export type Hit = {
   id: string
   source: string
+  /** Of its document: who may read it, a row of `audiences`. */
+  audience: number
+  /** Within its source. */
+  path: string
   title: string
   heading: string
   link?: string
   date?: string
   text: string
+  /** Where the text stands in the document's text, in UTF-16 units. */
+  start: number
+  end: number
   wordRank?: number
   vectorRank?: number
   score: number
@@ -26,8 +33,8 @@ export type Hit = {
 
 export type Search = {
   workspace: string
-  /** Only passages whose audience names one of these are seen at all; none where it is empty. */
-  scopes: string[]
+  /** Only passages of these audiences (`readableAudiences`) are seen at all; none where it is empty. */
+  audiences: number[]
   /** Any text: it is taken apart into words, never read as a query language. */
   query: string
   /** The question's vector and the model that made it; without them only words are searched. */
@@ -54,7 +61,7 @@ const BM25_INDEX = 'passages_bm25'
 
 /** The passages that suit the question best, best first; those of the audience only, by the statement itself. */
 export async function recallPassages(db: Db, search: Search): Promise<Hit[]> {
-  const values: unknown[] = [search.workspace, search.scopes, search.sources ?? null]
+  const values: unknown[] = [search.workspace, search.audiences, search.sources ?? null]
   const bind = (value: unknown) => `$${values.push(value)}`
   const words = wordList(search.strategy, bind(queryText(search.query)))
   const { vector } = search
@@ -75,8 +82,8 @@ export async function recallPassages(db: Db, search: Search): Promise<Hit[]> {
         end as score
       from words w full join near v using (id)
       order by score desc, id limit ${bind(search.limit)})
-    select p.id, d.source, d.title, p.heading, d.link, to_char(d.date, 'YYYY-MM-DD') as date, p.text,
-      f.word_rank, f.vector_rank, f.score::float8 as score
+    select p.id, d.source, d.audience, d.path, d.title, p.heading, d.link,
+      to_char(d.date, 'YYYY-MM-DD') as date, p.text, p.start_at as start, p.end_at as end, f.word_rank, f.vector_rank, f.score::float8 as score
     from fused f join passages p using (id) join documents d on d.id = p.document
     order by f.score desc, p.id`,
     values,
@@ -87,11 +94,11 @@ export async function recallPassages(db: Db, search: Search): Promise<Hit[]> {
 /** How many sources hold a document that this audience may read. */
 export async function countSources(
   db: Db,
-  search: Pick<Search, 'workspace' | 'scopes' | 'sources'>,
+  search: Pick<Search, 'workspace' | 'audiences' | 'sources'>,
 ): Promise<number> {
   const { rows } = await db.query<{ sources: number }>(
     `select count(distinct d.source)::int as sources from documents d where ${READABLE}`,
-    [search.workspace, search.scopes, search.sources ?? null],
+    [search.workspace, search.audiences, search.sources ?? null],
   )
   return rows[0]?.sources ?? 0
 }
@@ -119,7 +126,7 @@ export async function prepareSearch(pool: pg.Pool): Promise<WordStrategy> {
 }
 
 /** What this audience may read: the one place where rows are let in. */
-const READABLE = `d.workspace = $1 and d.audience && $2::text[] and ($3::text[] is null or d.source = any($3))`
+const READABLE = `d.workspace = $1 and d.audience = any($2::int[]) and ($3::text[] is null or d.source = any($3))`
 
 function wordList(strategy: WordStrategy, query: string): string {
   const order =
@@ -153,11 +160,15 @@ function vectorList(of: Bound): string {
 type Row = {
   id: string
   source: string
+  audience: number
+  path: string
   title: string
   heading: string
   link: string | null
   date: string | null
   text: string
+  start: number
+  end: number
   word_rank: number | null
   vector_rank: number | null
   score: number
@@ -167,9 +178,13 @@ function asHit(row: Row): Hit {
   return {
     id: row.id,
     source: row.source,
+    audience: row.audience,
+    path: row.path,
     title: row.title,
     heading: row.heading,
     text: row.text,
+    start: row.start,
+    end: row.end,
     score: row.score,
     ...(row.link === null ? {} : { link: row.link }),
     ...(row.date === null ? {} : { date: row.date }),

@@ -1,4 +1,5 @@
 /** The outbox of wake-ups, the workers that take them, and the sweep that finds what was lost. */
+import type { Wait } from '../core/wait.ts'
 import type { Db } from './transaction.ts'
 
 export type Wakeup = { id: string; run: string }
@@ -57,6 +58,25 @@ export async function sweepWakeups(db: Db, staleMs: number): Promise<number> {
      order by r.due_at limit 500 on conflict (run) do nothing`,
   )
   return (stale.rowCount ?? 0) + (due.rowCount ?? 0)
+}
+
+/**
+ * Wakes the runs of a workspace that wait for this. Returns how many; one that is only just being parked is missed,
+ * so whoever parks looks once more after it.
+ */
+export async function wakeWaiting(
+  db: Db,
+  workspace: string,
+  waits: Pick<Wait, 'for' | 'key'>,
+): Promise<number> {
+  const woken = await db.query(
+    `insert into wakeups (run, id, lane)
+     select id, gen_random_uuid(), lane from runs
+     where workspace = $1 and waits ->> 'for' = $2 and waits ->> 'key' = $3 and active
+     on conflict (run) do nothing`,
+    [workspace, waits.for, waits.key],
+  )
+  return woken.rowCount ?? 0
 }
 
 /** Says that this worker lives, and forgets workers that have not said so for a minute. */

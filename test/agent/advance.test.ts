@@ -1,13 +1,27 @@
 import { randomUUID } from 'node:crypto'
+import type pg from 'pg'
 import { expect, test } from 'vitest'
 import { type AdvanceContext, advance } from '../../src/agent/advance.ts'
+import type { ChatAnswer } from '../../src/core/chat.ts'
 import { Fault } from '../../src/core/fault.ts'
 import { AgentFront } from '../../src/core/home.ts'
 import { PolicyFile } from '../../src/core/rules.ts'
+import type { Wait } from '../../src/core/wait.ts'
+import type { Message } from '../../src/slack/message.ts'
 import { createRun } from '../../src/store/runs.ts'
+import { wakeWaiting } from '../../src/store/wakeups.ts'
 import { openTestStore } from '../support/store.ts'
 
 const at = () => new Date().toISOString()
+const answer: ChatAnswer = {
+  text: 'The answer.',
+  calls: [],
+  finish: 'stop',
+  model: 'm',
+  firstTokenMs: 1,
+  ms: 1,
+}
+const never = new AbortController().signal
 
 test.each([
   [new Fault('slack-limited', 'Slack asks us to wait.', { retry: true }), 'The answer.'],
@@ -16,8 +30,51 @@ test.each([
   await using store = await openTestStore()
   const said: string[] = []
   let troubles = 8
-  const context: AdvanceContext = {
-    pool: store.pool,
+  const context = contextOn(store.pool, {
+    post(message) {
+      if (!message.metadata?.part.startsWith('end:')) return
+      troubles -= 1
+      if (troubles >= 0) throw trouble
+      said.push(message.text)
+    },
+  })
+  const run = await makeRun(store.pool)
+  for (let attempt = 0; attempt < 12; attempt++) {
+    // What was announced and broke off is left by its author after a while; here that while is over.
+    await store.pool.query(`update posts set begun_at = now() - interval '1 minute' where ts is null`)
+    await advance(context, run, never)
+  }
+  expect(said).toEqual([expect.stringContaining(told)])
+})
+
+test('a run that waits for something that is not a person says what for, lets go, and is woken by it alone', async () => {
+  await using store = await openTestStore()
+  const shown: string[] = []
+  const until = new Date(Date.now() + 3_600_000).toISOString()
+  const wait: Wait = { for: 'capacity', key: 'main', until, text: 'The models are busy.' }
+  let next: ChatAnswer | { wait: Wait } = { wait }
+  const context = contextOn(store.pool, { ask: () => next, post: (message) => void shown.push(message.text) })
+  const run = await makeRun(store.pool)
+
+  expect(await advance(context, run, never)).toBe('parked')
+  expect(shown.join('\n')).toContain('The models are busy.')
+  await store.pool.query('delete from wakeups')
+  expect(await wakeWaiting(store.pool, 'T2', wait)).toBe(0)
+  expect(await wakeWaiting(store.pool, 'T1', { ...wait, for: 'budget' })).toBe(0)
+  expect(await wakeWaiting(store.pool, 'T1', { ...wait, key: 'other' })).toBe(0)
+  expect(await wakeWaiting(store.pool, 'T1', wait)).toBe(1)
+
+  next = answer
+  expect(await advance(context, run, never)).toBe('finished')
+  expect(shown).toContain('The answer.')
+  expect(await wakeWaiting(store.pool, 'T1', wait)).toBe(0)
+})
+
+type Told = { ask?: () => ChatAnswer | { wait: Wait }; post?: (message: Message) => void }
+
+function contextOn(pool: pg.Pool, { ask = () => answer, post }: Told): AdvanceContext {
+  return {
+    pool,
     owner: randomUUID(),
     leaseMs: 60_000,
     beatMs: 20_000,
@@ -25,49 +82,33 @@ test.each([
     policy: PolicyFile.parse({}),
     agent: () => ({ ...AgentFront.parse({ name: 'quorum' }), instructions: 'Work.' }),
     catalogue: async () => [],
-    ask: async () => ({
-      text: 'The answer.',
-      calls: [],
-      finish: 'stop',
-      model: 'm',
-      firstTokenMs: 1,
-      ms: 1,
-    }),
+    ask: async () => ask(),
     recall: async (_, query) => ({ kind: 'recalled', at: at(), query, passages: [], sources: 0, ms: 0 }),
     call: async () => ({ outcome: 'failed', text: '', ms: 0 }),
     speak: {
       post: async (_channel, _thread, message) => {
-        if (message.metadata?.part.startsWith('end:')) {
-          troubles -= 1
-          if (troubles >= 0) throw trouble
-          said.push(message.text)
-        }
+        post?.(message)
         return { ts: randomUUID() }
       },
-      update: async () => 'sent',
+      update: async (_channel, _ts, message) => {
+        post?.(message)
+        return 'sent'
+      },
       find: async () => undefined,
       name: async (id) => id,
       upload: async () => ({ file: 'F1' }),
       status: async () => {},
     },
   }
+}
+
+async function makeRun(pool: pg.Pool): Promise<string> {
+  const place = { workspace: 'T1', channel: 'C1', thread: '1.0', message: '1.0' }
   const run = await createRun(
-    store.pool,
-    {
-      workspace: 'T1',
-      channel: 'C1',
-      thread: '1.0',
-      message: '1.0',
-      asker: 'UANA',
-      agent: 'quorum',
-      dm: false,
-    },
+    pool,
+    { ...place, asker: 'UANA', agent: 'quorum', dm: false },
     { kind: 'asked', at: at(), user: 'UANA', text: 'A question?', ts: '1.0' },
   )
-  for (let attempt = 0; attempt < 12; attempt++) {
-    // What was announced and broke off is left by its author after a while; here that while is over.
-    await store.pool.query(`update posts set begun_at = now() - interval '1 minute' where ts is null`)
-    await advance(context, run?.id ?? '', new AbortController().signal)
-  }
-  expect(said).toEqual([expect.stringContaining(told)])
-})
+  if (!run) throw new Error('the message had a run already')
+  return run.id
+}

@@ -21,6 +21,12 @@ test('a direct message reads what is for everyone and for the person, unless the
 test('an audience is a set of scopes', () => {
   expect(audienceOf({ audience: 'everyone' })).toEqual(['everyone'])
   expect(audienceOf({ audience: ['C2', 'C1', 'C2'] })).toEqual(['channel:C1', 'channel:C2'])
+  expect(audienceOf({ audience: ['U1', 'G1', 'S1', 'W1'] })).toEqual([
+    'channel:G1',
+    'group:S1',
+    'user:U1',
+    'user:W1',
+  ])
 })
 
 /** A small workspace: who is a full member, which channels there are, who is in them. */

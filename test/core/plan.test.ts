@@ -156,3 +156,11 @@ test('no argument, result or markup ever shows, whatever the model calls its too
     }),
   )
 })
+
+test('a wait for something that is not a person is said in place of thinking', () => {
+  expect(plan([asked], new Map(), 'The models are busy.')).toEqual({
+    title: 'Waiting',
+    rows: [{ id: 'waiting', title: 'The models are busy.', status: 'in_progress' }],
+    done: false,
+  })
+})

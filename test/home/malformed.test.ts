@@ -103,7 +103,7 @@ const CASES: [file: string, content: string, line: string][] = [
   [
     'sources.yaml',
     'sources:\n  a:\n    directory: x\n    audience:\n      - general\n',
-    ':5: "sources.a.audience[1]" must be a Slack channel id, not "general"',
+    ':5: "sources.a.audience[1]" must be the id of a Slack channel, user group or person, not "general"',
   ],
   [
     'sources.yaml',

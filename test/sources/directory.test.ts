@@ -2,11 +2,12 @@ import { chmod, mkdir, symlink, truncate, utimes } from 'node:fs/promises'
 import path from 'node:path'
 import { expect, test } from 'vitest'
 import { Fault } from '../../src/core/fault.ts'
-import { type DirectoryEntry, readDirectory } from '../../src/sources/directory.ts'
+import { readDirectory } from '../../src/sources/directory.ts'
+import type { Entry } from '../../src/sources/entry.ts'
 import { openFiles } from '../support/knowledge.ts'
 
 async function read(dir: string) {
-  const entries: DirectoryEntry[] = []
+  const entries: Entry[] = []
   for await (const entry of readDirectory(dir)) entries.push(entry)
   const files = entries.flatMap((entry) => ('found' in entry ? [entry.found] : []))
   const skipped = entries.flatMap((entry) => ('skipped' in entry ? [entry.skipped] : []))
@@ -74,7 +75,7 @@ test('what is no document is named with the reason', async () => {
     { path: 'nul.md', why: 'it is not UTF-8 text', unsure: false },
     { path: 'wide.txt', why: 'it is not UTF-8 text', unsure: false },
   ])
-  expect(found.map((file) => [file.path, file.text])).toEqual([
+  expect(found.map((file) => [file.path, file.fingerprint])).toEqual([
     ['empty.md', ''],
     ['marked.md', '# Marked'],
   ])

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Chunk } from '../../src/core/chunk.ts'
+import { readableAudiences } from '../../src/store/audiences.ts'
 import { type DocumentRow, putDocument, relabelSource } from '../../src/store/documents.ts'
 import type { Store } from '../../src/store/open.ts'
 import {
@@ -46,10 +47,12 @@ async function shelve(
   )
 }
 
-function find(query: string, search: Partial<Search> = {}) {
+type Find = Partial<Omit<Search, 'audiences'>> & { scopes?: string[] }
+
+async function find(query: string, { scopes = ['everyone'], workspace = 'T1', ...search }: Find = {}) {
   return recallPassages(store.pool, {
-    workspace: 'T1',
-    scopes: ['everyone'],
+    workspace,
+    audiences: await readableAudiences(store.pool, workspace, scopes),
     query,
     limit: 10,
     strategy: best,
@@ -57,8 +60,7 @@ function find(query: string, search: Partial<Search> = {}) {
   })
 }
 
-const titles = async (query: string, search: Partial<Search> = {}) =>
-  (await find(query, search)).map((hit) => hit.title)
+const titles = async (query: string, search: Find = {}) => (await find(query, search)).map((hit) => hit.title)
 const meaning = (text: string) => ({ vector: { model: MODEL, values: vectorOf(text) } })
 
 test('the embedded database ranks by BM25; preparing is repeatable, also by two at once', async () => {
@@ -67,7 +69,7 @@ test('the embedded database ranks by BM25; preparing is repeatable, also by two 
 })
 
 describe.each(['bm25', 'any-word'] as const)('words by %s', (strategy) => {
-  const by = (query: string, search: Partial<Search> = {}) => titles(query, { strategy, ...search })
+  const by = (query: string, search: Find = {}) => titles(query, { strategy, ...search })
   const when = () => strategy === 'any-word' || best === 'bm25'
 
   test('any word suffices, the rarer ones weigh more, word forms do not matter', async ({ skip }) => {
@@ -186,8 +188,9 @@ test('no scope, no passage; another workspace, no passage; another source, no pa
   expect(await titles('fox', { workspace: 'T2', ...meaning('fox') })).toEqual(['foreign'])
   expect(await titles('fox', { sources: ['wiki'], ...meaning('fox') })).toEqual(['wiki'])
   expect(await titles('fox', { sources: [], ...meaning('fox') })).toEqual([])
-  expect(await countSources(store.pool, { workspace: 'T1', scopes: ['everyone'] })).toBe(2)
-  expect(await countSources(store.pool, { workspace: 'T1', scopes: [] })).toBe(0)
+  const audiences = await readableAudiences(store.pool, 'T1', ['everyone'])
+  expect(await countSources(store.pool, { workspace: 'T1', audiences })).toBe(2)
+  expect(await countSources(store.pool, { workspace: 'T1', audiences: [] })).toBe(0)
 })
 
 test('a narrower audience holds at once, for words and for vectors', async () => {

@@ -6,6 +6,7 @@ import { openVault } from '../../src/agent/accounts/vault.ts'
 import { Env } from '../../src/core/env.ts'
 import { AgentFront, type Home, type ToolServer } from '../../src/core/home.ts'
 import type { Lock } from '../../src/core/lock.ts'
+import { type Meter, unmetered } from '../../src/core/meter.ts'
 import { PolicyFile } from '../../src/core/rules.ts'
 import { openWorkspace, type Workspace } from '../../src/demo/workspace/open.ts'
 import type { Engines } from '../../src/doors/engines.ts'
@@ -36,6 +37,8 @@ export type StageOptions = {
   admins?: string[]
   /** Keys that seal connected accounts; one that all stages share where it is left out, none where it is empty. */
   secret?: string
+  /** Allows everything where it is left out. */
+  meter?: Meter
 }
 
 export type Stage = AsyncDisposable & {
@@ -73,6 +76,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const secret = options.secret ?? Buffer.alloc(32, 7).toString('base64')
   const seal = secret === '' ? undefined : openSeal(secret)
   const home = homeOf(options)
+  const pool = { model: 'test', replicas: [model.url], ...(options.timers ? { timers: options.timers } : {}) }
   const engines: Engines = {
     env: Env.parse({
       PORT: options.http ? await freePort() : 0,
@@ -83,10 +87,9 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     store,
     openQueue: (workspace) =>
       openQueue({ redisUrl: process.env.TEST_REDIS_URL, name: `${own}-${workspace}` }),
-    chat: openChat(
-      { model: 'test', replicas: [model.url], ...(options.timers ? { timers: options.timers } : {}) },
-      {},
-    ),
+    chat: openChat(pool, {}),
+    pool,
+    meter: options.meter ?? unmetered,
     tools: opened.use(
       openTools(options.servers ?? {}, {
         env: process.env,

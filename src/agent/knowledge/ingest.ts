@@ -1,13 +1,11 @@
 /** Ingest: what a source holds becomes what can be recalled. */
 import { createHash } from 'node:crypto'
-import path from 'node:path'
 import type pg from 'pg'
 import { audienceOf } from '../../core/audience.ts'
 import { chunk } from '../../core/chunk.ts'
 import { Fault } from '../../core/fault.ts'
 import type { Source } from '../../core/home.ts'
-import { type FoundFile, readDirectory, type SkippedFile } from '../../sources/directory.ts'
-import { type ResourceServer, readResources } from '../../sources/resources.ts'
+import type { Found, Skipped } from '../../sources/entry.ts'
 import {
   type DocumentRow,
   describeDocument,
@@ -19,6 +17,7 @@ import {
   removeDocuments,
   type Shelf,
 } from '../../store/documents.ts'
+import { openSource, type Readers } from './readers.ts'
 
 /** Raised when documents are read or cut differently, so that all are read again. */
 const CUT = '1'
@@ -35,12 +34,8 @@ export type Ingested = {
   ms: number
 }
 
-export type IngestContext = {
+export type IngestContext = Readers & {
   pool: pg.Pool
-  /** The directory that relative directories of sources start from. */
-  home: string
-  /** The resources of a tool server; absent where no tools are open. */
-  resources?: ((server: string) => ResourceServer) | undefined
   /** Told after every document of a source. */
   onProgress?: (progress: { source: string; read: number; added: number; changed: number }) => void
 }
@@ -66,19 +61,21 @@ export async function ingest(
   const { pool, onProgress } = context
   const began = performance.now()
   const shelf: Shelf = { workspace, source: name }
-  const audience = audienceOf(source)
-  const relabelled = await relabelSource(pool, shelf, audience)
+  const relabelled = await relabelSource(pool, shelf, audienceOf(source))
   const kept = await listDocuments(pool, shelf)
-  const done: Ingested = { added: 0, changed: 0, unchanged: 0, removed: 0, skipped: [], passages: 0, ms: 0 }
+  const done = nothing()
   const present = new Set<string>()
+  const gone: string[] = []
   const unsure: string[] = []
-  const { place, entries } = openSource(context, source)
+  const { place, entries, changesOnly } = openSource(context, source)
   for await (const entry of entries) {
     signal?.throwIfAborted()
-    if ('skipped' in entry) note(entry.skipped, done, unsure)
+    if ('gone' in entry) gone.push(entry.gone.path)
+    else if ('skipped' in entry) note(entry.skipped, done, unsure)
     else {
-      present.add(entry.found.path)
-      await keep(pool, shelf, { source, audience, kept }, entry.found, done)
+      const { found } = entry
+      if (await keep(pool, shelf, { source, before: kept.get(found.path) }, found, done))
+        present.add(found.path)
       onProgress?.({ source: name, read: present.size, added: done.added, changed: done.changed })
     }
   }
@@ -86,15 +83,51 @@ export async function ingest(
     done.changed += done.unchanged
     done.unchanged = 0
   }
-  const gone = [...kept.keys()].filter((at) => !present.has(at) && !isUnsure(at, unsure))
-  if (gone.length > 0 && present.size === 0)
-    throw new Fault(
-      'source-unreadable',
-      `${place} holds no documents now, but ${gone.length} were read from it before, and they are kept. ` +
-        'If that is right, take the source out of sources.yaml.',
-    )
+  if (!changesOnly) {
+    gone.push(...[...kept.keys()].filter((at) => !present.has(at) && !isUnsure(at, unsure)))
+    if (gone.length > 0 && present.size === 0) throw emptied(place, gone.length)
+  }
   done.removed = gone.length === 0 ? 0 : await removeDocuments(pool, shelf, gone)
   if (done.added + done.changed + done.removed > 0) await refreshStatistics(pool)
+  done.ms = Math.round(performance.now() - began)
+  return done
+}
+
+function nothing(): Ingested {
+  return { added: 0, changed: 0, unchanged: 0, removed: 0, skipped: [], passages: 0, ms: 0 }
+}
+
+function emptied(place: string, before: number): Fault {
+  return new Fault(
+    'source-unreadable',
+    `${place} holds no documents now, but ${before} were read from it before, and they are kept. ` +
+      'If that is right, take the source out of sources.yaml.',
+  )
+}
+
+/**
+ * Keeps documents of a source that somebody tells of as they change, and forgets those that are gone; the
+ * others stay as they are. May run beside a reading of the whole source.
+ */
+export async function follow(
+  { pool }: Pick<IngestContext, 'pool'>,
+  shelf: Shelf,
+  source: Pick<Source, 'audience' | 'link'>,
+  changes: { found?: Found[]; gone?: string[] },
+): Promise<Ingested> {
+  const began = performance.now()
+  const { found = [] } = changes
+  const gone = [...(changes.gone ?? [])]
+  const done = nothing()
+  const kept = await listDocuments(
+    pool,
+    shelf,
+    found.map((one) => one.path),
+  )
+  for (const one of found) {
+    if (!(await keep(pool, shelf, { source, before: kept.get(one.path) }, one, done))) gone.push(one.path)
+  }
+  if (gone.length > 0) done.removed = await removeDocuments(pool, shelf, gone)
   done.ms = Math.round(performance.now() - began)
   return done
 }
@@ -120,60 +153,45 @@ export async function ingestAll(
   return { forgotten, sources: results }
 }
 
-/** What a source holds, and how it is called where it fails. */
-function openSource({ home, resources }: IngestContext, source: Source) {
-  if ('directory' in source) {
-    const directory = path.resolve(home, source.directory)
-    return { place: directory, entries: readDirectory(directory) }
-  }
-  const { tool_server: server } = source
-  if (!resources)
-    throw new Fault('source-unreadable', `The resources of ${server} are read by \`quorum start\` only.`)
-  const entries = readResources(resources(server), source.resources)
-  return { place: `The tool server ${server}`, entries: asFault(server, entries) }
-}
-
-/** A server that cannot be asked is a source that cannot be read. */
-async function* asFault<T>(server: string, entries: AsyncIterable<T>): AsyncGenerator<T> {
-  try {
-    yield* entries
-  } catch (cause) {
-    if (!(cause instanceof Error)) throw cause
-    throw new Fault('source-unreadable', `The resources of ${server} cannot be read: ${cause.message}`, {
-      cause,
-    })
-  }
-}
-
-/** Writes a document where it is new or has changed, and counts it. */
+/** Writes a document where it is new or has changed, and counts it; false where it turned out to be none. */
 async function keep(
   pool: pg.Pool,
   shelf: Shelf,
-  { source, audience, kept }: { source: Source; audience: string[]; kept: Map<string, DocumentRow> },
-  found: FoundFile,
+  { source, before }: { source: Pick<Source, 'audience' | 'link'>; before: DocumentRow | undefined },
+  found: Found,
   done: Ingested,
-): Promise<void> {
+): Promise<boolean> {
+  const { path, date } = found
+  const link = found.link ?? (source.link === undefined ? undefined : linkTo(source.link, path))
   const row = {
-    path: found.path,
+    path,
     hash: hashOf(found),
-    audience,
-    ...(found.date === undefined ? {} : { date: found.date }),
-    ...(source.link === undefined ? {} : { link: linkTo(source.link, found.path) }),
+    audience: found.audience ?? audienceOf(source),
+    ...(date === undefined ? {} : { date }),
+    ...(link === undefined ? {} : { link }),
   }
-  const before = kept.get(found.path)
   if (before?.hash !== row.hash) {
     const document = await found.read()
+    if ('why' in document) {
+      done.skipped.push({ path, why: document.why })
+      return false
+    }
     done.passages += await putDocument(pool, shelf, { ...row, title: document.title }, chunk(document))
     done[before ? 'changed' : 'added'] += 1
-  } else if (before.link !== row.link || before.date !== row.date) {
+  } else if (before.link !== row.link || before.date !== row.date || !sameScopes(before, row)) {
     await describeDocument(pool, shelf, row)
     done.changed += 1
   } else done.unchanged += 1
+  return true
 }
 
-function hashOf({ path: at, text }: FoundFile): string {
+function sameScopes(one: { audience: string[] }, other: { audience: string[] }): boolean {
+  return one.audience.toSorted().join() === other.audience.toSorted().join()
+}
+
+function hashOf({ path, fingerprint }: Found): string {
   return createHash('sha256')
-    .update(JSON.stringify([CUT, at, text]))
+    .update(JSON.stringify([CUT, path, fingerprint]))
     .digest('hex')
 }
 
@@ -181,7 +199,7 @@ function linkTo(template: string, at: string): string {
   return template.replaceAll('{path}', () => at.split('/').map(encodeURIComponent).join('/'))
 }
 
-function note({ path: at, why, unsure }: SkippedFile, done: Ingested, unsureOf: string[]): void {
+function note({ path: at, why, unsure }: Skipped, done: Ingested, unsureOf: string[]): void {
   done.skipped.push({ path: at, why })
   if (unsure) unsureOf.push(at)
 }

@@ -1,5 +1,6 @@
 /** Recall: what everybody in a thread may know that bears on a question. */
 import type { Embedder } from '../../models/embed.ts'
+import { readableAudiences } from '../../store/audiences.ts'
 import { countSources, type Hit, recallPassages, type WordStrategy } from '../../store/passages.ts'
 import type { Db } from '../../store/transaction.ts'
 import { countVectors } from '../../store/vectors.ts'
@@ -38,15 +39,19 @@ export type Recalled = {
  */
 export async function recall(context: RecallContext, ask: Recall): Promise<Recalled> {
   const began = performance.now()
-  const { vector, lack } = await embedQuestion(context, ask.query)
+  const [{ vector, lack }, audiences] = await Promise.all([
+    embedQuestion(context, ask.query),
+    readableAudiences(context.pool, ask.workspace, ask.scopes),
+  ])
   const [passages, sources] = await Promise.all([
     recallPassages(context.pool, {
       ...ask,
+      audiences,
       limit: ask.limit ?? 6,
       strategy: context.strategy,
       ...(vector ? { vector } : {}),
     }),
-    countSources(context.pool, ask),
+    countSources(context.pool, { ...ask, audiences }),
   ])
   const looked = vector && sources > 0
   const degraded =

@@ -2,9 +2,11 @@ import { rename, rm, symlink, utimes } from 'node:fs/promises'
 import path from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { type IngestContext, ingest, ingestAll } from '../../../src/agent/knowledge/ingest.ts'
+import { follow, type IngestContext, ingest, ingestAll } from '../../../src/agent/knowledge/ingest.ts'
 import { Fault } from '../../../src/core/fault.ts'
 import { Source } from '../../../src/core/home.ts'
+import { readPlain } from '../../../src/sources/plain.ts'
+import { readableAudiences } from '../../../src/store/audiences.ts'
 import type { Store } from '../../../src/store/open.ts'
 import { recallPassages } from '../../../src/store/passages.ts'
 import { openFiles } from '../../support/knowledge.ts'
@@ -25,7 +27,13 @@ const source = (directory: string, more: Partial<Source> = {}) => Source.parse({
 const read = (directory: string, more: Partial<Source> = {}) =>
   ingest(context, 'T1', 'handbook', source(directory, more))
 const find = async (query: string, scopes = ['everyone']) =>
-  await recallPassages(store.pool, { workspace: 'T1', scopes, query, limit: 50, strategy: 'any-word' })
+  await recallPassages(store.pool, {
+    workspace: 'T1',
+    audiences: await readableAudiences(store.pool, 'T1', scopes),
+    query,
+    limit: 50,
+    strategy: 'any-word',
+  })
 const titles = async (query: string, scopes?: string[]) =>
   (await find(query, scopes)).map((hit) => hit.title).sort()
 /** The rows as they lie there: what was not touched has the same `xmin`. */
@@ -186,4 +194,38 @@ test('a relative directory is below the home', async () => {
   await using files = await openFiles({ 'knowledge/a.md': 'fruit' })
   const done = await ingest({ ...context, home: files.dir }, 'T1', 'handbook', source('./knowledge'))
   expect(done.added).toBe(1)
+})
+
+test('single documents are kept and forgotten as somebody tells of them, each with its own link and readers', async () => {
+  const shelf = { workspace: 'T1', source: 'talk' }
+  const thread = (path: string, text: string, more: object = {}) => ({
+    path,
+    fingerprint: text,
+    read: async () => readPlain(path, text),
+    ...more,
+  })
+  const told = source('/nowhere')
+  const own = { link: 'https://slack/p1', audience: ['channel:C1'], date: '2026-05-04' }
+  const first = await follow(context, shelf, told, {
+    found: [thread('C1/1', 'fruit for all', own), thread('C1/2', 'fruit too')],
+  })
+  expect(first).toMatchObject({ added: 2, passages: 2 })
+  expect(await find('fruit', ['channel:C1'])).toMatchObject([{ link: own.link, date: own.date }])
+  expect(await find('fruit')).toHaveLength(1)
+
+  const edited = { ...own, audience: ['channel:C2'] }
+  expect(
+    await follow(context, shelf, told, {
+      found: [thread('C1/1', 'fruit for all', edited)],
+      gone: ['C1/2', 'never there'],
+    }),
+  ).toMatchObject({ changed: 1, removed: 1, passages: 0 })
+  expect(await find('fruit', ['channel:C1', 'everyone'])).toEqual([])
+  expect(await find('fruit', ['channel:C2'])).toHaveLength(1)
+
+  const broken = { ...thread('C1/1', 'x'), read: async () => ({ why: 'it is not readable' }) }
+  expect(await follow(context, shelf, told, { found: [broken] })).toMatchObject({
+    removed: 1,
+    skipped: [{ path: 'C1/1', why: 'it is not readable' }],
+  })
 })

@@ -1,0 +1,42 @@
+/** What every reader of a source gives, wherever it reads: a row of entries, one at a time. */
+import type { SourceDocument } from '../core/chunk.ts'
+
+/**
+ * A document that is there. `read` takes it apart, in another thread where that can take long; it is called only
+ * where the fingerprint is another than before, and only until the next entry is asked for.
+ */
+export type Found = {
+  /** Unique within the source and the same at the next reading. */
+  path: string
+  /** What it is made from, or a hash of it: equal means that it reads as it did. */
+  fingerprint: string
+  /** YYYY-MM-DD, the day it says it is of, else the day it was changed (UTC). */
+  date?: string
+  /** Where it can be opened; the source's `link` where it is left out. */
+  link?: string
+  /** Who may read it, in scopes of core/audience; the source's audience where it is left out. */
+  audience?: string[]
+  read(): Promise<SourceDocument | Unreadable>
+}
+
+/** What turned out to be no document. `why` begins with "it" and says so in words for people. */
+export type Unreadable = { why: string }
+
+/** What was not read. `unsure`: it may well be a document, only it cannot be read now; what is kept of it stays. */
+export type Skipped = { path: string; why: string; unsure: boolean }
+
+/** `gone`: a document that is no longer there, from readers that tell changes only. */
+export type Entry = { found: Found } | { skipped: Skipped } | { gone: { path: string } }
+
+/** A source, opened. */
+export type Opened = {
+  /** How it is called where it fails, at the beginning of a sentence. */
+  place: string
+  entries: AsyncIterable<Entry>
+  /** The entries are what changed since the last reading: documents they do not name stay as they are. */
+  changesOnly?: boolean
+}
+
+export function skip(path: string, why: string, unsure = false): { skipped: Skipped } {
+  return { skipped: { path, why, unsure } }
+}

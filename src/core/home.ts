@@ -155,6 +155,38 @@ const about = {
   /** Where a page can be opened: `{path}` is its path or address within the source, `${NAME}` the environment's. */
   link: z.string().optional(),
 }
+/** Channels of Slack that we are a member of. Who is in a channel, and nobody else, may read what was said in it. */
+export const SlackSource = z.strictObject({
+  slack: z.strictObject({
+    channels: z.union(
+      [
+        z.literal('all'),
+        z.array(shaped(/^[CG][A-Z0-9]+$/, 'the id of a Slack channel')).min(1, 'at least one channel'),
+      ],
+      'all, or a list of channel ids',
+    ),
+    /** How far back; what is older is forgotten. */
+    since: shaped(/^[1-9]\d{0,3}d$/, 'a number of days such as 90d').default('90d'),
+  }),
+})
+export type SlackSource = z.infer<typeof SlackSource>
+
+/** Pages that a sitemap lists. */
+const Web = z.strictObject({
+  sitemap: address,
+  /** Addresses to read, `*` for any characters; all where it is left out. */
+  include: z.array(z.string().min(1)).min(1, 'at least one address').optional(),
+  exclude: z.array(z.string().min(1)).default([]),
+  /** How often it is looked at again. */
+  every: shaped(/^[1-9]\d{0,3}[mhd]$/, 'a time such as 30m, 6h or 1d').default('24h'),
+  maxPages: z.int().min(1).max(100_000).default(2_000),
+  /** Further hosts that pages may stand on, as `docs.example.com` or `wiki.internal:8080`. */
+  hosts: z
+    .array(shaped(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:\d{1,5})?$/, 'a host such as docs.example.com'))
+    .default([]),
+})
+export type Web = z.infer<typeof Web>
+
 export const Source = z.union([
   z.strictObject({
     /** Relative to the home. `${NAME}` comes from the environment. */
@@ -168,10 +200,14 @@ export const Source = z.union([
     resources: z.array(z.string().min(1)).min(1, 'at least one address').optional(),
     ...about,
   }),
+  z.strictObject({ web: Web, ...about }),
 ])
+/** A source that is read from time to time; Slack's channels are followed as they change. */
 export type Source = z.infer<typeof Source>
 
-export const SourcesFile = z.strictObject({ sources: z.record(name, Source).default({}) })
+export const SourcesFile = z.strictObject({
+  sources: z.record(name, z.union([...Source.options, SlackSource])).default({}),
+})
 export type Sources = z.infer<typeof SourcesFile>
 
 /** A home, read and checked: one directory that is a deployment. */

@@ -5,7 +5,7 @@ import type pg from 'pg'
 import { embedMissing } from '../agent/knowledge/embed.ts'
 import { type Ingested, ingest, ingestAll } from '../agent/knowledge/ingest.ts'
 import { Fault } from '../core/fault.ts'
-import { Source } from '../core/home.ts'
+import { Source, type Sources } from '../core/home.ts'
 import type { Embedder } from '../models/embed.ts'
 
 type Context = {
@@ -15,7 +15,7 @@ type Context = {
   /** The directory of the home. */
   home: string
   workspace: string
-  sources: Record<string, Source>
+  sources: Sources['sources']
   print: (line: string) => void
   signal?: AbortSignal
 }

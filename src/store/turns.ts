@@ -43,7 +43,17 @@ export async function keepTurn(tx: Tx, place: ChannelPlace, turn: Turn, threaded
      on conflict (workspace, channel, ts) do update set thread = excluded.thread, author = excluded.author,
        app = excluded.app, text = excluded.text, edited = excluded.edited, path = excluded.path,
        heard_at = now(), gone_at = null`,
-    [workspace, channel, turn.ts, turn.thread ?? null, turn.author, turn.app, turn.text, edited, path ?? null],
+    [
+      workspace,
+      channel,
+      turn.ts,
+      turn.thread ?? null,
+      turn.author,
+      turn.app,
+      turn.text,
+      edited,
+      path ?? null,
+    ],
   )
   await askRewrites(tx, place, [path, before?.path ?? undefined])
 }

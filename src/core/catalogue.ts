@@ -37,6 +37,8 @@ export type ToolOutcome = {
   text: string
   ms: number
   input?: InputWanted
+  /** What its server asked while the call was open and nobody could be asked, as a quote on one line. */
+  asked?: string
   /** The server that whoever asked must connect an account to first; nothing was sent. */
   connect?: string
 }

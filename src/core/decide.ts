@@ -196,7 +196,7 @@ function triedBefore(steps: readonly Numbered[], proposed: Proposed): boolean {
 function tellOutcome(steps: readonly Numbered[], proposed: Proposed): string {
   const tool = toolName(proposed.call.tool, true)
   const returned = steps.findLast((s) => s.kind === 'returned' && s.call === proposed.call.id)
-  const text = returned?.kind === 'returned' ? returned.text : ''
+  const text = returned?.kind === 'returned' ? resultText(returned) : ''
   const state = callState(steps, proposed)
   if (leftAsking(steps, proposed)) {
     const why = state === 'expired' ? 'nobody answered in time' : 'that no longer holds'
@@ -219,11 +219,23 @@ function tellOutcome(steps: readonly Numbered[], proposed: Proposed): string {
     case 'not-done':
       return `A person checked: ${tool} did not run.`
     case 'unknown':
-    case 'unresolved':
-      return `The outcome of ${tool} is unknown: it may have run. Please check before you ask again.`
+    case 'unresolved': {
+      const asked =
+        returned?.kind === 'returned' && returned.asked ? `\n\n${fence(tellAsked(returned.asked))}` : ''
+      return `The outcome of ${tool} is unknown: it may have run. Please check before you ask again.${asked}`
+    }
     default:
       return 'Not run: it no longer holds.'
   }
+}
+
+/** What a call came back with, and what its server asked meanwhile. */
+export function resultText({ text, asked }: StepOf<'returned'>): string {
+  return asked ? `${tellAsked(asked)}\n\n${text}` : text
+}
+
+function tellAsked(asked: string): string {
+  return `(While it ran, the server asked: ${asked}. The version of its protocol cannot wait for a person, so it was answered "cancel".)`
 }
 
 /** A result as a code block that nothing in it can close. */

@@ -45,6 +45,8 @@ export const Heard = z.discriminatedUnion('kind', [
     /** The approval, or the batch of all that stand on the card. */
     approval: z.string(),
     batch: z.boolean().optional(),
+    /** Which question of the tool server is declined, from 1. */
+    round: z.int().positive().optional(),
     clickTs: z.string(),
     /** The thread the card stands in. */
     thread: z.string().optional(),
@@ -56,6 +58,8 @@ export const Heard = z.discriminatedUnion('kind', [
     ...where,
     form: z.enum(['edit', 'answer']),
     approval: z.string(),
+    /** Which question of the tool server is answered, from 1. */
+    round: z.int().positive().optional(),
     /** What was filled in, by the id of its block. */
     values: z.record(z.string(), z.unknown()),
     view: z.string(),

@@ -128,6 +128,14 @@ const EmbeddingsFile = z.strictObject({
   model: z.string(),
   key: variable.optional(),
   dimensions: z.int().min(1).max(4000).optional(),
+  /** Any text; another one has every passage embedded again. */
+  revision: z.string().optional(),
+  /** What the model knows; vectors weigh less in other languages. */
+  languages: z
+    .union([z.literal('all'), z.array(shaped(/^[a-z]{2,3}$/, 'a language code such as en')).min(1)], {
+      error: 'all, or a list of language codes such as [en, de]',
+    })
+    .default('all'),
 })
 export type Embeddings = z.infer<typeof EmbeddingsFile>
 

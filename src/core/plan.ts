@@ -12,11 +12,13 @@ export type Progress = ReadonlyMap<string, string>
 
 /** More rows than this are folded into one that counts the oldest. */
 const MOST_ROWS = 12
+/** Characters of a server's question in a row. */
+const ASKED = 70
 
 /**
  * The plan of a run so far. Pure: the same steps give the same plan.
- * It holds names of tools and counts, never arguments, results or words of a model. `wait`: what it waits for, a
- * sentence, where that is not a person.
+ * It holds names of tools, counts and what a server asked in vain, never arguments, results or words of a model.
+ * `wait`: what it waits for, a sentence, where that is not a person.
  */
 export function plan(steps: readonly Step[], progress: Progress = new Map(), wait?: string): Plan {
   const rows: PlanRow[] = []
@@ -73,10 +75,11 @@ function callRow(step: StepOf<'proposed'>, steps: readonly Step[]): Omit<PlanRow
     (s) => (s.kind === 'started' || s.kind === 'returned') && s.call === step.call.id,
   )
   if (returned?.kind === 'returned' && last === returned) {
-    if (returned.outcome === 'succeeded') return { title: `Ran ${tool}`, status: 'complete' }
-    if (returned.outcome === 'failed') return { title: `${tool} failed`, status: 'error' }
     if (returned.outcome === 'input') return inputRow(tool, steps)
-    return { title: `Outcome unknown: ${tool}`, status: 'error' }
+    const asked = askedOf(returned)
+    if (returned.outcome === 'succeeded') return { title: `Ran ${tool}${asked}`, status: 'complete' }
+    if (returned.outcome === 'failed') return { title: `${tool} failed${asked}`, status: 'error' }
+    return { title: `Outcome unknown: ${tool}${asked}`, status: 'error' }
   }
   const over = steps.at(-1)?.kind === 'finished'
   if (steps.some((s) => s.kind === 'started' && s.call === step.call.id)) {
@@ -92,6 +95,13 @@ function callRow(step: StepOf<'proposed'>, steps: readonly Step[]): Omit<PlanRow
     return { title: `Approved: ${tool}`, status: 'in_progress' }
   }
   return { title: `Waiting for approval: ${toolName(step.call.tool, true)}`, status: 'in_progress' }
+}
+
+/** What its server asked and nobody could be asked, short. */
+function askedOf({ asked }: StepOf<'returned'>): string {
+  if (!asked) return ''
+  const short = asked.length <= ASKED ? asked : `${asked.slice(0, ASKED - 1).toWellFormed()}…`
+  return ` (it asked ${short} and was told cancel)`
 }
 
 /** A call whose server wants to know something first. */

@@ -6,7 +6,7 @@
  * Text of people, documents and tools stands inside tags and cannot close them.
  */
 import type { ChatMessage } from './chat.ts'
-import { callState, leftAsking } from './decide.ts'
+import { callState, leftAsking, resultText } from './decide.ts'
 import type { Cited, Numbered, StepOf } from './run.ts'
 
 /** An earlier run of the same thread: what was asked and what was answered. */
@@ -105,7 +105,7 @@ const AGAIN =
 /** What the model is told about a call. Expiry is told as expiry, not as a refusal. */
 function tellCall(steps: readonly Numbered[], proposed: StepOf<'proposed'>): string {
   const returned = steps.findLast((s) => s.kind === 'returned' && s.call === proposed.call.id)
-  const text = returned?.kind === 'returned' ? cut(returned.text, LIMITS.result) : ''
+  const text = returned?.kind === 'returned' ? cut(resultText(returned), LIMITS.result) : ''
   const decided = steps.findLast((s) => s.kind === 'decided' && s.approval === proposed.approval)
   const why = decided?.kind === 'decided' && decided.why ? ` ${decided.why}` : ''
   const state = callState(steps, proposed)

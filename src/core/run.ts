@@ -153,6 +153,8 @@ export const Step = z.discriminatedUnion('kind', [
     outcome: z.enum(['succeeded', 'failed', 'unknown', 'input']),
     text: z.string(),
     input: z.object({ requests: z.record(z.string(), z.unknown()), state: z.string().optional() }).optional(),
+    /** What the server asked while the call was open; it was told that nobody answers. */
+    asked: z.string().optional(),
     /** Whether nobody outside can have written into the text. */
     trusted: z.boolean().optional(),
     ms: z.number().nonnegative(),

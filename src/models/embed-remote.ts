@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import OpenAI from 'openai'
 import { Fault } from '../core/fault.ts'
 import type { Embeddings } from '../core/home.ts'
-import type { Embedder, EmbedOptions } from './embed.ts'
+import type { EmbedOptions, Engine } from './embed.ts'
 import { type Names, openEndpoint } from './endpoint.ts'
 import { faultOf, retryAfterMs } from './failure.ts'
 
@@ -13,9 +13,10 @@ const PATIENCE = { query: { ms: 10_000, attempts: 2 }, bulk: { ms: 60_000, attem
 const LONGEST_WAIT_MS = 10_000
 
 /** Opens the server of models.yaml. `backoffMs` is the first wait before another try; each next is twice as long. */
-export function openRemoteEmbedder(config: Embeddings, env: Names, backoffMs = 250): Embedder {
+export function openRemoteEmbedder(config: Embeddings, env: Names, backoffMs = 250): Engine {
   const { client, secrets } = openEndpoint({ url: config.url, key: config.key }, env)
-  const model = config.dimensions === undefined ? config.model : `${config.model}/${config.dimensions}`
+  const { model: name, revision = '', languages } = config
+  const model = { name, revision, languages, origin: config }
   let length = config.dimensions
   /** Many servers know only the model's own length and refuse the field; what comes back is measured anyway. */
   let askLength = config.dimensions !== undefined

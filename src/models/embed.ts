@@ -1,4 +1,6 @@
 /** Texts to vectors: over `/v1/embeddings` where the home names a server, else by the model inside the package. */
+import type { EmbeddingModel } from '../core/embedding.ts'
+import { Fault } from '../core/fault.ts'
 import type { Embeddings } from '../core/home.ts'
 import { openLocalEmbedder } from './embed-local.ts'
 import { openRemoteEmbedder } from './embed-remote.ts'
@@ -10,9 +12,9 @@ export type EmbedOptions = {
   priority?: 'query' | 'bulk'
 }
 
-export type Embedder = {
-  /** What made the vectors: vectors of different names must never be compared. */
-  model: string
+/** One embedding model. */
+export type Engine = {
+  model: EmbeddingModel
   /** Length of the vectors, as soon as it is known. */
   dimensions(): number | undefined
   /** Starts the model where it has not been started, waits for it, and says whether it can be used. */
@@ -26,10 +28,51 @@ export type Embedder = {
   [Symbol.asyncDispose](): Promise<void>
 }
 
+/** The embedding model that the home names, and the way to those that vectors were made with before. */
+export type Embedder = Engine & {
+  /** The model as long as it can still be asked, so that its vectors serve until there are new ones. */
+  of(model: Pick<EmbeddingModel, 'name' | 'revision' | 'origin'>): Engine | undefined
+}
+
 /**
  * Opens the embedder of a home. Nothing is loaded or sent until it is used.
  * @throws Fault `config-invalid` when the variable that holds the key is not set
  */
 export function openEmbedder(config: Embeddings | undefined, env: Names): Embedder {
-  return config ? openRemoteEmbedder(config, env) : openLocalEmbedder()
+  const own = openEngine(config ?? null, env)
+  const others = new Map<string, Engine | undefined>()
+  const of: Embedder['of'] = (model) => {
+    if (isSame(own.model, model)) return own
+    const key = JSON.stringify(model.origin)
+    if (!others.has(key)) others.set(key, tryEngine(model.origin, env))
+    const other = others.get(key)
+    return other && isSame(other.model, model) ? other : undefined
+  }
+  const close = async () => {
+    await Promise.all([own, ...others.values()].map((engine) => engine?.close()))
+  }
+  return { ...own, of, close, [Symbol.asyncDispose]: close }
+}
+
+function openEngine(origin: Embeddings | null, env: Names): Engine {
+  return origin ? openRemoteEmbedder(origin, env) : openLocalEmbedder()
+}
+
+/** Undefined where the key of a server that we no longer use is no longer there. */
+function tryEngine(origin: Embeddings | null, env: Names): Engine | undefined {
+  try {
+    return openEngine(origin, env)
+  } catch (error) {
+    if (error instanceof Fault) return undefined
+    throw error
+  }
+}
+
+/** The same model may have moved to another address. */
+function isSame(a: EmbeddingModel, b: Parameters<Embedder['of']>[0]): boolean {
+  return (
+    a.name === b.name &&
+    a.revision === b.revision &&
+    a.origin?.dimensions === (b.origin?.dimensions ?? undefined)
+  )
 }

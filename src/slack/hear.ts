@@ -182,12 +182,14 @@ function hearClick(body: z.infer<typeof Click>, self: Self): Heard | 'ignored' {
     return { kind: 'pressed', ...pressed, channel: channel ?? '', button: name, subject }
   const choice = CHOICES[name]
   if (!choice || !channel) return 'ignored'
+  const [, approval = subject, round] = name === 'decline' ? (/^(\S+) (\d+)$/.exec(subject) ?? []) : []
   return {
     kind: 'clicked',
     ...pressed,
     channel,
     ...choice,
-    approval: subject,
+    approval,
+    ...(round ? { round: Number(round) } : {}),
     ...(thread ? { thread } : {}),
     ...(body.response_url ? { responseUrl: body.response_url } : {}),
   }
@@ -206,7 +208,12 @@ const CHOICES: Record<string, Pick<HeardOf<'clicked'>, 'choice' | 'batch'>> = {
 }
 
 /** What stands in `private_metadata` of our modals: whose they are. */
-const Whose = z.object({ approval: id, channel: id, thread: id.optional() })
+const Whose = z.object({
+  approval: id,
+  channel: id,
+  thread: id.optional(),
+  round: z.int().positive().optional(),
+})
 
 function hearSubmission(body: z.infer<typeof Submission>, self: Self): Heard | 'ignored' {
   const workspace = self.workspace ?? body.team?.id
@@ -231,22 +238,23 @@ function jsonOf(text: string): unknown {
   }
 }
 
-/** What was filled in, by the id of its block: text, the value of a choice, or a list of them. */
+/** What was filled in, by the id of its block: text, a date, seconds, the value of a choice, or a list of them. */
 function valuesOf(state: Record<string, Record<string, unknown>>): Record<string, unknown> {
-  const one = z.looseObject({
+  const Held = z.looseObject({
     type: z.string(),
     value: z.string().nullish(),
     selected_option: z.object({ value: z.string() }).nullish(),
     selected_options: z.array(z.object({ value: z.string() })).nullish(),
     selected_date: z.string().nullish(),
+    selected_date_time: z.number().nullish(),
   })
   return Object.fromEntries(
     Object.entries(state).flatMap(([block, actions]) => {
-      const read = one.safeParse(Object.values(actions)[0])
+      const read = Held.safeParse(Object.values(actions)[0])
       if (!read.success) return []
-      const { value, selected_option, selected_options, selected_date } = read.data
-      const given =
-        selected_options?.map((option) => option.value) ?? selected_option?.value ?? selected_date ?? value
+      const { value, selected_option: one, selected_options: several } = read.data
+      const { selected_date: day, selected_date_time: moment } = read.data
+      const given = several?.map((option) => option.value) ?? one?.value ?? day ?? moment ?? value
       return given === undefined || given === null ? [] : [[block, given]]
     }),
   )

@@ -3,7 +3,7 @@ import remarkGfm from 'remark-gfm'
 import remarkParse from 'remark-parse'
 import { unified } from 'unified'
 import { parse as parseYaml } from 'yaml'
-import type { Block, SourceDocument } from '../core/chunk.ts'
+import type { Block, Range, SourceDocument } from '../core/chunk.ts'
 import { titleFromName } from './plain.ts'
 
 const parser = unified().use(remarkParse).use(remarkGfm)
@@ -20,7 +20,10 @@ type Inline = { type: string; value?: string; alt?: string | null | undefined; c
 export function readMarkdown(file: string, text: string): SourceDocument {
   const front = readFrontMatter(text)
   const root = parser.parse(text.slice(front.length))
-  const blocks = root.children.flatMap((node) => blocksOf(node, front.length))
+  const blocks = hide(
+    root.children.flatMap((node) => blocksOf(node, front.length)),
+    commentsIn(root, text, front.length),
+  )
   const first = blocks.find((block) => block.kind === 'heading' && block.depth === 1)
   const heading = first?.kind === 'heading' ? first.text : ''
   const title = front.title || heading || titleFromName(file)
@@ -28,28 +31,22 @@ export function readMarkdown(file: string, text: string): SourceDocument {
 }
 
 function blocksOf(node: Node, shift: number): Block[] {
-  const start = node.position?.start.offset
-  const end = node.position?.end.offset
-  if (start === undefined || end === undefined) return []
-  const range = { start: start + shift, end: end + shift }
+  const range = rangeOf(node, shift)
+  if (!range) return []
   switch (node.type) {
     case 'thematicBreak':
     case 'definition':
       return []
-    case 'html':
-      return withoutComments(node.value).trim() === '' ? [] : [{ kind: 'lines', ...range }]
     case 'heading':
       return [
         { kind: 'heading', depth: node.depth, text: plainTextOf(node).replace(/\s+/g, ' ').trim(), ...range },
       ]
     case 'list':
-      return node.children.flatMap((item) => {
-        const from = item.position?.start.offset
-        const to = item.position?.end.offset
-        return from === undefined || to === undefined
-          ? []
-          : [{ kind: 'lines' as const, start: from + shift, end: to + shift }]
-      })
+      return node.children.flatMap((item) => placed(item, shift, { kind: 'lines' }))
+    case 'table':
+      return rowsOf(node, shift)
+    case 'code':
+      return [{ kind: 'code', ...range }]
     case 'paragraph':
       return [{ kind: 'prose', ...range }]
     default:
@@ -57,16 +54,63 @@ function blocksOf(node: Node, shift: number): Block[] {
   }
 }
 
-function withoutComments(html: string): string {
-  let rest = ''
-  for (let at = 0; ; ) {
-    const open = html.indexOf('<!--', at)
-    if (open < 0) return rest + html.slice(at)
-    rest += html.slice(at, open)
-    const close = html.indexOf('-->', open + 4)
-    if (close < 0) return rest
-    at = close + 3
+type Position = { start: { offset?: number | undefined }; end: { offset?: number | undefined } }
+type Placed = { position?: Position | undefined }
+
+/** Where a node stands; nowhere for one that the parser made up. */
+function rangeOf({ position }: Placed, shift: number): Range | undefined {
+  const start = position?.start.offset
+  const end = position?.end.offset
+  return start === undefined || end === undefined ? undefined : { start: start + shift, end: end + shift }
+}
+
+function placed(node: Placed, shift: number, block: { kind: 'lines'; head?: Range }): Block[] {
+  const range = rangeOf(node, shift)
+  return range ? [{ ...block, ...range }] : []
+}
+
+/** Each row on its own, below the row of names and the dashes under it. */
+function rowsOf(table: Extract<Node, { type: 'table' }>, shift: number): Block[] {
+  const [names, first, ...rest] = table.children
+  const whole = rangeOf(table, shift)
+  const from = first && rangeOf(first, shift)
+  if (!names || !whole || !from) return placed(table, shift, { kind: 'lines' })
+  const head = { start: whole.start, end: from.start }
+  return [
+    { kind: 'lines', ...head },
+    ...[first, ...rest].flatMap((row) => placed(row, shift, { kind: 'lines', head })),
+  ]
+}
+
+type Any = Placed & { type: string; children?: Any[] }
+
+/** The comments of all HTML in a text, in order. */
+function commentsIn(node: Any, text: string, shift: number): Range[] {
+  const range = node.type === 'html' ? rangeOf(node, shift) : undefined
+  if (!range) return (node.children ?? []).flatMap((child) => commentsIn(child, text, shift))
+  const found: Range[] = []
+  for (let at = text.indexOf('<!--', range.start); at >= 0 && at < range.end; ) {
+    const close = text.indexOf('-->', at + 4)
+    const end = close < 0 || close + 3 > range.end ? range.end : close + 3
+    found.push({ start: at, end })
+    at = text.indexOf('<!--', end)
   }
+  return found
+}
+
+/** The blocks without what is hidden, which stands between them. */
+function hide(blocks: Block[], hidden: Range[]): Block[] {
+  if (hidden.length === 0) return blocks
+  return blocks.flatMap((block) => {
+    const inside = hidden.filter((one) => one.start < block.end && one.end > block.start)
+    if (block.kind === 'heading' || inside.length === 0) return [block]
+    const starts = [block.start, ...inside.map((one) => one.end)]
+    return starts.flatMap((start, at): Block[] => {
+      const gap = inside[at]
+      const part = { ...block, start, end: gap?.start ?? block.end }
+      return [...(part.end > start ? [part] : []), ...(gap ? [{ kind: 'hidden' as const, ...gap }] : [])]
+    })
+  })
 }
 
 function plainTextOf(node: Inline): string {

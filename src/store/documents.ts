@@ -129,7 +129,7 @@ export async function forgetOtherSources(db: Db, workspace: string, named: strin
 
 /** Tells the planner what is there: an embedded database never looks by itself, and plans 100 times worse. */
 export async function refreshStatistics(db: Db): Promise<void> {
-  await db.query('analyze documents, passages, vectors')
+  await db.query('analyze documents, passages')
 }
 
 /** What PostgreSQL can hold as text: no NUL, no half characters. */

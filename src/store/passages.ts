@@ -3,6 +3,7 @@ import type pg from 'pg'
 import { toSql } from 'pgvector'
 import { queryText } from '../core/words.ts'
 import { type Db, inTransaction } from './transaction.ts'
+import type { VectorTable } from './vectors.ts'
 
 /**
  * How the words of a question are ranked: `bm25` by the pg_textsearch extension, `any-word` by plain
@@ -37,8 +38,8 @@ export type Search = {
   audiences: number[]
   /** Any text: it is taken apart into words, never read as a query language. */
   query: string
-  /** The question's vector and the model that made it; without them only words are searched. */
-  vector?: { model: string; values: number[] }
+  /** The question's vector by the model of this table; without it only words are searched. */
+  vector?: { table: VectorTable; values: number[] }
   /** Names of sources to search; all where it is left out. */
   sources?: string[]
   limit: number
@@ -66,12 +67,11 @@ export async function recallPassages(db: Db, search: Search): Promise<Hit[]> {
   const words = wordList(search.strategy, bind(queryText(search.query)))
   const { vector } = search
   const of = vector && {
-    model: bind(vector.model),
-    dimensions: bind(vector.values.length),
-    values: bind(toSql(vector.values)),
+    table: vector.table.table,
+    values: `${bind(toSql(vector.values))}::${vector.table.type}`,
   }
   const near = of ? vectorList(of) : 'select null::uuid as id, null::bigint as rank where false'
-  const alone = of ? `not exists (select from vectors v where v.passage = id and ${comparable(of)})` : 'true'
+  const alone = of ? `not exists (select from ${of.table} v where v.passage = id)` : 'true'
   const { k } = FUSION
   const { rows } = await db.query<Row>(
     `with words as (select id, rank, ${alone} as alone from (${words}) w), near as (${near}),
@@ -144,17 +144,11 @@ function anyWord(query: string): string {
   return `replace(plainto_tsquery('english', ${query})::text, ' & ', ' | ')::tsquery`
 }
 
-type Bound = { model: string; dimensions: string; values: string }
-
-function comparable({ model, dimensions }: Bound): string {
-  return `v.model = ${model} and v.dimensions = ${dimensions}`
-}
-
-function vectorList(of: Bound): string {
+function vectorList(of: { table: string; values: string }): string {
   return `select id, row_number() over () as rank from (
-      select v.passage as id from vectors v join documents d on d.id = v.document
-      where ${READABLE} and ${comparable(of)}
-      order by v.embedding <=> ${of.values}::vector limit ${DEPTH}) nearest`
+      select v.passage as id from ${of.table} v join documents d on d.id = v.document
+      where ${READABLE}
+      order by v.embedding <=> ${of.values} limit ${DEPTH}) nearest`
 }
 
 type Row = {

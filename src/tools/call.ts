@@ -11,6 +11,7 @@ import { maskedInput, type Resume, resumeParams, wantedBy } from './input.ts'
 import { type Progress, throttled } from './progress.ts'
 import { cutText, renderResult } from './render.ts'
 import { settleError } from './settle.ts'
+import { tellAsked, type Unanswered } from './unanswered.ts'
 
 /** How long a tool may be silent, in milliseconds. */
 const CALL_MS = 60_000
@@ -100,7 +101,15 @@ async function sendKnown(
   const limits = connection.options.limitsOf([tool.name, `${tool.server}__${tool.tool}`])
   const timeoutMs = least([options.timeoutMs, limits.timeoutMs, connection.config.timeoutMs]) ?? CALL_MS
   const resultBytes = least([options.resultBytes, limits.resultBytes]) ?? MAX_BYTES
-  return send(connection, line, tool, args, { ...options, timeoutMs, resultBytes })
+  const open: Unanswered = { questions: [], times: 0 }
+  connection.calls.add(open)
+  try {
+    const ended = await send(connection, line, tool, args, { ...options, timeoutMs, resultBytes })
+    const asked = tellAsked(open)
+    return asked === undefined ? ended : { ...ended, asked }
+  } finally {
+    connection.calls.delete(open)
+  }
 }
 
 function differs(tool: Accepted, expect: CallOptions['expect']): string | undefined {

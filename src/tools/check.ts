@@ -6,7 +6,8 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import { canonical, tooDeep } from '../core/canonical.ts'
 import { sha256 } from './bind.ts'
 
-export type Checked = { ok: true } | { ok: false; why: string }
+/** `fields`: what is wrong with single arguments, by their names, in words for people. */
+export type Checked = { ok: true } | { ok: false; why: string; fields?: ReadonlyMap<string, string> }
 
 /** Time a schema may take to compile, and arguments to be checked, in milliseconds. */
 const COMPILE_MS = 2_000
@@ -31,7 +32,8 @@ export function checkArguments(schema: Record<string, unknown>, args: unknown): 
   if (typeof validate === 'string') return refuse(validate)
   const outcome = limit(() => validate(value), CHECK_MS)
   if (!outcome.ok) return refuse('The arguments take too long to check against the schema of this tool.')
-  return outcome.value ? { ok: true } : refuse(explain(validate.errors ?? [], schema))
+  const errors = validate.errors ?? []
+  return outcome.value ? { ok: true } : { ok: false, why: explain(errors, schema), fields: byField(errors) }
 }
 
 function refuse(why: string): Checked {
@@ -82,6 +84,21 @@ function explain(errors: ErrorObject[], schema: Record<string, unknown>): string
   const lines = [...new Set(errors.map((error) => complaint(error, schema)))]
   const more = lines.length > 5 ? ` (and ${lines.length - 5} more)` : ''
   return `The arguments do not fit the schema: ${lines.slice(0, 5).join('; ')}${more}.`.slice(0, 1_000)
+}
+
+/** The first complaint about each argument. */
+function byField(errors: ErrorObject[]): Map<string, string> {
+  const fields = new Map<string, string>()
+  for (const error of errors) {
+    const missing = error.keyword === 'required' && error.instancePath === ''
+    const [, pointer = ''] = error.instancePath.split('/', 2)
+    const name = missing
+      ? String((error.params as { missingProperty?: unknown }).missingProperty)
+      : pointer.replaceAll('~1', '/').replaceAll('~0', '~')
+    if (name === '' || fields.has(name)) continue
+    fields.set(name, missing ? 'This must be filled in.' : `This ${error.message ?? 'is wrong'}.`)
+  }
+  return fields
 }
 
 function complaint(error: ErrorObject, schema: Record<string, unknown>): string {

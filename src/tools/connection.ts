@@ -11,6 +11,7 @@ import { dial, type Line, type Log, listTools } from './dial.ts'
 import { type Environment, type Expanded, expandServer } from './expand.ts'
 import { describe } from './settle.ts'
 import { openTurns, type Turns } from './turns.ts'
+import { noteAsked, type Unanswered } from './unanswered.ts'
 
 /** How long a server that rested may take to say what it has now, in milliseconds. */
 const LOOK_MS = 5_000
@@ -82,6 +83,8 @@ export type Connection = {
   connects: number
   /** Who calls, and who waits. */
   readonly turns: Turns
+  /** Calls whose answer is waited for. */
+  readonly calls: Set<Unanswered>
   /** Listing again is under way; `again` where the tools changed once more meanwhile. */
   relisting?: { again: boolean } | undefined
   closed: boolean
@@ -103,6 +106,7 @@ export function openConnection(name: string, config: ToolServer, options: Connec
     usedAt: 0,
     connects: 0,
     turns: openTurns(name, options.reach.limits.atOnce ?? AT_ONCE),
+    calls: new Set(),
     closed: false,
   }
 }
@@ -169,6 +173,7 @@ async function connect(connection: Connection): Promise<Line> {
       server: name,
       reach: options.reach,
       onListChanged: () => void relist(connection),
+      onUnanswered: ({ message }) => noteAsked(connection.calls, connection.mask(message)),
       onStart: (kill) => {
         connection.kill = kill
         if (connection.closed) throw new Error('it was closed while it connected')

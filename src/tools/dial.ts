@@ -51,6 +51,8 @@ export type Ear = {
   authProvider?: HttpAuth | undefined
   /** Answers what a server asks in the middle of a call; where it is left out such a call is not carried on. */
   onElicit?: ((asked: ElicitRequestParams) => Promise<ElicitResult>) | undefined
+  /** Told of a question that nobody can be asked. */
+  onUnanswered?: ((asked: ElicitRequestParams) => void) | undefined
 }
 
 /**
@@ -88,7 +90,7 @@ async function dialOnce(expanded: Expanded, era: PriorDiscovery | undefined, ear
       listChanged: { tools: { autoRefresh: false, onChanged: ear.onListChanged } },
     },
   )
-  const { onElicit = refuse } = ear
+  const { onElicit = (asked) => refuse(asked, ear) } = ear
   client.setRequestHandler('elicitation/create', ({ params }) => onElicit(params))
   client.onerror = (error) => ear.log('debug', 'tool server', { error: expanded.mask(describe(error)) })
   ear.onStart(kill)
@@ -111,8 +113,12 @@ async function dialOnce(expanded: Expanded, era: PriorDiscovery | undefined, ear
   }
 }
 
-/** In the older protocol a server asks while the call is open, which outlives no restart: nobody is asked. */
-async function refuse(): Promise<ElicitResult> {
+/**
+ * In the older protocol a server asks while the call is open. No call is kept open for a person, who may take hours,
+ * and an answer would not outlive a restart: nobody is asked, and the call says so.
+ */
+async function refuse(asked: ElicitRequestParams, { onUnanswered }: Ear): Promise<ElicitResult> {
+  onUnanswered?.(asked)
   return { action: 'cancel' }
 }
 

@@ -35,7 +35,7 @@ export function wantedBy(result: unknown): InputWanted | string | undefined {
   if (entries.length > MOST) return 'it asked too many questions at once'
   if (JSON.stringify(entries).length > LONGEST) return 'its question is too long'
   if ((result.requestState?.length ?? 0) > LONGEST_STATE) return 'it wants too much to be kept for it'
-  const requests: Record<string, InputRequest> = {}
+  const requests: [string, InputRequest][] = []
   for (const [key, raw] of entries) {
     const read = Elicit.safeParse(raw)
     if (!read.success) return 'it asked for something that nobody is asked here'
@@ -43,10 +43,10 @@ export function wantedBy(result: unknown): InputWanted | string | undefined {
     if ('url' in params) {
       const { message, url, elicitationId: id = key } = params
       if (!/^https?:\/\//i.test(url)) return 'it asked to open something that is not a web address'
-      requests[key] = { mode: 'url', message, url, id }
-    } else requests[key] = { mode: 'form', message: params.message, schema: params.requestedSchema }
+      requests.push([key, { mode: 'url', message, url, id }])
+    } else requests.push([key, { mode: 'form', message: params.message, schema: params.requestedSchema }])
   }
-  return { requests, state: result.requestState }
+  return { requests: Object.fromEntries(requests), state: result.requestState }
 }
 
 /** The same without what must not be shown. The state goes back as it came, and is shown to nobody. */

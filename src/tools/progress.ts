@@ -44,7 +44,8 @@ export function throttled(onProgress: (progress: Progress) => void): {
   }
 }
 
-function oneLine(text: string): string {
+/** Words of others as one line, cut, without characters that are not shown. */
+export function oneLine(text: string): string {
   const shown = text
     .slice(0, 4 * MOST_CHARS)
     .replace(/[\s\p{Cc}\p{Cf}\p{DI}]+/gu, ' ')

@@ -74,6 +74,76 @@ test('a long list is cut between its items, a long block of code between its lin
   for (const { text } of chunk(readMarkdown('code.md', code))) expect(text).toMatch(/^(```|line)/)
 })
 
+test('a long table is cut between its rows, and every passage begins with the names of the columns', () => {
+  const names = '| name | what it does |\n| --- | --- |'
+  const rows = Array.from({ length: 60 }, (_, n) => `| service ${n} | does the work of number ${n} |`)
+  const text = `# Services\n\nAll of them:\n\n${names}\n${rows.join('\n')}\n\nThat was all.`
+  const chunks = chunk(readMarkdown('services.md', text))
+  expect(chunks.length).toBeGreaterThan(2)
+  const [first, ...rest] = chunks
+  expect(first?.text.startsWith('All of them:')).toBe(true)
+  for (const { text: passage, start, end } of rest) {
+    expect(passage).toBe(`${names}\n${text.slice(start, end)}`)
+    expect(text.slice(start)).toMatch(/^\| service/)
+  }
+  for (const row of rows) expect(chunks.filter((one) => one.text.includes(row))).toHaveLength(1)
+})
+
+test('a head that would fill the passages is not said again', () => {
+  const wide = (cell: (n: number) => string) =>
+    `| ${Array.from({ length: 40 }, (_, n) => cell(n)).join(' | ')} |`
+  const rows = Array.from({ length: 20 }, (_, row) => wide((n) => `${row}${n}`))
+  const text = [wide((n) => `column ${n}`), wide(() => '---'), ...rows].join('\n')
+  const chunks = chunk(readMarkdown('wide.md', text))
+  for (const { text: passage, start, end } of chunks) expect(text.slice(start, end)).toBe(passage)
+})
+
+test('what is said is cut between speakers, and a long turn says again who speaks', () => {
+  const short = 'Ana: we roll back first and look afterwards\n'
+  const long = `Ben: ${'Then somebody writes down what happened and when. '.repeat(40)}\n`
+  const said = [short, short, long, short]
+  const text = said.join('')
+  const blocks = said.map((turn, n): Block => {
+    const start = said.slice(0, n).join('').length
+    return { kind: 'lines', about: turn.slice(0, 3), start, end: start + turn.length }
+  })
+  const chunks = chunk({ path: 'C1/1', title: 'How do we roll back?', text, blocks })
+  for (const { text: passage, heading } of chunks)
+    expect(passage).toMatch(heading === '' ? /^(Ana|Ben): / : /^Then somebody/)
+  expect(new Set(chunks.map((one) => one.heading))).toEqual(new Set(['', 'Ben']))
+})
+
+test('code is cut where a declaration ends, and only a long one within', () => {
+  const one = (n: number, lines: number) =>
+    `export function number${n}() {\n${`  call(${n}, 'some text')\n\n`.repeat(lines)}  return ${n}\n}\n`
+  const text = [one(1, 5), one(2, 3), one(3, 40), one(4, 5)].join('\n')
+  const chunks = chunk({
+    path: 'a.ts',
+    title: 'a.ts',
+    text,
+    blocks: [{ kind: 'code', start: 0, end: text.length }],
+  })
+  expect(chunks.length).toBeGreaterThan(2)
+  for (const whole of [1, 2, 4])
+    expect(chunks.some((passage) => passage.text.includes(one(whole, whole === 2 ? 3 : 5).trim()))).toBe(true)
+})
+
+test('nothing is joined across what is hidden', () => {
+  const text = 'seen HIDDEN seen too'
+  const at = text.indexOf('HIDDEN')
+  const chunks = chunk({
+    path: 'a',
+    title: 'a',
+    text,
+    blocks: [
+      { kind: 'prose', start: 0, end: at },
+      { kind: 'hidden', start: at, end: at + 6 },
+      { kind: 'prose', start: at + 6, end: text.length },
+    ],
+  })
+  expect(chunks.map((one) => one.text)).toEqual(['seen', 'seen too'])
+})
+
 const text = fc.array(
   fc.oneof(
     fc.constantFrom(
@@ -121,10 +191,15 @@ test('passages tile the document: in order, nothing twice, nothing lost, none to
     fc.property(text, fc.constantFrom('\n', '\r\n'), (lines, newline) => {
       const document = readMarkdown('any.md', lines.join(newline))
       const chunks = chunk(document)
-      for (const { start, end, text } of chunks) expect(document.text.slice(start, end)).toBe(text)
+      for (const { start, end, text } of chunks) {
+        const exact = document.text.slice(start, end)
+        const lead = text.slice(0, text.length - exact.length)
+        expect(text.endsWith(exact)).toBe(true)
+        if (lead !== '') expect(document.text.slice(0, start)).toContain(lead.trimEnd())
+      }
       outside(document.text, chunks)
       for (const block of document.blocks)
-        if (block.kind !== 'heading')
+        if (block.kind !== 'heading' && block.kind !== 'hidden')
           expect(outside(document.text.slice(block.start, block.end), within(block, chunks)).trim()).toBe('')
       for (const { text } of chunks) expect(estimateTokens(text)).toBeLessThanOrEqual(PASSAGE_TOKENS)
     }),

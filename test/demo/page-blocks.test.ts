@@ -93,6 +93,10 @@ describe.skipIf(!browser)('blocks on the page', () => {
       one: { it: { selected_option: { value: 'b' } } },
       some: { it: { selected_options: [{ value: 'b' }] } },
       either: { it: { selected_option: { value: 'a' } } },
+      several: { it: { selected_options: [{ value: 'a' }] } },
+      moment: { it: { selected_date_time: 1_800_000_000 } },
+      mail: { it: { value: 'ana@example.com' } },
+      page: { it: { value: 'https://example.com/x' } },
     })
     await modal.waitFor({ state: 'detached' })
     await page.getByTestId('button-open').click()

@@ -14,6 +14,7 @@ const task = (extra: object = {}) => ({
   status: 'complete',
   ...extra,
 })
+const inputOf = (element: object) => ({ type: 'input', label: plain('L'), element })
 const many = <T>(n: number, item: T) => Array.from({ length: n }, () => item)
 
 const TAKEN: [string, object][] = [
@@ -91,6 +92,34 @@ const TAKEN: [string, object][] = [
 ]
 
 const REFUSED: [string, object, string, string][] = [
+  [
+    'a first choice that is none of the options',
+    inputOf({
+      type: 'checkboxes',
+      options: [{ text: plain('A'), value: 'a' }],
+      initial_options: [{ text: plain('A'), value: 'b' }],
+    }),
+    '/blocks/0/element/initial_options',
+    'must be among the options',
+  ],
+  [
+    'a day that is none',
+    inputOf({ type: 'datepicker', initial_date: 'today' }),
+    '/blocks/0/element/initial_date',
+    'a date',
+  ],
+  [
+    'a moment before pickers begin',
+    inputOf({ type: 'datetimepicker', initial_date_time: 1 }),
+    '/blocks/0/element/initial_date_time',
+    'ten digits',
+  ],
+  [
+    'an address that is none',
+    inputOf({ type: 'email_text_input', initial_value: 'ana' }),
+    '/blocks/0/element/initial_value',
+    'an email address',
+  ],
   ['an unknown block', { type: 'billboard' }, '/blocks/0/type', 'unsupported type: billboard'],
   ['a block named like a method of objects', { type: 'constructor' }, '/blocks/0/type', 'unsupported type'],
   ['a block without a type', { text: 'x' }, '/blocks/0', 'missing required field: type'],

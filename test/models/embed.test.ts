@@ -14,7 +14,12 @@ describe('the embedded model', () => {
 
   test('brings near what means the same, and says what it is', async () => {
     expect(embedder.dimensions()).toBeUndefined()
-    expect(embedder.model).toMatch(/^all-MiniLM-L6-v2@\d+\.\d+\.\d+$/)
+    expect(embedder.model).toEqual({
+      name: 'all-MiniLM-L6-v2',
+      revision: expect.stringMatching(/^\d+\.\d+\.\d+$/),
+      languages: ['en'],
+      origin: null,
+    })
     expect(await embedder.ready()).toBe('ready')
     expect(embedder.dimensions()).toBe(384)
     const [question, near, far] = await embedder.embed([
@@ -99,7 +104,12 @@ describe('the thread of the embedded model', () => {
 describe('an embedding server', () => {
   async function withServer(embed?: (texts: string[], n: number) => Reply | undefined, dimensions?: number) {
     const server = await openModelServer(undefined, embed ? { embed } : {})
-    const config = { url: server.url, model: 'bge', ...(dimensions ? { dimensions } : {}) }
+    const config = {
+      url: server.url,
+      model: 'bge',
+      languages: 'all' as const,
+      ...(dimensions ? { dimensions } : {}),
+    }
     return { server, embedder: openRemoteEmbedder(config, {}, 1) }
   }
 
@@ -111,7 +121,7 @@ describe('an embedding server', () => {
     expect(server.embedded.map((batch) => batch.length)).toEqual([64, 64, 22])
     expect(vectors).toHaveLength(150)
     expect(vectors[149]).toEqual((await embedder.embed([texts[149] ?? '']))[0])
-    expect([embedder.model, embedder.dimensions()]).toEqual(['bge', 8])
+    expect([embedder.model.name, embedder.dimensions()]).toEqual(['bge', 8])
     expect(await embedder.ready()).toBe('ready')
   })
 
@@ -143,7 +153,7 @@ describe('an embedding server', () => {
     const right = await withServer(refuse, 8)
     await using _ = right.server
     expect(await right.embedder.embed(['a'])).toHaveLength(1)
-    expect(right.embedder.model).toBe('bge/8')
+    expect(right.embedder.dimensions()).toBe(8)
     const wrong = await withServer(refuse, 16)
     await using __ = wrong.server
     await expect(wrong.embedder.embed(['a'])).rejects.toThrow(/8 numbers a text instead of 16/)

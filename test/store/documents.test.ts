@@ -14,12 +14,16 @@ import {
   putVectors,
   refuseVector,
   releaseVectors,
+  type VectorTable,
 } from '../../src/store/vectors.ts'
+import { openVectors } from '../support/knowledge.ts'
 import { openTestStore } from '../support/store.ts'
 
 let store: Store
+let table: VectorTable
 beforeAll(async () => {
   store = await openTestStore()
+  table = await openVectors(store.pool, { dimensions: 2 })
 })
 afterAll(() => store.close())
 beforeEach(async () => {
@@ -45,7 +49,7 @@ const passages = async () =>
     )
   ).rows
 const claim = (limit = 100, claimMs = 60_000) =>
-  claimUnembedded(store.pool, 'm', { workspace: 'T1', limit, claimMs })
+  claimUnembedded(store.pool, table, { workspace: 'T1', limit, claimMs })
 
 test('what is kept is listed as it was given', async () => {
   await put(row({ link: 'https://x/a', date: '2026-02-28' }), 'one')
@@ -61,7 +65,7 @@ test('passages that read the same keep their ids and vectors when others come, g
   const before = await passages()
   await putVectors(
     store.pool,
-    'm',
+    table,
     (await claim()).map(({ passage }) => ({ passage, values: [1, 2] })),
   )
   expect(await put(row({ hash: '2' }), 'new', 'two', 'three', 'one')).toBe(1)
@@ -97,13 +101,17 @@ test('removing documents, or forgetting a source, takes passages and vectors alo
   await put(row({ path: 'b.md' }), 'two')
   await putDocument(store.pool, { ...shelf, source: 'wiki' }, row(), chunks('three'))
   await putDocument(store.pool, { workspace: 'T2', source: 'wiki' }, row(), chunks('foreign'))
-  await claim()
-  await claimUnembedded(store.pool, 'm', { workspace: 'T2', limit: 100, claimMs: 60_000 })
+  const claimed = await claimUnembedded(store.pool, table, { workspace: 'T2', limit: 100, claimMs: 60_000 })
+  const vectors = [...claimed, ...(await claim())].map(({ passage }) => ({ passage, values: [1, 2] }))
+  await putVectors(store.pool, table, vectors)
+  const other = await openVectors(store.pool, { name: 'other' })
+  for (const workspace of ['T1', 'T2'])
+    await claimUnembedded(store.pool, other, { workspace, limit: 100, claimMs: 60_000 })
   expect(await removeDocuments(store.pool, shelf, ['a.md', 'none.md'])).toBe(1)
   expect(await forgetOtherSources(store.pool, 'T1', ['handbook'])).toBe(1)
   expect((await passages()).map((one) => one.text).sort()).toEqual(['foreign', 'two'])
-  const { rows } = await store.pool.query<{ count: number }>('select count(*)::int as count from vectors')
-  expect(rows[0]?.count).toBe(2)
+  for (const place of [table.table, 'vector_claims'])
+    expect((await store.pool.query(`select 1 from ${place}`)).rows).toHaveLength(2)
 })
 
 test('a passage is claimed by one at a time, and again when the claim is over or given back', async () => {
@@ -113,22 +121,26 @@ test('a passage is claimed by one at a time, and again when the claim is over or
   expect(new Set(all).size).toBe(all.length)
   expect(all).toHaveLength(3)
   expect(await claim()).toEqual([])
-  await releaseVectors(store.pool, 'm', all.slice(0, 1))
+  await releaseVectors(store.pool, table, all.slice(0, 1))
   expect((await claim(100, -1)).map((one) => one.passage)).toEqual(all.slice(0, 1))
   expect((await claim()).map((one) => one.passage)).toEqual(all.slice(0, 1))
   expect(
-    await claimUnembedded(store.pool, 'other', { workspace: 'T1', limit: 100, claimMs: 1 }),
+    await claimUnembedded(store.pool, await openVectors(store.pool, { name: 'other' }), {
+      workspace: 'T1',
+      limit: 100,
+      claimMs: 1,
+    }),
   ).toHaveLength(3)
 })
 
 test('a refused passage is not tried again until its text changes; a vector made late still counts', async () => {
   await put(row(), 'one', 'two')
   const [one, two] = await claim()
-  await refuseVector(store.pool, 'm', one?.passage ?? '', 'too odd')
-  await releaseVectors(store.pool, 'm', [one?.passage ?? ''])
-  expect(await countVectors(store.pool, 'm', 'T1')).toEqual({ made: 0, missing: 1, refused: 1 })
-  await putVectors(store.pool, 'm', [{ passage: two?.passage ?? '', values: [1] }])
-  expect(await countVectors(store.pool, 'm', 'T1')).toEqual({ made: 1, missing: 0, refused: 1 })
+  await refuseVector(store.pool, table, one?.passage ?? '', 'too odd')
+  await releaseVectors(store.pool, table, [one?.passage ?? ''])
+  expect(await countVectors(store.pool, table, 'T1')).toEqual({ made: 0, missing: 1, refused: 1 })
+  await putVectors(store.pool, table, [{ passage: two?.passage ?? '', values: [1, 1] }])
+  expect(await countVectors(store.pool, table, 'T1')).toEqual({ made: 1, missing: 0, refused: 1 })
   expect(await claim()).toEqual([])
   await put(row({ hash: '2' }), 'one changed', 'two')
   expect((await claim()).map((it) => it.text)).toEqual(['one changed'])
@@ -138,6 +150,6 @@ test('a vector of a passage that is gone is dropped', async () => {
   await put(row(), 'one')
   const [one] = await claim()
   await removeDocuments(store.pool, shelf, ['a.md'])
-  await putVectors(store.pool, 'm', [{ passage: one?.passage ?? '', values: [1] }])
-  expect(await countVectors(store.pool, 'm', 'T1')).toEqual({ made: 0, missing: 0, refused: 0 })
+  await putVectors(store.pool, table, [{ passage: one?.passage ?? '', values: [1, 1] }])
+  expect(await countVectors(store.pool, table, 'T1')).toEqual({ made: 0, missing: 0, refused: 0 })
 })

@@ -2,7 +2,10 @@
 import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import type { Embedder } from '../../src/models/embed.ts'
+import type pg from 'pg'
+import { PROBE } from '../../src/agent/knowledge/embed.ts'
+import type { Embedder, Engine } from '../../src/models/embed.ts'
+import { useModel, type VectorTable } from '../../src/store/vectors.ts'
 
 /** A directory of one's own with these files, all of 2026-05-02; disposing of it removes it. */
 export async function openFiles(
@@ -18,6 +21,15 @@ export async function openFiles(
   }
   for (const [file, text] of Object.entries(files)) await write(file, text)
   return { dir, write, [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }) }
+}
+
+/** The table of a model that makes vectors of this length; the first one of a workspace serves at once. */
+export function openVectors(
+  pool: pg.Pool,
+  { workspace = 'T1', name = 'm', dimensions = DIMENSIONS } = {},
+): Promise<VectorTable> {
+  const probe = Array.from({ length: dimensions }, () => 1)
+  return useModel(pool, workspace, { name, revision: '1', languages: 'all', origin: null }, probe)
 }
 
 const DIMENSIONS = 64
@@ -39,22 +51,28 @@ export function testEmbedder(
   options: {
     model?: string
     ready?: () => Promise<'ready' | { why: string }>
+    vector?: (text: string) => number[]
+    /** Models of before that can still be asked. */
+    others?: Engine[]
     before?: (texts: string[], signal: AbortSignal | undefined) => Promise<void> | void
   } = {},
 ): Embedder & { texts: string[] } {
   const texts: string[] = []
-  return {
+  const embedder: Embedder & { texts: string[] } = {
     texts,
-    model: options.model ?? 'test-words',
+    model: { name: options.model ?? 'test-words', revision: '1', languages: 'all', origin: null },
     dimensions: () => DIMENSIONS,
     ready: options.ready ?? (async () => 'ready'),
     embed: async (wanted, { signal } = {}) => {
       signal?.throwIfAborted()
+      if (wanted[0] === PROBE) return [(options.vector ?? vectorOf)(PROBE)]
       await options.before?.(wanted, signal)
       texts.push(...wanted)
-      return wanted.map(vectorOf)
+      return wanted.map(options.vector ?? vectorOf)
     },
+    of: ({ name }) => [embedder, ...(options.others ?? [])].find((one) => one.model.name === name),
     close: async () => {},
     [Symbol.asyncDispose]: async () => {},
   }
+  return embedder
 }

@@ -159,6 +159,10 @@ export function everyInput(text: string): { type: 'modal' } & Record<string, unk
       input('some', { type: 'checkboxes', options }, true),
       input('either', { type: 'radio_buttons', options }),
       input('day', { type: 'datepicker' }, true),
+      input('several', { type: 'multi_static_select', options, initial_options: options.slice(0, 1) }, true),
+      input('moment', { type: 'datetimepicker', initial_date_time: 1_800_000_000 }, true),
+      input('mail', { type: 'email_text_input', initial_value: 'ana@example.com' }, true),
+      input('page', { type: 'url_text_input', initial_value: 'https://example.com/x' }, true),
       input('number', { type: 'number_input', is_decimal_allowed: true }, true),
     ],
   }

@@ -102,7 +102,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     lock,
     seal,
     fetchFor: guardedFor(home.policy),
-    embedder: openEmbedder({ url: model.url, model: 'test-embed', dimensions: 8 }, {}),
+    embedder: openEmbedder({ url: model.url, model: 'test-embed', dimensions: 8, languages: 'all' }, {}),
     strategy: await prepareSearch(store.pool),
     log: (level, message, fields) => {
       if (level === 'warn' || level === 'error')

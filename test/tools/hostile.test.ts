@@ -224,3 +224,22 @@ function gone(pid: number): boolean {
   const status = `/proc/${pid}/stat`
   return !alive(pid) || (existsSync(status) && / Z /.test(readFileSync(status, 'utf8')))
 }
+
+test('an older server that asks is told cancel, once or without end, and the outcome says what it asked', async () => {
+  await using own = openTestTools({ bad: hostile() })
+  const secret = `Key?\u202e ${'x'.repeat(5_000)}`
+  const once = await call(own, 'bad__asks', { message: secret })
+  expect(once).toMatchObject({ outcome: 'succeeded', text: '{"action":"cancel"}' })
+  expect(once.asked).toMatch(/^“Key\? x{194}…”$/)
+  const often = await call(own, 'bad__nags')
+  expect(often).toMatchObject({
+    outcome: 'succeeded',
+    asked: '“And 1?”, “And 2?”, “And 3?” and 1997 more',
+  })
+  const [one, other] = await Promise.all([
+    call(own, 'bad__wait', { ms: 600 }),
+    call(own, 'bad__asks', { message: 'for one of them' }),
+  ])
+  expect([one.asked, other.asked]).toEqual(Array(2).fill('something, while several calls were open'))
+  expect(await call(own, 'bad__echo')).not.toHaveProperty('asked')
+})

@@ -5,7 +5,8 @@ import { canonical } from '../../core/canonical.ts'
 import type { CatalogueTool } from '../../core/catalogue.ts'
 import type { HeardOf } from '../../core/heard.ts'
 import type { Numbered } from '../../core/run.ts'
-import { argumentsOf, blockOf, editView, type Form, formOf } from '../../slack/blocks/edit.ts'
+import { editView } from '../../slack/blocks/edit.ts'
+import { argumentsOf, errorsAt, type Form, formOf } from '../../slack/blocks/form.ts'
 import type { Viewer } from '../../slack/listen.ts'
 import { createApproval, moveApproval } from '../../store/approvals.ts'
 import { asJson } from '../../store/json.ts'
@@ -126,13 +127,13 @@ function propose(
   const form = known.tool && formFor(known.tool, opened)
   if (!known.tool) return NO_TOOL
   if (!form) return TOO_LONG
-  const wrong = (why: string) => ({ errors: { [blockOf(form, why) ?? '']: why } })
+  const wrong = (why: string) => ({ errors: errorsAt(form, { why }) })
   const read = argumentsOf(form, heard.values)
   if ('errors' in read) return read
   // As the store keeps them: what is hashed and shown must be what is run.
   const args: unknown = JSON.parse(asJson(read.args))
   const checked = checkArguments(known.tool.inputSchema, args)
-  if (!checked.ok) return wrong(checked.why)
+  if (!checked.ok) return { errors: errorsAt(form, checked) }
   if (canonical(args) === canonical(opened.first.args ?? {}))
     return wrong('Nothing is different yet. Cancel to leave the call as it is.')
   const weighed = weighInstead(known, opened, steps, { args, editedBy: heard.user })

@@ -4,7 +4,7 @@ import type { InputRequest } from '../../core/catalogue.ts'
 import { answerEnds, callState } from '../../core/decide.ts'
 import type { HeardOf } from '../../core/heard.ts'
 import type { Numbered, StepOf, ToolCall } from '../../core/run.ts'
-import { argumentsOf, blockOf, type Form, formOf } from '../../slack/blocks/edit.ts'
+import { argumentsOf, errorsAt, type Form, formOf, MOST_FIELDS } from '../../slack/blocks/form.ts'
 import { answerView, type InputCard, inputMessage } from '../../slack/blocks/input.ts'
 import type { Viewer } from '../../slack/listen.ts'
 import { readApproval } from '../../store/approvals.ts'
@@ -101,6 +101,8 @@ function requestsOf(steps: readonly Numbered[], call: ToolCall): Requests {
 }
 
 const NOT_YOURS = 'This is for whoever asked to answer, so nothing was changed.'
+const TOO_LARGE =
+  'It asks for more than a form in Slack holds, so it cannot be answered here. Press Decline to go on without.'
 const OVER = 'This is not waited for any more, so nothing was changed.'
 
 type Asked = { run: Run; steps: Numbered[]; proposed: Proposed; requests: Requests }
@@ -109,14 +111,15 @@ type Asked = { run: Run; steps: Numbered[]; proposed: Proposed; requests: Reques
 async function readAsked(
   db: Db,
   run: Run | undefined,
-  approval: string,
-  user: string,
+  { approval, user, round }: { approval: string; user: string; round?: number | undefined },
 ): Promise<Asked | string> {
   if (!run?.active) return OVER
   if (run.asker !== user) return NOT_YOURS
   const steps = await readSteps(db, run.id)
   const proposed = steps.find((s) => s.kind === 'proposed' && s.approval === approval)
   if (proposed?.kind !== 'proposed' || callState(steps, proposed) !== 'input') return OVER
+  // What was filled in for one question is no answer to the next one.
+  if (round !== undefined && round !== roundsOf(steps, proposed.call)) return OVER
   return { run, steps, proposed, requests: requestsOf(steps, proposed.call) }
 }
 
@@ -128,8 +131,10 @@ async function runOf(db: Db, approval: string, at: { workspace: string; channel:
 
 /** The modal to answer in, or a sentence. */
 export async function openAnswer(db: Db, approval: string, viewer: Viewer): Promise<ModalView | string> {
-  const asked = await readAsked(db, await runOf(db, approval, viewer), approval, viewer.user)
+  const asked = await readAsked(db, await runOf(db, approval, viewer), { approval, user: viewer.user })
   if (typeof asked === 'string') return asked
+  const form = formFor(asked.requests)
+  if (form === 'too-large') return TOO_LARGE
   const all = Object.values(asked.requests)
   const card = {
     tool: asked.proposed.call.tool,
@@ -137,7 +142,12 @@ export async function openAnswer(db: Db, approval: string, viewer: Viewer): Prom
     urls: all.flatMap((one) => (one.mode === 'url' ? [one.url] : [])),
   }
   const { channel, thread } = viewer
-  return answerView(card, formFor(asked.requests), { approval, channel, thread })
+  return answerView(card, form, {
+    approval,
+    channel,
+    thread,
+    round: roundsOf(asked.steps, asked.proposed.call),
+  })
 }
 
 /** What is wrong with an answer, by block; undefined where it can be taken, or the story says what became of it. */
@@ -145,7 +155,7 @@ export async function checkAnswer(
   db: Db,
   heard: HeardOf<'submitted'>,
 ): Promise<Record<string, string> | undefined> {
-  const asked = await readAsked(db, await runOf(db, heard.approval, heard), heard.approval, heard.user)
+  const asked = await readAsked(db, await runOf(db, heard.approval, heard), answering(heard))
   if (typeof asked === 'string') return undefined
   const read = responsesOf(asked.requests, heard.values)
   return 'errors' in read ? read.errors : undefined
@@ -153,7 +163,7 @@ export async function checkAnswer(
 
 /** Takes an answer: the call goes on with it. The private sentence where it does not count. */
 export async function takeAnswer(tx: Tx, heard: HeardOf<'submitted'>): Promise<string | undefined> {
-  const asked = await lockAsked(tx, heard)
+  const asked = await lockAsked(tx, answering(heard))
   if (typeof asked === 'string') return asked
   const read = responsesOf(asked.requests, heard.values)
   if ('errors' in read) return `Your answer was not taken: ${Object.values(read.errors).join(' ')}`
@@ -168,12 +178,17 @@ export async function declineAnswer(tx: Tx, heard: HeardOf<'clicked'>): Promise<
   return append(tx, asked, heard, 'declined', responses)
 }
 
+/** A form says which question it was made for; one that says nothing answers none. */
+function answering(heard: HeardOf<'submitted'>) {
+  return { ...heard, round: heard.round ?? 0 }
+}
+
 async function lockAsked(
   tx: Tx,
-  heard: { approval: string; workspace: string; channel: string; user: string },
+  heard: { approval: string; workspace: string; channel: string; user: string; round?: number | undefined },
 ): Promise<Asked | string> {
   const found = await runOf(tx, heard.approval, heard)
-  return readAsked(tx, found && (await lockRun(tx, found.id)), heard.approval, heard.user)
+  return readAsked(tx, found && (await lockRun(tx, found.id)), heard)
 }
 
 async function append(
@@ -189,30 +204,50 @@ async function append(
 }
 
 /** All forms of a question as one; undefined where there is nothing to fill in. */
-function formFor(requests: Requests): Form | undefined {
-  const schema = schemaOf(requests)
-  if (Object.keys(schema.properties).length === 0) return undefined
-  const defaults = Object.entries(schema.properties).flatMap(([name, one]) => {
-    const value = Object(one).default
-    return value === undefined ? [] : [[name, value]]
-  })
-  return formOf(schema, Object.fromEntries(defaults))
+function formFor(requests: Requests): Form | 'too-large' | undefined {
+  const { properties, required } = schemaOf(requests)
+  if (properties.length === 0) return undefined
+  if (properties.length > MOST_FIELDS) return 'too-large'
+  const suggested = properties.map(([name, one]) => withDefault(name, Object(one)))
+  const schema = {
+    type: 'object',
+    properties: Object.fromEntries(suggested.map(({ name, property }) => [name, property])),
+    required,
+  }
+  const defaults = suggested.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]]))
+  return formOf(schema, Object.fromEntries(defaults)) ?? 'too-large'
+}
+
+/** What the server suggests for a field; what a field cannot show is left out, and said. */
+function withDefault(name: string, property: Record<string, unknown>) {
+  const { default: value, ...rest } = property
+  if (value === undefined) return { name, property, value }
+  const alone = formOf(
+    { type: 'object', properties: Object.fromEntries([[name, rest]]) },
+    Object.fromEntries([[name, value]]),
+  )
+  if (alone && 'fields' in alone) return { name, property: rest, value }
+  const why = 'What the server suggests here cannot be shown, so it is not filled in.'
+  return { name, property: { ...rest, description: `${why} ${rest.description ?? ''}` }, value: undefined }
 }
 
 const SEPARATOR = ' / '
 
 /** The fields of all forms side by side, each named by its question where there are several. */
-function schemaOf(requests: Requests) {
+function schemaOf(requests: Requests): { properties: [string, unknown][]; required: string[] } {
   const forms = formsOf(requests)
   const named = (key: string, name: string) => (forms.length > 1 ? `${key}${SEPARATOR}${name}` : name)
-  const properties: Record<string, unknown> = {}
-  const required: string[] = []
-  for (const [key, { schema }] of forms) {
-    for (const [name, one] of Object.entries(Object(schema.properties))) properties[named(key, name)] = one
-    if (Array.isArray(schema.required))
-      required.push(...schema.required.map((name) => named(key, String(name))))
+  return {
+    properties: forms.flatMap(([key, { schema }]) =>
+      Object.entries(Object(schema.properties)).map(([name, one]): [string, unknown] => [
+        named(key, name),
+        one,
+      ]),
+    ),
+    required: forms.flatMap(([key, { schema }]) =>
+      Array.isArray(schema.required) ? schema.required.map((name) => named(key, String(name))) : [],
+    ),
   }
-  return { type: 'object', properties, required }
 }
 
 function formsOf(requests: Requests) {
@@ -225,13 +260,15 @@ function responsesOf(
   values: Record<string, unknown>,
 ): { responses: Record<string, unknown> } | { errors: Record<string, string> } {
   const form = formFor(requests)
+  if (form === 'too-large') return { errors: { '': TOO_LARGE } }
   const read = form ? argumentsOf(form, values) : { args: {} }
   if ('errors' in read) return read
   const forms = formsOf(requests)
-  const responses: Record<string, unknown> = {}
+  const responses: [string, unknown][] = []
+  const errors: Record<string, string>[] = []
   for (const [key, request] of Object.entries(requests)) {
     if (request.mode === 'url') {
-      responses[key] = { action: 'accept' }
+      responses.push([key, { action: 'accept' }])
       continue
     }
     const prefix = forms.length > 1 ? `${key}${SEPARATOR}` : ''
@@ -241,8 +278,14 @@ function responsesOf(
       ),
     )
     const checked = checkArguments(request.schema, content)
-    if (!checked.ok) return { errors: { [(form && blockOf(form, checked.why)) ?? '']: checked.why } }
-    responses[key] = { action: 'accept', content }
+    if (checked.ok) responses.push([key, { action: 'accept', content }])
+    else if (form) errors.push(errorsAt(form, { why: checked.why, fields: prefixed(prefix, checked.fields) }))
   }
-  return { responses }
+  if (errors.length > 0) return { errors: Object.assign({}, ...errors.toReversed()) }
+  // Keys are the server's: `__proto__` is one like any other.
+  return { responses: Object.fromEntries(responses) }
+}
+
+function prefixed(prefix: string, fields: ReadonlyMap<string, string> = new Map()) {
+  return new Map([...fields].map(([name, said]) => [`${prefix}${name}`, said]))
 }

@@ -3,18 +3,29 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type pg from 'pg'
 import { embeddingText } from '../../core/chunk.ts'
 import { Fault } from '../../core/fault.ts'
-import type { Embedder } from '../../models/embed.ts'
-import { refreshStatistics } from '../../store/documents.ts'
+import type { Embedder, Engine } from '../../models/embed.ts'
 import {
   claimUnembedded,
   countVectors,
+  dropRetired,
+  FIRST,
+  hasPassages,
   putVectors,
+  refreshVectorStatistics,
   refuseVector,
   releaseVectors,
+  servingTable,
+  switchTo,
   type Unembedded,
+  useModel,
+  type VectorTable,
 } from '../../store/vectors.ts'
 
-type Context = { pool: pg.Pool; workspace: string; embedder: Pick<Embedder, 'model' | 'embed'> }
+type Context = {
+  pool: pg.Pool
+  workspace: string
+  embedder: Pick<Embedder, 'model' | 'ready' | 'embed' | 'of'>
+}
 
 export type EmbedOptions = {
   /** Texts given to the model at once; 16 where left out. */
@@ -24,77 +35,150 @@ export type EmbedOptions = {
   onProgress?: (progress: { made: number; total: number }) => void
   /** How long passages taken on are left to us should we vanish, in ms; 2 min where left out. */
   claimMs?: number
+  /** How long vectors of a model that is not used any more are kept, in ms; a week where left out. */
+  graceMs?: number
 }
 
 /** Passages taken on together: few enough to be made well within a claim at 4 a second. */
 const CLAIM = 64
 /** How often we look whether passages that somebody else has taken on have become free, in ms. */
 const LOOK_MS = 2_000
+const WEEK_MS = 7 * 24 * 3_600_000
+
+/** What a model is told from others of the same name by; must never change. */
+export const PROBE = 'The pager is handed over on Friday at noon; Freitag mittags; 2 + 2 = 4; ERR_CONN_RESET.'
 
 /**
  * Makes every vector of the embedder's model that a workspace lacks, and answers how many were made and how many
  * passages the model refused. Returns when none is missing any more, or the signal is aborted. Several may
  * run at once and share the work; what one leaves behind another takes over.
  *
+ * Where another model serves, it goes on serving, new passages included, until every passage has its vector of
+ * the new one, which then serves at once. Where the one before cannot be asked any more, the new one serves from its
+ * first vector. Vectors of models that are not used any more are dropped after a while.
+ *
  * @throws Fault `embed-unavailable` when the model cannot be used; what was made stays, run it again later
  */
 export async function embedMissing(
-  { pool, workspace, embedder }: Context,
-  { batch = 16, signal, onProgress, claimMs = 120_000 }: EmbedOptions = {},
+  context: Context,
+  options: EmbedOptions = {},
 ): Promise<{ made: number; refused: number; ms: number }> {
+  const { pool, workspace, embedder } = context
+  const { onProgress: _, ...quietly } = options
+  const { signal } = options
   const began = performance.now()
   const done = { made: 0, refused: 0 }
-  const before = await countVectors(pool, embedder.model, workspace)
+  const answer = () => ({ ...done, ms: Math.round(performance.now() - began) })
+  if (await isDone(context)) return answer()
+  const table = await enter(context, signal)
+  if (table.state === 'building') {
+    const old = await askable(context)
+    if (old) await fill({ ...context, ...old }, quietly, done)
+    else await switchTo(pool, workspace, table)
+  }
+  await fill({ ...context, engine: embedder, table }, options, done)
+  if (!signal?.aborted) {
+    await switchTo(pool, workspace, table)
+    await dropRetired(pool, options.graceMs ?? WEEK_MS)
+  }
+  return answer()
+}
+
+/** Whether there is nothing to do, which is known without loading a model. */
+async function isDone({ pool, workspace, embedder }: Context): Promise<boolean> {
+  if (!(await hasPassages(pool, workspace))) return true
+  if (embedder.model.origin !== null) return false
+  const serving = await servingTable(pool, workspace)
+  if (serving?.name !== embedder.model.name || serving.revision !== embedder.model.revision) return false
+  return (await countVectors(pool, serving, workspace)).missing === 0
+}
+
+/** Starts the model, and finds the table that its vectors belong to. */
+async function enter({ pool, workspace, embedder }: Context, signal: AbortSignal | undefined) {
+  const ready = await embedder.ready()
+  if (ready !== 'ready') throw new Fault('embed-unavailable', ready.why, { retry: true })
+  const [probe = []] = await embedder.embed([PROBE], signal ? { signal } : {})
+  return await useModel(pool, workspace, embedder.model, probe)
+}
+
+/** The table that serves and its model, where that is another one than ours and still answers. */
+async function askable({
+  pool,
+  workspace,
+  embedder,
+}: Context): Promise<{ engine: Engine; table: VectorTable } | undefined> {
+  const table = await servingTable(pool, workspace)
+  const engine = table && embedder.of(table)
+  if (!engine || engine.model === embedder.model || (await engine.ready()) !== 'ready') return undefined
+  return { engine, table }
+}
+
+type Filling = Pick<Context, 'pool' | 'workspace'> & { engine: Pick<Engine, 'embed'>; table: VectorTable }
+
+/** Makes what a table lacks, until nothing is missing or the signal is aborted. */
+async function fill(
+  filling: Filling,
+  { batch = 16, signal, onProgress, claimMs = 120_000 }: EmbedOptions,
+  done: { made: number; refused: number },
+): Promise<void> {
+  const { pool, workspace, table } = filling
+  const before = await countVectors(pool, table, workspace)
+  const already = before.made - done.made
   const total = before.made + before.missing
+  let after = FIRST
   while (!signal?.aborted) {
-    const claimed = await claimUnembedded(pool, embedder.model, { workspace, limit: CLAIM, claimMs })
-    if (claimed.length === 0) {
-      if ((await countVectors(pool, embedder.model, workspace)).missing === 0) break
-      await pause(LOOK_MS, undefined, signal ? { signal } : {}).catch(() => {})
+    const claimed = await claimUnembedded(pool, table, { workspace, limit: CLAIM, claimMs, after })
+    const last = claimed.at(-1)
+    if (!last) {
+      if ((await countVectors(pool, table, workspace)).missing === 0) break
+      // What is missing was left out: somebody has taken it on, or it came after we had passed its place.
+      if (after === FIRST) await pause(LOOK_MS, undefined, signal ? { signal } : {}).catch(() => {})
+      after = FIRST
       continue
     }
+    after = last.passage
     const left = new Set(claimed.map((one) => one.passage))
     try {
       for (let at = 0; at < claimed.length && !signal?.aborted; at += batch) {
         const some = claimed.slice(at, at + batch)
-        await makeVectors({ pool, workspace, embedder }, some, done, signal)
+        await makeVectors(filling, some, done, signal)
         for (const one of some) left.delete(one.passage)
-        onProgress?.({ made: before.made + done.made, total })
+        onProgress?.({ made: already + done.made, total })
       }
     } catch (error) {
       if (!signal?.aborted) throw error
     } finally {
-      if (left.size > 0) await releaseVectors(pool, embedder.model, [...left])
+      if (left.size > 0) await releaseVectors(pool, table, [...left])
     }
   }
-  if (done.made > 0) await refreshStatistics(pool)
-  return { ...done, ms: Math.round(performance.now() - began) }
+  if (before.missing > 0) await refreshVectorStatistics(pool, table)
 }
 
 /** One batch. Where the model works but not on this batch, its texts are tried one by one. */
 async function makeVectors(
-  { pool, workspace, embedder }: Context,
+  filling: Filling,
   some: Unembedded[],
   done: { made: number; refused: number },
   signal: AbortSignal | undefined,
 ): Promise<void> {
+  const { pool, engine, table } = filling
   const options = { priority: 'bulk' as const, ...(signal ? { signal } : {}) }
   try {
-    const vectors = await embedder.embed(
+    const vectors = await engine.embed(
       some.map((one) => embeddingText(one.title, one)),
       options,
     )
-    await putVectors(pool, embedder.model, pair(some, vectors))
+    await putVectors(pool, table, pair(some, vectors))
     done.made += some.length
   } catch (error) {
     if (!(error instanceof Fault) || error.retry || signal?.aborted) throw error
     // Throws again where it is not the text but the model.
-    await embedder.embed(['Is it the text or the model?'], options)
+    await engine.embed(['Is it the text or the model?'], options)
     const [only] = some
     if (only && some.length === 1) {
-      await refuseVector(pool, embedder.model, only.passage, error.message)
+      await refuseVector(pool, table, only.passage, error.message)
       done.refused += 1
-    } else for (const one of some) await makeVectors({ pool, workspace, embedder }, [one], done, signal)
+    } else for (const one of some) await makeVectors(filling, [one], done, signal)
   }
 }
 

@@ -20,7 +20,7 @@ import {
 import { openSource, type Readers } from './readers.ts'
 
 /** Raised when documents are read or cut differently, so that all are read again. */
-const CUT = '1'
+const CUT = '2'
 
 export type Ingested = {
   added: number

@@ -1,14 +1,14 @@
 /** Recall: what everybody in a thread may know that bears on a question. */
-import type { Embedder } from '../../models/embed.ts'
+import type { Embedder, Engine } from '../../models/embed.ts'
 import { readableAudiences } from '../../store/audiences.ts'
 import { countSources, type Hit, recallPassages, type WordStrategy } from '../../store/passages.ts'
 import type { Db } from '../../store/transaction.ts'
-import { countVectors } from '../../store/vectors.ts'
+import { countVectors, servingTable, type VectorTable } from '../../store/vectors.ts'
 
 export type RecallContext = {
   pool: Db
   /** Absent where the deployment has no embedding model. */
-  embedder?: Pick<Embedder, 'model' | 'ready' | 'embed'> | undefined
+  embedder?: Pick<Embedder, 'model' | 'ready' | 'embed' | 'of'> | undefined
   strategy: WordStrategy
   /** How long the question's vector may take, in ms; 2 s where left out. */
   patienceMs?: number
@@ -40,7 +40,7 @@ export type Recalled = {
 export async function recall(context: RecallContext, ask: Recall): Promise<Recalled> {
   const began = performance.now()
   const [{ vector, lack }, audiences] = await Promise.all([
-    embedQuestion(context, ask.query),
+    embedQuestion(context, ask),
     readableAudiences(context.pool, ask.workspace, ask.scopes),
   ])
   const [passages, sources] = await Promise.all([
@@ -53,9 +53,9 @@ export async function recall(context: RecallContext, ask: Recall): Promise<Recal
     }),
     countSources(context.pool, { ...ask, audiences }),
   ])
-  const looked = vector && sources > 0
+  const looked = !lack && sources > 0
   const degraded =
-    lack ?? (looked && (await lackOfVectors(context.pool, vector.model, ask.workspace, passages)))
+    lack ?? (looked && (await lackOfVectors(context.pool, vector?.table, ask.workspace, passages)))
   return {
     passages,
     sources,
@@ -64,21 +64,26 @@ export async function recall(context: RecallContext, ask: Recall): Promise<Recal
   }
 }
 
-type Question = { vector?: { model: string; values: number[] }; lack?: string }
+type Question = { vector?: { table: VectorTable; values: number[] }; lack?: string }
 
 async function embedQuestion(
-  { embedder, patienceMs = 2_000 }: RecallContext,
-  query: string,
+  { pool, embedder, patienceMs = 2_000 }: RecallContext,
+  { workspace, query }: Recall,
 ): Promise<Question> {
   if (!embedder) return { lack: wordsOnly('there is no embedding model') }
   const clock = AbortSignal.timeout(patienceMs)
   const late = new Promise<'late'>((resolve) => clock.addEventListener('abort', () => resolve('late')))
   try {
-    const ready = await Promise.race([embedder.ready(), late])
+    const table = await servingTable(pool, workspace)
+    // Before the first vector the home's own model is asked, which says how it is, and warms it up.
+    const engine: Pick<Engine, 'ready' | 'embed'> | undefined = table ? embedder.of(table) : embedder
+    if (!engine)
+      return { lack: wordsOnly(`${table?.name}, which the vectors are of, cannot be asked any more`) }
+    const ready = await Promise.race([engine.ready(), late])
     if (ready === 'late') return { lack: wordsOnly('the embedding model is still loading') }
     if (ready !== 'ready') return { lack: wordsOnly(ready.why) }
-    const [values] = await embedder.embed([query], { priority: 'query', signal: clock })
-    return values ? { vector: { model: embedder.model, values } } : {}
+    const [values] = await engine.embed([query], { priority: 'query', signal: clock })
+    return table && values?.length === table.dimensions ? { vector: { table, values } } : {}
   } catch (error) {
     const why = clock.aborted ? 'the embedding model did not answer in time' : (error as Error).message
     return { lack: wordsOnly(why) }
@@ -88,12 +93,12 @@ async function embedQuestion(
 /** The best hit by vectors is always among the best of both: where none is, there are no vectors to find it by. */
 async function lackOfVectors(
   db: Db,
-  model: string,
+  table: VectorTable | undefined,
   workspace: string,
   passages: Hit[],
 ): Promise<string | undefined> {
   if (passages.some((hit) => hit.vectorRank !== undefined)) return undefined
-  const { missing } = await countVectors(db, model, workspace)
+  const missing = table ? (await countVectors(db, table, workspace)).missing : 1
   return missing === 0 ? undefined : wordsOnly('the embedding model is still reading the passages')
 }
 

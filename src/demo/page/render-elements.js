@@ -145,7 +145,11 @@ export function select(spec, hands, changed) {
   const initial =
     spec.initial_option?.value ?? spec.initial_user ?? spec.initial_channel ?? spec.initial_conversation ?? ''
   const make = (option) =>
-    el('option', { value: option.value, selected: option.value === initial }, option.label)
+    el(
+      'option',
+      { value: option.value, selected: option.value === initial },
+      option.about ? `${option.label} — ${option.about}` : option.label,
+    )
   const groups = (spec.option_groups ?? []).map((group) =>
     el('optgroup', { label: group.label?.text }, (group.options ?? []).map(labelled).map(make)),
   )
@@ -162,7 +166,11 @@ export function select(spec, hands, changed) {
   )
 }
 
-const labelled = (option) => ({ value: option.value, label: option.text?.text ?? option.value })
+const labelled = (option) => ({
+  value: option.value,
+  label: option.text?.text ?? option.value,
+  about: option.description?.text,
+})
 
 function optionsOf(spec, hands) {
   if (spec.type.endsWith('users_select')) {
@@ -188,7 +196,7 @@ export function choices(spec, hands, changed) {
         ...optionsOf(spec, hands),
         ...(spec.option_groups ?? []).flatMap((each) => each.options ?? []).map(labelled),
       ]
-    : (spec.options ?? []).map((option) => ({ ...labelled(option), about: option.description?.text }))
+    : (spec.options ?? []).map(labelled)
   return el(
     'fieldset',
     {

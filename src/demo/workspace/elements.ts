@@ -40,6 +40,31 @@ const option = object({
   'description?': anyText(75),
 })
 const options = list(option, 100, 1)
+
+/** What is chosen at first must be among what can be chosen, word for word. */
+const amongOptions: Check = (value, pointer, report) => {
+  if (!isObject(value)) return
+  const groups = Array.isArray(value.option_groups) ? value.option_groups : []
+  const lists = [value.options, ...groups.map((group) => (isObject(group) ? group.options : []))]
+  const known = new Set(lists.flat().map((one) => JSON.stringify(one)))
+  for (const key of ['initial_option', 'initial_options']) {
+    const chosen = value[key] === undefined ? [] : [value[key]].flat()
+    if (!chosen.every((one) => known.has(JSON.stringify(one))))
+      report({ pointer: `${pointer}/${key}`, message: 'must be among the options' })
+  }
+}
+
+/** A text of this form. */
+const shaped =
+  (form: RegExp, words: string): Check =>
+  (value, pointer, report) => {
+    if (typeof value !== 'string' || !form.test(value)) report({ pointer, message: `must be ${words}` })
+  }
+
+const tenDigits: Check = (value, pointer, report) => {
+  if (!Number.isInteger(value) || String(value).length !== 10)
+    report({ pointer, message: 'must be a Unix timestamp of ten digits' })
+}
 const optionGroups = list(object({ label: plainText(75), options }), 100, 1)
 
 const image = {
@@ -69,14 +94,14 @@ const choice = { 'options?': options, 'option_groups?': optionGroups }
 const typed = { ...menu, 'initial_value?': string(3000), 'dispatch_action_config?': anything }
 
 const MENUS: Record<string, Check> = {
-  static_select: object({ type: anything, ...menu, ...choice, 'initial_option?': option }),
-  multi_static_select: object({
-    type: anything,
-    ...menu,
-    ...many,
-    ...choice,
-    'initial_options?': list(option, 100),
-  }),
+  static_select: also(
+    object({ type: anything, ...menu, ...choice, 'initial_option?': option }),
+    amongOptions,
+  ),
+  multi_static_select: also(
+    object({ type: anything, ...menu, ...many, ...choice, 'initial_options?': list(option, 100, 1) }),
+    amongOptions,
+  ),
   external_select: object({
     type: anything,
     ...menu,
@@ -118,22 +143,27 @@ const MENUS: Record<string, Check> = {
 }
 
 const CHOICES: Record<string, Check> = {
-  checkboxes: object({
-    type: anything,
-    ...actionable,
-    options: list(option, 10, 1),
-    'initial_options?': list(option, 10),
-  }),
-  radio_buttons: object({
-    type: anything,
-    ...actionable,
-    options: list(option, 10, 1),
-    'initial_option?': option,
-  }),
+  checkboxes: also(
+    object({
+      type: anything,
+      ...actionable,
+      options: list(option, 10, 1),
+      'initial_options?': list(option, 10, 1),
+    }),
+    amongOptions,
+  ),
+  radio_buttons: also(
+    object({ type: anything, ...actionable, options: list(option, 10, 1), 'initial_option?': option }),
+    amongOptions,
+  ),
   overflow: object({ type: anything, ...actionable, options: list(option, 5, 1) }),
-  datepicker: object({ type: anything, ...menu, 'initial_date?': string(10) }),
+  datepicker: object({
+    type: anything,
+    ...menu,
+    'initial_date?': shaped(/^\d{4}-\d\d-\d\d$/, 'a date, YYYY-MM-DD'),
+  }),
   timepicker: object({ type: anything, ...menu, 'initial_time?': string(5), 'timezone?': string(100) }),
-  datetimepicker: object({ type: anything, ...actionable, 'initial_date_time?': anything }),
+  datetimepicker: object({ type: anything, ...actionable, 'initial_date_time?': tenDigits }),
 }
 
 const INPUTS: Record<string, Check> = {
@@ -144,8 +174,16 @@ const INPUTS: Record<string, Check> = {
     'min_length?': number(0, 3000),
     'max_length?': number(1, 3000),
   }),
-  email_text_input: object({ type: anything, ...typed }),
-  url_text_input: object({ type: anything, ...typed }),
+  email_text_input: object({
+    type: anything,
+    ...typed,
+    'initial_value?': shaped(/^[^\s@]+@[^\s@]+$/, 'an email address'),
+  }),
+  url_text_input: object({
+    type: anything,
+    ...typed,
+    'initial_value?': shaped(/^[a-z][a-z0-9+.-]*:\S+$/i, 'a URL'),
+  }),
   number_input: object({
     type: anything,
     ...typed,

@@ -79,7 +79,7 @@ function initial(element: Json): unknown {
   if (Array.isArray(element.initial_options)) {
     return element.initial_options.map((option) => (isObject(option) ? option.value : undefined))
   }
-  return element.initial_date ?? element.initial_time ?? element.initial_user
+  return element.initial_date ?? element.initial_time ?? element.initial_date_time ?? element.initial_user
 }
 
 function filledIn(element: Json, given: unknown): Json {
@@ -87,7 +87,8 @@ function filledIn(element: Json, given: unknown): Json {
   const chosen = [given].flat().filter((one) => one !== undefined && one !== null && one !== '')
   const options = allOptions(element).filter((option) => chosen.includes(option.value))
   if (type === 'checkboxes' || type.startsWith('multi_')) {
-    if (options.length > 0 || type === 'checkboxes') return { selected_options: options }
+    if (Array.isArray(element.options) || Array.isArray(element.option_groups))
+      return { selected_options: options }
     return { [`selected_${type.slice(6).replace('_select', '')}`]: chosen }
   }
   if (['static_select', 'radio_buttons', 'overflow', 'external_select'].includes(type)) {
@@ -95,6 +96,8 @@ function filledIn(element: Json, given: unknown): Json {
   }
   if (type.endsWith('_select')) return { [`selected_${type.replace(/s_select$/, '')}`]: chosen[0] ?? null }
   if (type === 'datepicker') return { selected_date: chosen[0] ?? null }
+  if (type === 'datetimepicker')
+    return { selected_date_time: chosen[0] === undefined ? null : Number(chosen[0]) }
   if (type === 'timepicker') return { selected_time: chosen[0] ?? null }
   return { value: chosen[0] ?? null }
 }

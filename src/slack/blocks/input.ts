@@ -2,9 +2,11 @@
 import type { KnownBlock, ModalView, RichTextElement } from '@slack/types'
 import { toolName } from '../../core/plan.ts'
 import type { Message } from '../message.ts'
-import { type Form, fieldBlocks, type Whose } from './edit.ts'
+import type { Whose } from './edit.ts'
 import { moment, person, rich, section, text } from './elements.ts'
 import { fallbackText } from './fallback.ts'
+import { fieldBlocks } from './fields.ts'
+import type { Form } from './form.ts'
 import { clean, cut, reveal, webAddress } from './text.ts'
 
 export type InputCard = {
@@ -103,7 +105,7 @@ function buttons(card: InputCard): KnownBlock {
     elements: [
       ...links.slice(0, 5),
       button('answer', card.urls.length > 0 ? 'I have done it' : 'Answer'),
-      button('decline', 'Decline'),
+      { ...button('decline', 'Decline'), value: `${card.approval} ${card.round}` },
     ],
   }
 }

@@ -109,7 +109,10 @@ function detailsOf(step: Step): RichTextElement[] {
     case 'decided':
       return [...(step.by ? [text(' · '), person(step.by)] : []), ...(step.why ? [line(step.why)] : [])]
     case 'returned':
-      return [text(` · ${span(step.ms)} · ${step.text.length} characters`)]
+      return [
+        text(` · ${span(step.ms)} · ${step.text.length} characters`),
+        ...(step.asked ? [line(`It was told cancel when it asked: ${step.asked}`)] : []),
+      ]
     case 'stopped':
       return [text(' · '), person(step.by), ...(step.why ? [line(step.why)] : [])]
     case 'finished':

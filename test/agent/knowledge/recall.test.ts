@@ -6,8 +6,8 @@ import { Fault } from '../../../src/core/fault.ts'
 import { Source } from '../../../src/core/home.ts'
 import type { Store } from '../../../src/store/open.ts'
 import { prepareSearch, type WordStrategy } from '../../../src/store/passages.ts'
-import { countVectors } from '../../../src/store/vectors.ts'
-import { openFiles, testEmbedder } from '../../support/knowledge.ts'
+import { countVectors, servingTable } from '../../../src/store/vectors.ts'
+import { openFiles, testEmbedder, vectorOf } from '../../support/knowledge.ts'
 import { openTestStore } from '../../support/store.ts'
 
 let store: Store
@@ -19,6 +19,7 @@ beforeAll(async () => {
 afterAll(() => store.close())
 beforeEach(async () => {
   await store.pool.query('delete from documents')
+  await store.pool.query('delete from workspace_models')
 })
 
 const pages = (count: number) =>
@@ -27,6 +28,11 @@ const pages = (count: number) =>
 async function readPages(files: Record<string, string>) {
   await using dir = await openFiles(files)
   await ingest({ pool: store.pool, home: '/' }, 'T1', 'handbook', Source.parse({ directory: dir.dir }))
+}
+
+async function counts() {
+  const table = await servingTable(store.pool, 'T1')
+  return table && countVectors(store.pool, table, 'T1')
 }
 
 const ask = (context: Partial<RecallContext>, query = 'rolling') =>
@@ -38,7 +44,8 @@ test('words and meaning are searched, and six passages come back', async () => {
   await embedMissing({ pool: store.pool, workspace: 'T1', embedder })
   const found = await ask({ embedder })
   expect(found.passages).toHaveLength(6)
-  expect(found.passages[0]).toMatchObject({ source: 'handbook', wordRank: expect.any(Number), vectorRank: 1 })
+  expect(found.passages[0]).toMatchObject({ source: 'handbook', wordRank: expect.any(Number) })
+  expect(found.passages.map((hit) => hit.vectorRank)).toContain(1)
   expect(found).toMatchObject({ sources: 1 })
   expect(found.degraded).toBeUndefined()
 })
@@ -118,7 +125,7 @@ test('what a process left behind when it died is taken over when its claim is ov
   await readPages(pages(3))
   const gone = testEmbedder({ before: never })
   void embedMissing({ pool: store.pool, workspace: 'T1', embedder: gone }, { claimMs: 300 })
-  while ((await store.pool.query('select 1 from vectors')).rows.length === 0);
+  while ((await store.pool.query('select 1 from vector_claims')).rows.length === 0);
   const next = testEmbedder()
   expect((await embedMissing({ pool: store.pool, workspace: 'T1', embedder: next })).made).toBe(3)
 })
@@ -131,7 +138,7 @@ test('a model that is away is a fault, and nothing stays claimed', async () => {
   await expect(
     embedMissing({ pool: store.pool, workspace: 'T1', embedder: testEmbedder({ before: away }) }),
   ).rejects.toMatchObject({ code: 'embed-unavailable' })
-  expect((await store.pool.query('select 1 from vectors')).rows).toEqual([])
+  expect((await store.pool.query('select 1 from vector_claims')).rows).toEqual([])
 })
 
 test('a passage the model refuses costs itself only', async () => {
@@ -145,17 +152,37 @@ test('a passage the model refuses costs itself only', async () => {
     made: 5,
     refused: 1,
   })
-  expect(await countVectors(store.pool, picky.model, 'T1')).toEqual({ made: 5, missing: 0, refused: 1 })
+  expect(await counts()).toEqual({ made: 5, missing: 0, refused: 1 })
   expect((await ask({ embedder: picky }, 'poison')).passages).not.toEqual([])
 })
 
-test('another model makes its own vectors and never meets the others', async () => {
+test('a new model takes over when it has read everything; until then the old one serves, new pages included', async () => {
   await readPages(pages(2))
-  await embedMissing({ pool: store.pool, workspace: 'T1', embedder: testEmbedder() })
-  const other = testEmbedder({ model: 'other' })
-  expect((await ask({ embedder: other })).degraded).toMatch(/still reading/)
-  expect((await embedMissing({ pool: store.pool, workspace: 'T1', embedder: other })).made).toBe(2)
-  expect((await ask({ embedder: other })).passages[0]).toMatchObject({ vectorRank: 1 })
+  const old = testEmbedder()
+  await embedMissing({ pool: store.pool, workspace: 'T1', embedder: old })
+  await readPages({ ...pages(2), 'fresh.txt': 'rolling afresh' })
+  const turned = (text: string) => vectorOf(text).reverse()
+  const served: string[] = []
+  const fresh = testEmbedder({
+    model: 'new',
+    vector: turned,
+    others: [old],
+    before: async (texts) => {
+      if (texts[0] === 'rolling') return
+      served.push((await servingTable(store.pool, 'T1'))?.name ?? 'none')
+      const found = await ask({ embedder: old }, 'rolling afresh')
+      if (served.length > 1)
+        expect(found.passages[0]).toMatchObject({ text: 'rolling afresh', vectorRank: 1 })
+    },
+  })
+  const done = await embedMissing({ pool: store.pool, workspace: 'T1', embedder: fresh }, { batch: 1 })
+  expect(done).toMatchObject({ made: 4, refused: 0 })
+  expect(old.texts).toHaveLength(3 + 3)
+  expect(served).toEqual(['test-words', 'test-words', 'test-words'])
+  expect((await servingTable(store.pool, 'T1'))?.name).toBe('new')
+  const after = await ask({ embedder: fresh })
+  expect(after.degraded).toBeUndefined()
+  expect(after.passages.map((hit) => hit.vectorRank)).toContain(1)
 })
 
 test('the words of one workspace go to no other one’s model', async () => {
@@ -164,5 +191,6 @@ test('the words of one workspace go to no other one’s model', async () => {
     await ingest({ pool: store.pool, home: '/' }, workspace, 'handbook', Source.parse({ directory: dir.dir }))
   const embedder = testEmbedder()
   expect((await embedMissing({ pool: store.pool, workspace: 'T1', embedder })).made).toBe(1)
-  expect(await countVectors(store.pool, embedder.model, 'T2')).toEqual({ made: 0, missing: 1, refused: 0 })
+  const table = await servingTable(store.pool, 'T1')
+  expect(table && (await countVectors(store.pool, table, 'T2'))).toEqual({ made: 0, missing: 1, refused: 0 })
 })

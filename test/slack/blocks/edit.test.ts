@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { argumentsOf, blockIds, editView, type Form, formOf } from '../../../src/slack/blocks/edit.ts'
+import { editView } from '../../../src/slack/blocks/edit.ts'
+import { argumentsOf, blockIds, errorsAt, type Form, formOf } from '../../../src/slack/blocks/form.ts'
 import { checkArguments } from '../../../src/tools/check.ts'
 import { expectHarmlessView, hostileText } from '../../support/slack-blocks.ts'
 
@@ -18,12 +19,27 @@ const schema = {
 }
 
 /** What Slack sends back where nobody touches anything: the initial values, and nothing for an empty field. */
-function untouched(form: Form): Record<string, string> {
-  const values: Record<string, string> = {}
+function untouched(form: Form): Record<string, unknown> {
+  const values: Record<string, unknown> = {}
   for (const block of editView('s__t', form, whose).blocks) {
     if (block.type !== 'input' || !('element' in block)) continue
-    const element = block.element as { initial_value?: string; initial_option?: { value: string } }
-    const value = element.initial_value ?? element.initial_option?.value
+    const element = block.element as {
+      type: string
+      initial_value?: string
+      initial_option?: { value: string }
+      initial_options?: { value: string }[]
+      initial_date?: string
+      initial_date_time?: number
+    }
+    const several = /^(checkboxes|multi_)/.test(element.type)
+      ? (element.initial_options ?? []).map((one) => one.value)
+      : undefined
+    const value =
+      several ??
+      element.initial_value ??
+      element.initial_option?.value ??
+      element.initial_date ??
+      element.initial_date_time
     if (value !== undefined) values[block.block_id ?? ''] = value
   }
   return values
@@ -103,6 +119,112 @@ describe('what was filled in', () => {
       errors: { json: expect.stringContaining('not valid') },
     })
     expect(argumentsOf(json, {})).toMatchObject({ errors: { json: expect.any(String) } })
+  })
+})
+
+const kinds = {
+  type: 'object',
+  properties: {
+    day: { type: 'string', format: 'date' },
+    when: { type: 'string', format: 'date-time' },
+    mail: { type: 'string', format: 'email' },
+    page: { type: 'string', format: 'uri' },
+    few: { type: 'array', items: { enum: ['a', 'b', 'c'] } },
+    many: {
+      type: 'array',
+      items: { anyOf: Array.from({ length: 40 }, (_, i) => ({ const: i, title: `No ${i}` })) },
+    },
+    one: { oneOf: [{ const: 'x', title: 'The first' }, { const: 'y' }] },
+    old: { type: 'string', enum: ['s', 'l'], enumNames: ['Small', 'Large'] },
+  },
+}
+const kindsOf = (form: Form | undefined) =>
+  form && 'fields' in form ? form.fields.map((field) => `${field.name} ${field.kind}`) : form
+
+describe('kinds of fields', () => {
+  test('are taken where Slack has them; what is written stays as it is where nobody touches it', () => {
+    const args = {
+      day: '2026-11-30',
+      when: '2026-11-30T10:00:00.250+02:00',
+      mail: 'ana@example.com',
+      page: 'https://example.com/x',
+      few: ['c', 'a'],
+      many: [7, 3],
+      one: 'y',
+      old: 'l',
+    }
+    const form = formOf(kinds, args) as Form
+    expect(kindsOf(form)).toEqual([
+      'day date',
+      'when date-time',
+      'mail email',
+      'page uri',
+      'few choices',
+      'many choices',
+      'one choice',
+      'old choice',
+    ])
+    expectHarmlessView(editView('s__t', form, whose))
+    expect(argumentsOf(form, untouched(form))).toEqual({ args })
+    expect(JSON.stringify(editView('s__t', form, whose))).toContain('"The first"')
+  })
+
+  test('are text where what stands there is of another kind: it must not be lost', () => {
+    const args = { day: 'tomorrow', when: '1999-01-01T00:00:00Z', mail: 'nobody', page: 'urn:x' }
+    const form = formOf(kinds, args) as Form
+    expect((kindsOf(form) as string[]).slice(0, 4)).toEqual([
+      'day text',
+      'when text',
+      'mail text',
+      'page text',
+    ])
+    expectHarmlessView(editView('s__t', form, whose))
+    expect(argumentsOf(form, untouched(form))).toEqual({ args })
+    expect(formOf(kinds, { few: ['a', 'a'] })).toHaveProperty('json')
+    expect(formOf(kinds, { few: ['z'] })).toHaveProperty('json')
+  })
+
+  test('ten thousand choices are written, not chosen: by value or by title, and held to the list', () => {
+    const anyOf = Array.from({ length: 10_000 }, (_, i) => ({ const: `value ${i}`, title: `Title ${i}` }))
+    const large = {
+      type: 'object',
+      properties: { one: { oneOf: anyOf }, some: { type: 'array', items: { anyOf } } },
+    }
+    const form = formOf(large, { one: 'value 9999', some: ['value 1'] }) as Form
+    expect(kindsOf(form)).toEqual(['one named', 'some lines'])
+    const view = editView('s__t', form, whose)
+    expectHarmlessView(view)
+    expect(JSON.stringify(view).length).toBeLessThan(3_000)
+    expect(argumentsOf(form, untouched(form))).toEqual({ args: { one: 'value 9999', some: ['value 1'] } })
+    expect(argumentsOf(form, { 'arg:one': 'Title 5', 'arg:some': 'value 2\n\nTitle 3 \nvalue 2' })).toEqual({
+      args: { one: 'value 5', some: ['value 2', 'value 3'] },
+    })
+    expect(argumentsOf(form, { 'arg:one': 'value', 'arg:some': 'value 2\nelse' })).toEqual({
+      errors: {
+        'arg:one': 'This is not one of the values.',
+        'arg:some': 'else is not one of the values.',
+      },
+    })
+  })
+
+  test('ninety menus of a hundred long choices are too large for a modal, and are written', () => {
+    const options = Array.from({ length: 100 }, (_, i) => `${i} ${'é'.repeat(60)}`)
+    const properties = Object.fromEntries(Array.from({ length: 90 }, (_, i) => [`f${i}`, { enum: options }]))
+    const form = formOf({ type: 'object', properties }, {}) as Form
+    expect(kindsOf(form)).toContain('f0 named')
+    expectHarmlessView(editView('s__t', form, whose))
+  })
+
+  test('what a check has against single fields stands at them', () => {
+    const form = formOf(schema, { what: 'x' }) as Form
+    const checked = checkArguments(schema, { what: 1, count: 2.5 })
+    if (checked.ok) throw new Error('it fits')
+    expect(errorsAt(form, checked)).toEqual({
+      'arg:what': 'This must be string.',
+      'arg:count': 'This must be integer.',
+    })
+    expect(errorsAt(form, { why: 'Nothing is different.' })).toEqual({ 'arg:what': 'Nothing is different.' })
+    expect(errorsAt({ json: '{}' }, checked)).toEqual({ json: checked.why })
   })
 })
 

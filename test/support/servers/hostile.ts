@@ -19,6 +19,7 @@ import { createInterface } from 'node:readline'
 type Request = {
   id?: number | string
   method: string
+  result?: unknown
   params?: { name?: string; arguments?: unknown; _meta?: { progressToken?: unknown } }
 }
 
@@ -55,6 +56,13 @@ const CARD = JSON.stringify({
     },
   ],
 })
+
+const waiting = new Map<unknown, (said: string) => void>()
+function ask(id: string, message: string, then: (said: string) => void): void {
+  waiting.set(id, then)
+  const requestedSchema = { type: 'object', properties: { branch: { type: 'string' } } }
+  send({ jsonrpc: '2.0', id, method: 'elicitation/create', params: { message, requestedSchema } })
+}
 
 const tools: Record<string, (id: Request['id'], args: unknown, progressToken: unknown) => void> = {
   echo: (id, args) => answer(id, text(JSON.stringify(args))),
@@ -156,6 +164,16 @@ const tools: Record<string, (id: Request['id'], args: unknown, progressToken: un
           .join(),
       ),
     ),
+  asks: (id, args) =>
+    ask('q1', (args as { message?: string }).message ?? 'Which branch?', (said) => answer(id, text(said))),
+  nags: (id) => {
+    let times = 0
+    const again = () => {
+      times += 1
+      ask(`n${times}`, `And ${times}?`, () => (times < 2_000 ? again() : answer(id, text('enough'))))
+    }
+    again()
+  },
   grow: (id) => {
     extra = [...extra, 'grown']
     send({ jsonrpc: '2.0', method: 'notifications/tools/list_changed' })
@@ -164,8 +182,9 @@ const tools: Record<string, (id: Request['id'], args: unknown, progressToken: un
 }
 
 createInterface({ input: process.stdin }).on('line', (line) => {
-  const { id, method, params } = JSON.parse(line) as Request
+  const { id, method, params, result } = JSON.parse(line) as Request
   if (flag('mute')) return
+  if (result !== undefined) waiting.get(id)?.(JSON.stringify(result))
   if (flag('dies-on-probe') && method === 'server/discover') process.exit(1)
   if (method === 'initialize') {
     answer(id, {

@@ -3,6 +3,42 @@ import { inputRequired, McpServer } from '@modelcontextprotocol/server'
 import { serveStdio } from '@modelcontextprotocol/server/stdio'
 import { z } from 'zod'
 
+/** Every kind of field that a server may ask for. */
+const SURVEY = {
+  type: 'object' as const,
+  properties: {
+    tags: {
+      type: 'array' as const,
+      title: 'Labels',
+      items: { type: 'string' as const, enum: ['a', 'b', 'c'] },
+      maxItems: 2,
+    },
+    teams: {
+      type: 'array' as const,
+      items: {
+        anyOf: Array.from({ length: 12 }, (_, i) => ({ const: `t${i}`, title: `Team ${i}` })),
+      },
+      default: ['t3', 't1'],
+    },
+    place: {
+      type: 'string' as const,
+      oneOf: [
+        { const: 'eu', title: 'Europe' },
+        { const: 'us', title: 'America' },
+      ],
+    },
+    size: { type: 'string' as const, enum: ['s', 'l'], enumNames: ['Small', 'Large'] },
+    day: { type: 'string' as const, format: 'date' as const },
+    when: { type: 'string' as const, format: 'date-time' as const },
+    mail: { type: 'string' as const, format: 'email' as const },
+    page: { type: 'string' as const, format: 'uri' as const },
+    count: { type: 'integer' as const, minimum: 1, maximum: 9 },
+    code: { type: 'string' as const, minLength: 2, maxLength: 4, pattern: '^[A-Z]+$' },
+    essay: { type: 'string' as const, default: 'x'.repeat(3001) },
+  },
+  required: ['tags', 'place', 'count', 'code'],
+}
+
 serveStdio(
   () => {
     const server = new McpServer({ name: 'modern', version: '1' })
@@ -39,6 +75,26 @@ serveStdio(
         },
       }),
     )
+    server.registerTool('survey', { inputSchema: z.object({}) }, (_, { mcpReq: { inputResponses } }) => {
+      if (inputResponses) return { content: [{ type: 'text', text: JSON.stringify(inputResponses) }] }
+      return inputRequired({
+        inputRequests: {
+          q: { method: 'elicitation/create', params: { message: 'A few things', requestedSchema: SURVEY } },
+        },
+      })
+    })
+    server.registerTool('flood', { inputSchema: z.object({}) }, (_, { mcpReq: { inputResponses } }) => {
+      if (inputResponses) return { content: [{ type: 'text', text: JSON.stringify(inputResponses) }] }
+      const properties = Object.fromEntries(
+        Array.from({ length: 120 }, (__, i) => [`f${i}`, { type: 'string' as const }]),
+      )
+      const requestedSchema = { type: 'object' as const, properties }
+      return inputRequired({
+        inputRequests: {
+          q: { method: 'elicitation/create', params: { message: 'All of it', requestedSchema } },
+        },
+      })
+    })
     server.registerTool('slow', { inputSchema: z.object({}) }, async (_, { mcpReq }) => {
       for (let progress = 1; progress <= 4; progress++) {
         await mcpReq.notify({

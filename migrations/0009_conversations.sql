@@ -73,6 +73,12 @@ create table rewrites (
   workspace text not null,
   channel text not null,
   path text not null,
+  -- Raised with every asking: who made the document of an older one has not made it of the newest turns.
+  version bigint not null default 1,
   asked_at timestamptz not null default now(),
+  busy_until timestamptz not null default now(),
   primary key (workspace, path)
 );
+
+-- Where a passage can be opened by itself; null: where its document can.
+alter table passages add column link text;

@@ -6,6 +6,8 @@ import type { AnswerContext } from '../agent/answer.ts'
 import { openNotices } from '../agent/approvals/notice.ts'
 import { forgetHandled, type HearContext, handleHeard, handleWaiting, takeIn } from '../agent/hear.ts'
 import { type HomeContext, homeOf, isAdmin } from '../agent/home.ts'
+import { type Follower, slackSources, stillListening } from '../agent/knowledge/follower.ts'
+import { overhear } from '../agent/knowledge/overhear.ts'
 import { remember } from '../agent/knowledge/remember.ts'
 import { checkModal, openModal } from '../agent/modal.ts'
 import { type Repeating, repeat } from '../agent/repeat.ts'
@@ -22,6 +24,7 @@ import { catalogueOf, namesOf } from '../tools/pins.ts'
 import { askHealth, type Check, openHealth } from '../web/health.ts'
 import { connectContext, connectRoutes, pagesFor } from './connect.ts'
 import type { Engines } from './engines.ts'
+import { openFollowing } from './follow.ts'
 
 export type Part = 'all' | 'slack' | 'worker'
 
@@ -45,6 +48,8 @@ export type Serving = {
 const LEASE = { leaseMs: 15_000, beatMs: 1_000 }
 /** Waiting rows of the inbox are looked at this often, in ms. */
 const INBOX_MS = 2_000
+/** That we listen is noted this often, in ms; a gap in it is read afterwards. */
+const LISTENING_MS = 30_000
 /** What was handled a week ago is forgotten this often, in ms. */
 const FORGET_MS = 3_600_000
 /** Closing may take so long, of which the end of listening takes so much at most, in ms. */
@@ -58,6 +63,7 @@ export async function serve(engines: Engines, slackAt: SlackAddress, part: Part)
   await using opened = new AsyncDisposableStack()
   let graceMs = 0
   let worker: Worker | undefined
+  let follower: Follower | undefined
   let port = env.PORT
   let speak: Speak | undefined
   const connecting = connectContext(
@@ -65,8 +71,8 @@ export async function serve(engines: Engines, slackAt: SlackAddress, part: Part)
     () => port,
     async (user) => (speak ? isAdmin({ policy: engines.home.policy, speak }, user) : false),
   )
-  const listener =
-    part === 'worker' ? undefined : await listen(engines, slackAt, () => worker?.poke(), checks, connecting)
+  const poke: Poke = { worker: () => worker?.poke(), follower: (what) => follower?.poke(what) }
+  const listener = part === 'worker' ? undefined : await listen(engines, slackAt, poke, checks, connecting)
   const speaker = listener?.slack ?? (await openSpeaker({ ...slackAt, log }))
   speak = speaker.speak
   const { workspace } = speaker.identity
@@ -77,6 +83,9 @@ export async function serve(engines: Engines, slackAt: SlackAddress, part: Part)
     const working = await startWorker(engines, workspace, speaker.speak, queue, connecting)
     worker = working
     opened.defer(() => working.close(Math.max(0, graceMs - LISTEN_GRACE_MS)))
+    const following = openFollowing(engines, speaker)
+    follower = following
+    opened.defer(() => following.close())
   }
   if (listener) {
     await listener.start()
@@ -161,21 +170,26 @@ function metered({ chat, meter, pool }: Engines): AnswerContext['ask'] {
   }
 }
 
+/** Wakes whoever works in this process. */
+type Poke = { worker: () => void; follower: Follower['poke'] }
+
 async function listen(
   engines: Engines,
   slackAt: SlackAddress,
-  poke: () => void,
+  poke: Poke,
   checks: Check[],
   connecting: ConnectContext,
 ): Promise<{ slack: Slack; start(): Promise<void>; close(graceMs: number): Promise<void> }> {
   const { env, home, store, tools, lock, log } = engines
   const pool = store.pool
+  const follows = Object.keys(slackSources(home.sources)).length > 0
   const pages = () => pagesFor(connecting, slack.speak.name)
   const customRoutes = [...healthRoutes(checks), ...connectRoutes(pages)]
   const slack = await openSlack(
     { ...slackAt, host: env.HOST, port: env.PORT, log, customRoutes },
     {
       intake: (heard) => takeIn(pool, heard),
+      overhear: follows ? (overheard) => overhear({ pool, poke: poke.follower }, overheard) : undefined,
       handle: (heard) => handleHeard(context, inboxKey(heard), heard),
       open: (button, subject, viewer) => openModal(context, button, subject, viewer),
       check: (heard) => checkModal(context, heard),
@@ -193,7 +207,7 @@ async function listen(
     accepted: () => catalogueOf(lock()),
     tools,
     showHome: async (user) => slack.speak.publishHome(user, await homeOf(homeContext, user)),
-    poke,
+    poke: poke.worker,
     disconnect: (tx, heard) => disconnect(connecting, tx, heard),
     log,
   }
@@ -219,8 +233,17 @@ async function listen(
       await slack.start()
       const sweep = repeat(INBOX_MS, () => handleWaiting(context), log)
       sweep.poke()
+      const { sources } = home
+      const listening = repeat(
+        LISTENING_MS,
+        async () =>
+          void (follows && slack.listening() && (await stillListening({ pool, workspace, sources }))),
+        log,
+      )
+      listening.poke()
       turns.push(
         sweep,
+        listening,
         repeat(FORGET_MS, () => forgetHandled(context), log),
       )
     },

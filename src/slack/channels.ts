@@ -31,8 +31,17 @@ export type Channels = {
     range: { before?: string | undefined; after: string },
     signal?: AbortSignal,
   ): Promise<{ roots: Root[]; reached?: string } | 'not-ours'>
-  /** All that was said in a thread, first message included; `not-there` where it is gone. @throws Fault */
-  thread(channel: string, root: string, signal?: AbortSignal): Promise<Turn[] | 'not-there' | 'not-ours'>
+  /**
+   * What was said in a thread, first message included; all of it, but for threads of thousands of replies (`whole` is
+   * false). `not-there` where it is gone. @throws Fault
+   */
+  thread(
+    channel: string,
+    root: string,
+    signal?: AbortSignal,
+  ): Promise<{ turns: Turn[]; whole: boolean } | 'not-there' | 'not-ours'>
+  /** The names of people and user groups, kept for an hour; one that Slack does not tell is left out. Never fails. */
+  names(ids: readonly string[]): Promise<Map<string, string>>
   /** The address of a message. Made, not asked for. */
   linkTo(channel: string, ts: string, thread?: string): string
 }
@@ -57,8 +66,15 @@ const PAGE = 200
 const LONGEST_THREAD = 5_000
 const NOT_OURS = new Set(['not_in_channel', 'channel_not_found'])
 
-/** @param url the workspace's address, as auth.test gives it, with a slash at the end */
-export function openChannels(call: Call, self: Self & { url: string }): Channels {
+/**
+ * @param self `url` is the workspace's address, as auth.test gives it, with a slash at the end
+ * @param nameOf how a person or a user group is called, asked one by one; the id where Slack does not tell
+ */
+export function openChannels(
+  call: Call,
+  self: Self & { url: string },
+  nameOf: (id: string) => Promise<string>,
+): Channels {
   const ask = async (
     method: 'conversations.history' | 'conversations.replies' | 'conversations.info' | 'users.conversations',
     args: Record<string, unknown>,
@@ -124,7 +140,7 @@ export function openChannels(call: Call, self: Self & { url: string }): Channels
           }
           cursor = page.response_metadata?.next_cursor || undefined
         } while (cursor && turns.length < LONGEST_THREAD)
-        return turns
+        return { turns, whole: !cursor }
       } catch (error) {
         const word = slackWord(error) ?? ''
         if (word === 'thread_not_found') return 'not-there'
@@ -132,6 +148,7 @@ export function openChannels(call: Call, self: Self & { url: string }): Channels
         throw error
       }
     },
+    names: openNames(call, nameOf),
     linkTo: (channel, ts, thread) => {
       const address = new URL(`archives/${channel}/p${ts.replace('.', '')}`, self.url)
       if (thread && thread !== ts) {
@@ -165,5 +182,53 @@ function rootOf(message: WireMessage, self: Self): Root {
     ts: message.ts,
     ...(turn ? { turn } : {}),
     ...(count > 0 ? { replies: { count, latest: message.latest_reply ?? '' } } : {}),
+  }
+}
+
+const NAMES_MS = 3_600_000
+/** More unknown people than this are looked up by listing the whole workspace. */
+const ONE_BY_ONE = 30
+const Person = z.looseObject({
+  id: z.string(),
+  name: z.string().nullish(),
+  real_name: z.string().nullish(),
+  profile: z.looseObject({ display_name: z.string().nullish() }).nullish(),
+})
+const People = z.looseObject({ members: z.array(Person), response_metadata: Next })
+
+/** Names in the background: history is of many people at once. */
+function openNames(call: Call, nameOf: (id: string) => Promise<string>): Channels['names'] {
+  const kept = new Map<string, { name: string; until: number }>()
+  const lookUp = (id: string) => {
+    const one = kept.get(id)
+    return one && one.until > Date.now() ? one.name : undefined
+  }
+  const keep = (id: string, name: string) => kept.set(id, { name, until: Date.now() + NAMES_MS })
+
+  async function listAll(): Promise<void> {
+    let cursor: string | undefined
+    do {
+      const args = { limit: PAGE, ...(cursor ? { cursor } : {}) }
+      const page = People.parse(await call('users.list', args, { priority: 'background' }))
+      for (const { id, profile, real_name, name } of page.members)
+        keep(id, profile?.display_name || real_name || name || id)
+      cursor = page.response_metadata?.next_cursor || undefined
+    } while (cursor)
+  }
+
+  return async (ids) => {
+    if (kept.size > 100_000) kept.clear()
+    const lacking = () => ids.filter((id) => lookUp(id) === undefined)
+    if (lacking().length > ONE_BY_ONE) await listAll().catch(() => {})
+    for (const id of lacking()) {
+      const name = await nameOf(id)
+      if (name !== id) keep(id, name)
+    }
+    return new Map(
+      ids.flatMap((id): [string, string][] => {
+        const name = lookUp(id)
+        return name === undefined ? [] : [[id, name]]
+      }),
+    )
   }
 }

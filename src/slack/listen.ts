@@ -68,6 +68,7 @@ export async function openSlack(settings: SlackSettings, on: SlackHandlers): Pro
   addListeners(app, { speak, identity, on, log: settings.log })
   const running = new Set<Promise<unknown>>()
   const intake = tellOnce(on.intake, settings.log)
+  const overhear = on.overhear && tellOnce(on.overhear, settings.log)
   let closing = false
 
   const track = (work: Promise<unknown>): void => {
@@ -76,7 +77,7 @@ export async function openSlack(settings: SlackSettings, on: SlackHandlers): Pro
   }
   const processEvent = async (event: ReceiverEvent): Promise<void> => {
     if (closing) throw new Error('This process is closing: another one will take it.')
-    const work = take(event, { app, identity, on: { ...on, intake }, log: settings.log, track })
+    const work = take(event, { app, identity, on: { ...on, intake, overhear }, log: settings.log, track })
     track(work)
     await work
   }
@@ -145,11 +146,14 @@ async function take(event: ReceiverEvent, { app, identity, on, log, track }: Tak
 }
 
 /** Says that nothing can be stored when it begins, not for each thing that comes meanwhile. */
-function tellOnce(intake: SlackHandlers['intake'], log: Log | undefined): SlackHandlers['intake'] {
+function tellOnce<What, Taken>(
+  store: (what: What) => Promise<Taken>,
+  log: Log | undefined,
+): (what: What) => Promise<Taken> {
   let told = false
-  return async (heard) => {
+  return async (what) => {
     try {
-      const taken = await intake(heard)
+      const taken = await store(what)
       if (taken !== 'not-for-us') told = false
       return taken
     } catch (error) {

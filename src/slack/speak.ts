@@ -58,7 +58,7 @@ export async function openSpeaker(settings: SpeakerSettings): Promise<Speaker> {
   try {
     const identity = await identify(calls.call, settings.log)
     const speak = speakWith(calls.call, identity, settings)
-    const channels = openChannels(calls.call, identity)
+    const channels = openChannels(calls.call, identity, speak.name)
     return { identity, speak, channels, close: calls.close, [Symbol.asyncDispose]: async () => calls.close() }
   } catch (error) {
     calls.close()

@@ -17,6 +17,14 @@ const DELETED = '~'
 const threadPath = (channel: string, ts: string) => `${channel}/thread/${ts}`
 const talkPath = (channel: string, ts: string) => `${channel}/talk/${ts}`
 
+/** The clock that rows are stamped by. */
+export async function storeTime(db: Db): Promise<Date> {
+  const { rows } = await db.query<{ now: Date }>('select clock_timestamp() as now')
+  const [row] = rows
+  if (!row) throw new Error('the clock gave no row')
+  return row.now
+}
+
 /** Writers of one channel take turns, so that what belongs together finds itself. */
 export async function lockChannel(tx: Tx, { workspace, channel }: ChannelPlace): Promise<void> {
   await tx.query('select pg_advisory_xact_lock(hashtextextended($1, 7))', [`turns:${workspace}:${channel}`])
@@ -178,33 +186,42 @@ async function askRewrites(tx: Tx, place: ChannelPlace, paths: (string | undefin
   if (asked.length === 0) return
   await tx.query(
     `insert into rewrites (workspace, channel, path) select $1, $2, unnest($3::text[])
-     on conflict (workspace, path) do update set asked_at = now()`,
+     on conflict (workspace, path) do update set version = rewrites.version + 1, asked_at = now()`,
     [place.workspace, place.channel, asked.sort()],
   )
 }
 
 /** A document to be made anew; `source` and `name` are its channel's. */
-export type Rewrite = ChannelPlace & { path: string; source: string; name: string }
+export type Rewrite = ChannelPlace & { path: string; version: string; source: string; name: string }
 
-/** Documents that wait to be made anew, the first asked for first. */
-export async function listRewrites(db: Db, workspace: string, limit: number): Promise<Rewrite[]> {
+/** Takes on documents that wait to be made anew, the first asked for first; nobody else takes them for `ms`. */
+export async function claimRewrites(
+  db: Db,
+  workspace: string,
+  limit: number,
+  ms: number,
+): Promise<Rewrite[]> {
   const { rows } = await db.query<Rewrite>(
-    `select r.workspace, r.channel, r.path, f.source, f.name
-     from rewrites r join followed f using (workspace, channel)
-     where r.workspace = $1 and f.state <> 'left' order by r.asked_at limit $2`,
-    [workspace, limit],
+    `update rewrites r set busy_until = now() + $3 * interval '1 ms'
+     from (select w.workspace, w.path, f.source, f.name
+           from rewrites w join followed f using (workspace, channel)
+           where w.workspace = $1 and w.busy_until <= now() and f.state <> 'left'
+           order by w.asked_at limit $2 for update of w skip locked) next
+     where r.workspace = next.workspace and r.path = next.path
+     returning r.workspace, r.channel, r.path, r.version, next.source, next.name`,
+    [workspace, limit, ms],
   )
   return rows
 }
 
-/** Takes a document on for the rest of the transaction; false where somebody else has, or it was made meanwhile. */
-export async function claimRewrite(tx: Tx, { workspace, path }: Rewrite): Promise<boolean> {
-  const { rowCount } = await tx.query(
-    `delete from rewrites where (workspace, path) in
-       (select workspace, path from rewrites where workspace = $1 and path = $2 for update skip locked)`,
-    [workspace, path],
+/** The document was made; where it was asked for again meanwhile, it is to be made once more. */
+export async function endRewrite(db: Db, { workspace, path, version }: Rewrite): Promise<void> {
+  await db.query(
+    `with ended as (delete from rewrites where workspace = $1 and path = $2 and version = $3 returning 1)
+     update rewrites set busy_until = now()
+     where workspace = $1 and path = $2 and version <> $3 and not exists (select from ended)`,
+    [workspace, path, version],
   )
-  return rowCount === 1
 }
 
 /** What documents are made of, each one's messages in their order. */
@@ -260,31 +277,28 @@ export async function noteUnknownThread(tx: Tx, place: ChannelPlace, thread: str
   )
 }
 
-/** Takes on the thread that has waited longest; nobody else takes it for `ms`. Only one that has been announced. */
-export async function claimThread(
-  db: Db,
-  workspace: string,
-  ms: number,
-): Promise<(ChannelPlace & { thread: string; due: Date }) | undefined> {
-  const { rows } = await db.query<ChannelPlace & { thread: string; due: Date }>(
+/** A thread to be read. `due` tells whether it was asked for again meanwhile. */
+export type DueThread = ChannelPlace & { thread: string; due: string }
+
+/** Takes on the newest thread that is to be read, of channels that know of it; nobody else takes it for `ms`. */
+export async function claimThread(db: Db, workspace: string, ms: number): Promise<DueThread | undefined> {
+  const { rows } = await db.query<DueThread>(
     `update threads t set due_at = now() + $2 * interval '1 ms'
      from (select d.workspace, d.channel, d.thread from threads d join followed f using (workspace, channel)
            where d.workspace = $1 and d.due_at <= now() and f.state <> 'left' and f.announced_at is not null
            order by d.thread desc limit 1 for update of d skip locked) next
      where t.workspace = next.workspace and t.channel = next.channel and t.thread = next.thread
-     returning t.workspace, t.channel, t.thread, t.due_at as due`,
+     returning t.workspace, t.channel, t.thread, t.due_at::text as due`,
     [workspace, ms],
   )
   return rows[0]
 }
 
 /** The thread was read, unless somebody asked for it again meanwhile. */
-export async function endThread(
-  tx: Tx,
-  { workspace, channel, thread, due }: ChannelPlace & { thread: string; due: Date },
-): Promise<void> {
+export async function endThread(tx: Tx, { workspace, channel, thread, due }: DueThread): Promise<void> {
   await tx.query(
-    `update threads set due_at = null where workspace = $1 and channel = $2 and thread = $3 and due_at = $4`,
+    `update threads set due_at = null where workspace = $1 and channel = $2 and thread = $3
+       and due_at = $4::timestamptz`,
     [workspace, channel, thread, due],
   )
 }

@@ -64,7 +64,7 @@ test('every setting that the starter shows as a comment is one that works', asyn
     pools: { main: { key: 'VLLM_API_KEY' } },
     embeddings: { dimensions: 1024 },
   })
-  expect(home.sources.pages?.link).toBe('https://wiki.example/{path}')
+  expect(home.sources.pages).toMatchObject({ link: 'https://wiki.example/{path}' })
 })
 
 test('a directory with anything in it is left alone', async () => {

@@ -166,7 +166,7 @@ export function inner(hub: Hub, message: Message): Json {
   const root = parent ? findMessage(hub.world, channel, parent) : undefined
   const named: Json = { ...rest, team: hub.world.team.id }
   if (root) named.parent_user_id = root.user
-  if (message.bot_id) named.bot_profile = botProfile(hub)
+  if (message.bot_id === hub.world.bot.id) named.bot_profile = botProfile(hub)
   if (!message.blocks && !message.subtype && message.text) named.blocks = [asRichText(message.text)]
   return named
 }

@@ -32,6 +32,7 @@ const byKind = (verb: 'read' | 'history') => (hub: Hub, args: Json) => {
 export const CONVERSATION_METHODS: Record<string, Method> = {
   'conversations.info': { tier: 3, scope: byKind('read'), run: info },
   'conversations.list': { tier: 2, scope: 'channels:read', run: listChannels },
+  'users.conversations': { tier: 3, scope: 'channels:read', run: listMine },
   'conversations.members': { tier: 4, scope: byKind('read'), run: members },
   'conversations.history': { tier: 3, scope: byKind('history'), run: history },
   'conversations.replies': { tier: 3, scope: byKind('history'), run: replies },
@@ -47,7 +48,7 @@ function describe(hub: Hub, channel: Channel): Json {
   const common = {
     id: channel.id,
     created: 1_700_000_000,
-    is_archived: false,
+    is_archived: channel.is_archived === true,
     context_team_id: hub.world.team.id,
   }
   if (channel.dm)
@@ -80,6 +81,26 @@ function listChannels(hub: Hub, args: Json): Json {
   const { items, cursor } = page(wanted, args, limitArg(args, 100, 1000))
   return {
     channels: items.map((channel) => describe(hub, channel)),
+    response_metadata: { next_cursor: cursor },
+  }
+}
+
+/** The channels that the app is in. */
+function listMine(hub: Hub, args: Json): Json {
+  const types = (textArg(args, 'types') ?? 'public_channel').split(',').map((type) => type.trim())
+  const { world } = hub
+  const mine = [...world.channels.values()].filter(
+    (one) =>
+      types.includes(one.dm ? 'im' : 'public_channel') &&
+      mayRead(world, world.bot.user, one.id) &&
+      !(flagArg(args, 'exclude_archived') && one.is_archived),
+  )
+  const { items, cursor } = page(mine, args, limitArg(args, 100, 999))
+  return {
+    channels: items.map((channel) => {
+      const { is_member, ...described } = describe(hub, channel)
+      return described
+    }),
     response_metadata: { next_cursor: cursor },
   }
 }

@@ -23,7 +23,14 @@ export type Person = {
 export type Group = { id: string; name: string; handle: string; users: string[]; disabled?: true }
 
 /** A channel, or the direct conversation of one person with the app (`dm` is that person). */
-export type Channel = { id: string; name: string; members: string[]; is_ext_shared: boolean; dm?: string }
+export type Channel = {
+  id: string
+  name: string
+  members: string[]
+  is_ext_shared: boolean
+  is_archived?: boolean
+  dm?: string
+}
 
 /** A message in Slack's shape. `reply_count` and `reply_users` are added when it is read. */
 export type Message = {
@@ -35,6 +42,8 @@ export type Message = {
   user: string
   bot_id?: string
   app_id?: string
+  /** Of another app than ours. */
+  bot_profile?: Json
   text: string
   blocks?: Block[]
   attachments?: Json[]
@@ -267,10 +276,10 @@ export function withReplies(world: World, message: Message): Message {
   }
 }
 
-/** The messages of a channel that are not replies, oldest first, with their counts. */
+/** The messages of a channel that are not replies, or were sent to it as well, oldest first, with their counts. */
 export function rootMessages(world: World, channel: string): Message[] {
   return [...(world.messages.get(channel)?.values() ?? [])]
-    .filter((message) => !message.thread_ts || message.thread_ts === message.ts)
+    .filter(({ thread_ts, ts, subtype }) => !thread_ts || thread_ts === ts || subtype === 'thread_broadcast')
     .map((message) => withReplies(world, message))
 }
 

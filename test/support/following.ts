@@ -15,8 +15,8 @@ export type Stand = AsyncDisposable & {
   store: Store
   /** What was logged at warn or above. */
   log: string[]
-  /** Begins to listen and to follow; ends with `rest`. */
-  follow(sources?: Record<string, SlackSource>): Promise<void>
+  /** Begins to listen and to follow, `many` times side by side; ends with `rest`. */
+  follow(sources?: Record<string, SlackSource>, many?: number): Promise<void>
   /** Stops listening and following, as a process that ends. */
   rest(): Promise<void>
   /** As if nobody had listened for so many minutes; takes effect with the next `follow`. */
@@ -39,17 +39,21 @@ export async function openStand(options: WorkspaceOptions = {}): Promise<Stand> 
   const workspace = opened.use(await openWorkspace(options))
   const store = opened.use(await openTestStore())
   const log: string[] = []
-  let end: (() => Promise<void>) | undefined
+  let ends: (() => Promise<void>)[] = []
   const rest = async () => {
-    await end?.()
-    end = undefined
+    await Promise.all(ends.map((end) => end()))
+    ends = []
   }
   opened.defer(rest)
   const held = opened.move()
   const { pool } = store
 
-  async function follow(sources = everywhere()): Promise<void> {
+  async function follow(sources = everywhere(), many = 1): Promise<void> {
     await rest()
+    await Promise.all(Array.from({ length: many }, () => begin(sources)))
+  }
+
+  async function begin(sources: Record<string, SlackSource>): Promise<void> {
     const note: FollowContext['log'] = (level, message, fields) => {
       if (level !== 'info') log.push(`${level} ${message} ${JSON.stringify(fields ?? {})}`)
     }
@@ -69,10 +73,10 @@ export async function openStand(options: WorkspaceOptions = {}): Promise<Stand> 
     await slack.start()
     await stillListening({ pool, workspace: workspace.team, sources })
     const following = follower
-    end = async () => {
+    ends.push(async () => {
       await slack.close()
       await following.close()
-    }
+    })
   }
 
   async function settled(): Promise<void> {

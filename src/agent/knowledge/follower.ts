@@ -91,10 +91,11 @@ export function openFollower(context: FollowContext): Follower {
     }),
     log,
   )
+  const told = new Set<string>()
   const channels = repeat(
     CHANNELS_MS,
     quietly(async () => {
-      await lookAround(context, signal)
+      await lookAround(context, told, signal)
       reading.poke()
     }),
     log,
@@ -115,9 +116,13 @@ export function openFollower(context: FollowContext): Follower {
   }
 }
 
-/** Finds out which channels are to be followed now, begins with the new ones and forgets the others. */
-export async function lookAround(context: FollowContext, signal?: AbortSignal): Promise<void> {
-  const { pool, workspace, channels, log } = context
+/**
+ * Finds out which channels are to be followed now, begins with the new ones and forgets the others.
+ *
+ * @param told channels of which it was said already that we are not in them
+ */
+async function lookAround(context: FollowContext, told: Set<string>, signal: AbortSignal): Promise<void> {
+  const { pool, workspace, channels } = context
   const sources = slackSources(context.sources)
   const before = await listFollowed(pool, workspace)
   if (Object.keys(sources).length === 0 && before.length === 0) return
@@ -132,12 +137,24 @@ export async function lookAround(context: FollowContext, signal?: AbortSignal): 
     if (one.state !== 'left' && !(ours.has(one.channel) && sourceOf(one.channel, sources)))
       await reconsider(context, one, sources, signal)
   }
+  tellMissing(context, sources, ours, told)
+}
+
+function tellMissing(
+  { log }: FollowContext,
+  sources: SlackSources,
+  ours: ReadonlySet<string>,
+  told: Set<string>,
+): void {
   for (const [name, { slack }] of Object.entries(sources)) {
-    const missing = slack.channels === 'all' ? [] : slack.channels.filter((id) => !ours.has(id))
-    const known = new Set(before.map((one) => one.channel))
-    const told = missing.filter((id) => !known.has(id))
-    if (told.length > 0)
-      log('warn', 'a source names channels that Quorum is not in; invite it there', { name, channels: told })
+    const named = slack.channels === 'all' ? [] : slack.channels
+    const missing = named.filter((id) => !ours.has(id) && !told.has(id))
+    for (const id of missing) told.add(id)
+    if (missing.length > 0)
+      log('warn', 'a source names channels that Quorum is not in; invite it there', {
+        name,
+        channels: missing,
+      })
   }
 }
 

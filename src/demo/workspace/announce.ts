@@ -117,6 +117,11 @@ export function announceJoined(hub: Hub, user: string, channel: Channel): void {
   post(hub, event, channel)
 }
 
+/** Something became of a channel that the app is in. */
+export function announceChannel(hub: Hub, channel: Channel, event: Json): void {
+  if (heardChannel(hub, channel.id)) post(hub, event, channel)
+}
+
 export function announceHomeOpened(hub: Hub, user: string, tab: 'home' | 'messages'): void {
   const channel = dmOf(hub.world, user)
   const view: View | undefined = hub.world.homes.get(user)

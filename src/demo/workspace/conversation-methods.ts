@@ -114,7 +114,7 @@ function members(hub: Hub, args: Json): Json {
 function history(hub: Hub, args: Json): Json {
   const channel = joinedArg(hub, args)
   const found = rootMessages(hub.world, channel.id).filter(within(args)).reverse()
-  const { items, more, cursor } = page(found, args, limitArg(args, 100, 999))
+  const { items, more, cursor } = page(found, args, limitArg(args, 100, hub.mostMessages))
   return { messages: show(hub, items, args), has_more: more, response_metadata: { next_cursor: cursor } }
 }
 
@@ -127,7 +127,7 @@ function replies(hub: Hub, args: Json): Json {
   const isReply = asked.thread_ts !== undefined && asked.thread_ts !== ts
   const thread = isReply ? [asked] : threadMessages(hub.world, channel.id, ts)
   const found = thread.filter((message) => message.ts === ts || within(args)(message))
-  const { items, more, cursor } = page(found, args, limitArg(args, 1000, 1000))
+  const { items, more, cursor } = page(found, args, limitArg(args, 1000, hub.mostMessages))
   return { messages: show(hub, items, args), has_more: more, response_metadata: { next_cursor: cursor } }
 }
 

@@ -179,22 +179,6 @@ export const SlackSource = z.strictObject({
 })
 export type SlackSource = z.infer<typeof SlackSource>
 
-/** Pages that a sitemap lists. */
-const Web = z.strictObject({
-  sitemap: address,
-  /** Addresses to read, `*` for any characters; all where it is left out. */
-  include: z.array(z.string().min(1)).min(1, 'at least one address').optional(),
-  exclude: z.array(z.string().min(1)).default([]),
-  /** How often it is looked at again. */
-  every: shaped(/^[1-9]\d{0,3}[mhd]$/, 'a time such as 30m, 6h or 1d').default('24h'),
-  maxPages: z.int().min(1).max(100_000).default(2_000),
-  /** Further hosts that pages may stand on, as `docs.example.com` or `wiki.internal:8080`. */
-  hosts: z
-    .array(shaped(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:\d{1,5})?$/, 'a host such as docs.example.com'))
-    .default([]),
-})
-export type Web = z.infer<typeof Web>
-
 export const Source = z.union([
   z.strictObject({
     /** Relative to the home. `${NAME}` comes from the environment. */
@@ -208,7 +192,6 @@ export const Source = z.union([
     resources: z.array(z.string().min(1)).min(1, 'at least one address').optional(),
     ...about,
   }),
-  z.strictObject({ web: Web, ...about }),
 ])
 /** A source that is read from time to time; Slack's channels are followed as they change. */
 export type Source = z.infer<typeof Source>

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import type pg from 'pg'
 import { embedMissing } from '../agent/knowledge/embed.ts'
 import { type Ingested, ingest, ingestAll } from '../agent/knowledge/ingest.ts'
+import { slackSources } from '../agent/knowledge/follower.ts'
 import { Fault } from '../core/fault.ts'
 import { Source, type Sources } from '../core/home.ts'
 import type { Embedder } from '../models/embed.ts'
@@ -61,6 +62,8 @@ async function readAll(context: Context): Promise<boolean> {
       well = false
     } else for (const line of formatIngested(name, result)) context.print(line)
   }
+  for (const name of Object.keys(slackSources(context.sources)))
+    context.print(`${name}: channels of Slack are followed by \`quorum start\``)
   return well
 }
 

@@ -20,7 +20,6 @@ export function openSource({ home, resources }: Readers, source: Source): Opened
     const directory = path.resolve(home, source.directory)
     return { place: directory, entries: readDirectory(directory) }
   }
-  if ('web' in source) throw new Fault('source-unreadable', 'Pages of the web cannot be read yet.')
   const { tool_server: server } = source
   if (!resources)
     throw new Fault('source-unreadable', `The resources of ${server} are read by \`quorum start\` only.`)

@@ -16,13 +16,13 @@ test('what was said before is read: a thread is a document, and so is a talk', L
   const reply = await workspace.say(ben, ops, 'It waits for a lock; kill the reporting job.', {
     thread: root,
   })
-  const talk = await workspace.say(ana, ops, 'Lunch at twelve?')
+  await workspace.say(ana, ops, 'Lunch at twelve?')
   await workspace.say(ben, ops, 'Yes.')
   await follow()
   await settled()
   const [spoken, thread, ...more] = await documents()
   expect(more).toEqual([])
-  expect(spoken).toMatchObject({ path: `${ops}/talk/${talk}`, title: '#ops: Lunch at twelve?' })
+  expect(spoken).toMatchObject({ title: '#ops: Lunch at twelve?', scopes: [`channel:${ops}`] })
   expect(spoken?.text).toMatch(/^Ana, \d{4}-\d\d-\d\d \d\d:\d\d: Lunch at twelve\?\nBen, \d\d:\d\d: Yes\.$/)
   expect(thread).toMatchObject({
     path: `${ops}/thread/${root}`,

@@ -8,8 +8,9 @@ import { Fault } from '../core/fault.ts'
 import type { Agent } from '../core/home.ts'
 import type { StepOf } from '../core/run.ts'
 import type { Wait } from '../core/wait.ts'
+import { hasMoved } from '../store/budgets.ts'
 import { parkRun, putOffRun, releaseRun, type Taken, takeLease } from '../store/leases.ts'
-import { type Run, readRun, readSteps } from '../store/runs.ts'
+import { type Run, readRun, readSteps, writeWakeup } from '../store/runs.ts'
 import { inTransaction } from '../store/transaction.ts'
 import { type ActContext, expireApproval, runTool, settleUnknown, voidUnshown } from './act.ts'
 import { type AnswerContext, askModel } from './answer.ts'
@@ -143,6 +144,9 @@ async function parkFor(work: Work, thread: ThreadView, wait: Wait): Promise<Perf
   await thread.showWait(work.steps, wait.text)
   const parked = await parkRun(work.pool, work.lease, lastRead(work), wait.until, wait)
   if (parked === 'moved') await reread(work)
+  // Whoever ended the wait in between found nobody waiting.
+  if (parked === 'parked' && (await hasMoved(work.pool, work.run.workspace, wait)))
+    await writeWakeup(work.pool, work.run.id)
   return parked
 }
 

@@ -1,6 +1,7 @@
 /** What App Home shows to one person. */
 import type { HomeView } from '@slack/types'
 import { groupsOf, mayDecide } from '../core/approvers.ts'
+import type { Budgets } from '../core/budget.ts'
 import { plan } from '../core/plan.ts'
 import type { Policy } from '../core/rules.ts'
 import { type HomeParts, homeView } from '../slack/blocks/home.ts'
@@ -10,6 +11,8 @@ import { findPost } from '../store/posts.ts'
 import { readActiveRuns, readRun, readSteps } from '../store/runs.ts'
 import type { Db } from '../store/transaction.ts'
 import type { Health } from '../tools/connection.ts'
+import { isAdmin } from './admins.ts'
+import { budgetsAtHome } from './budgets/show.ts'
 
 export type HomeContext = {
   pool: Db
@@ -17,7 +20,8 @@ export type HomeContext = {
   /** Our own user. */
   self: string
   policy: Policy
-  speak: Pick<Speak, 'name' | 'decider' | 'permalink'>
+  budgets: Budgets
+  speak: Pick<Speak, 'name' | 'decider' | 'permalink' | 'members'>
   health: () => readonly Health[]
   /** Accounts the person has connected or can connect. */
   connections: (user: string) => Promise<HomeParts['connections']>
@@ -28,24 +32,15 @@ const MOST = 200
 
 /** A person's Home as it is now. */
 export async function homeOf(context: HomeContext, user: string): Promise<HomeView> {
-  const [name, runs, approvals, connections, admin] = await Promise.all([
+  const admin = await isAdmin(context, user)
+  const [name, runs, approvals, connections, budgets] = await Promise.all([
     context.speak.name(context.self),
     runsOf(context, user),
     approvalsFor(context, user),
     context.connections(user),
-    isAdmin(context, user),
+    budgetsAtHome(context, user, admin),
   ])
-  return homeView({ name, runs, approvals, connections, servers: serversFor(context, admin) })
-}
-
-/** Whether a person is one of the admins of the policy, by themselves or in a group. */
-export async function isAdmin(
-  { policy, speak }: { policy: Policy; speak: Pick<Speak, 'decider'> },
-  user: string,
-): Promise<boolean> {
-  const groups = policy.admins.filter((who) => who.startsWith('S'))
-  const person = await speak.decider(user, groups)
-  return !person.barred && (policy.admins.includes(user) || person.groups.length > 0)
+  return homeView({ name, runs, approvals, connections, budgets, servers: serversFor(context, admin) })
 }
 
 async function runsOf({ pool, workspace }: HomeContext, user: string): Promise<HomeParts['runs']> {

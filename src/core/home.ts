@@ -3,6 +3,7 @@
  * Messages of our own are noun phrases in lower case: they are read after the words "must be".
  */
 import { z } from 'zod'
+import type { Budgets } from './budget.ts'
 import type { Lock } from './lock.ts'
 import { type Policy, pattern } from './rules.ts'
 import { shaped } from './shaped.ts'
@@ -128,6 +129,10 @@ const EmbeddingsFile = z.strictObject({
   model: z.string(),
   key: variable.optional(),
   dimensions: z.int().min(1).max(4000).optional(),
+  /** Put before each question and each passage, for models that want it. */
+  prefix: z.strictObject({ query: z.string().default(''), passage: z.string().default('') }).optional(),
+  /** Requests at a time while passages are embedded. */
+  concurrency: z.int().min(1).max(64).optional(),
   /** Any text; another one has every passage embedded again. */
   revision: z.string().optional(),
   /** What the model knows; vectors weigh less in other languages. */
@@ -212,5 +217,6 @@ export type Home = {
   /** What tools.lock.json accepts; undefined where there is no such file, and then nothing is accepted. */
   lock: Lock | undefined
   models: Models | undefined
+  budgets: Budgets
   sources: Sources['sources']
 }

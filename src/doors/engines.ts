@@ -1,16 +1,18 @@
 /** What every door that runs the agent opens: store, queue, model, tools, embeddings. */
 
 import { openVault } from '../agent/accounts/vault.ts'
+import { type MeterContext, openMeter } from '../agent/budgets/meter.ts'
 import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
 import type { Home, Pool } from '../core/home.ts'
 import type { Lock } from '../core/lock.ts'
-import { type Meter, unmetered } from '../core/meter.ts'
+import type { Meter } from '../core/meter.ts'
 import { readHome } from '../home/read.ts'
 import { type Chat, openChat } from '../models/chat.ts'
 import { type Embedder, openEmbedder } from '../models/embed.ts'
 import { findPool } from '../models/find.ts'
 import { openQueue, type Queue } from '../queue/open.ts'
+import { type Ledger, openLedger } from '../store/ledger.ts'
 import { migrate } from '../store/migrate.ts'
 import { openStore, type Store } from '../store/open.ts'
 import { prepareSearch, type WordStrategy } from '../store/passages.ts'
@@ -30,8 +32,10 @@ export type Engines = AsyncDisposable & {
   openQueue: (workspace: string) => Promise<Queue>
   chat: Chat
   pool: Pool
-  /** Holds and settles what model calls use. */
-  meter: Meter
+  /** What is held and was used, by any process. */
+  ledger: Ledger
+  /** Holds and settles what model calls use; Slack says who is in a team. */
+  meter: (slack: Pick<MeterContext, 'members' | 'name'>) => Meter
   tools: Tools
   /** What tools.lock.json accepts just now. */
   lock: () => Lock | undefined
@@ -69,6 +73,7 @@ export async function openEngines(wish: Wish): Promise<Engines> {
   )
   const applied = await migrate(store.pool)
   if (applied.length > 0) log('info', 'the database was migrated', { applied })
+  const ledger = opened.use(openLedger(store.pool, { log }))
   const strategy = await prepareSearch(store.pool)
   const watch = opened.use(watchLock(home, log))
   const { written, policy } = home
@@ -94,7 +99,8 @@ export async function openEngines(wish: Wish): Promise<Engines> {
       openQueue({ redisUrl: env.REDIS_URL, name: `quorum-${workspace}`, log: logger }),
     chat,
     pool,
-    meter: unmetered,
+    ledger,
+    meter: (slack) => openMeter({ ...slack, ledger, budgets: home.budgets }),
     tools,
     lock: watch.lock,
     embedder,

@@ -1,20 +1,24 @@
 /** Running the agent in this process: listening to Slack, advancing runs, or both. */
 import type { ServerResponse } from 'node:http'
 import { type ConnectContext, connectionsOf, disconnect, offerConnect } from '../agent/accounts/connect.ts'
+import { isAdmin } from '../agent/admins.ts'
 import { advance } from '../agent/advance.ts'
 import type { AnswerContext } from '../agent/answer.ts'
 import { openNotices } from '../agent/approvals/notice.ts'
+import { tellAlerts } from '../agent/budgets/alerts.ts'
 import { forgetHandled, type HearContext, handleHeard, handleWaiting, takeIn } from '../agent/hear.ts'
-import { type HomeContext, homeOf, isAdmin } from '../agent/home.ts'
+
+import { type HomeContext, homeOf } from '../agent/home.ts'
 import { type Follower, slackSources, stillListening } from '../agent/knowledge/follower.ts'
 import { overhear } from '../agent/knowledge/overhear.ts'
+
 import { remember } from '../agent/knowledge/remember.ts'
 import { checkModal, openModal } from '../agent/modal.ts'
 import { type Repeating, repeat } from '../agent/repeat.ts'
 import { openWorker, type Worker } from '../agent/work.ts'
 import { estimateTokens } from '../core/chunk.ts'
 import { inboxKey } from '../core/heard.ts'
-import type { Attempt } from '../core/meter.ts'
+import type { Attempt, Meter } from '../core/meter.ts'
 import { askMetered } from '../models/metered.ts'
 import type { Queue } from '../queue/open.ts'
 import { openSlack, type Slack } from '../slack/listen.ts'
@@ -52,6 +56,8 @@ const INBOX_MS = 2_000
 const LISTENING_MS = 30_000
 /** What was handled a week ago is forgotten this often, in ms. */
 const FORGET_MS = 3_600_000
+/** What dead processes hold is freed, and alerts of budgets are said, this often, in ms. */
+const LEDGER_MS = 3_000
 /** Closing may take so long, of which the end of listening takes so much at most, in ms. */
 const GRACE_MS = 9_500
 const LISTEN_GRACE_MS = 2_000
@@ -86,6 +92,8 @@ export async function serve(engines: Engines, slackAt: SlackAddress, part: Part)
     const following = openFollowing(engines, speaker)
     follower = following
     opened.defer(() => following.close())
+    const looking = repeat(LEDGER_MS, () => lookAfterLedger(engines, workspace, speaker.speak), log)
+    opened.defer(() => looking.close())
   }
   if (listener) {
     await listener.start()
@@ -133,7 +141,7 @@ async function startWorker(
     log,
     policy: home.policy,
     agent: (name: string) => home.agents.find((a) => a.name === name) ?? firstAgent(engines),
-    ask: metered(engines),
+    ask: metered(engines, engines.meter(speak)),
     catalogue: () => tools.catalogue(workspace),
     call: tools.call,
     offerConnect: (run: Run, server: string) => offerConnect({ ...connecting, speak }, run, server),
@@ -151,10 +159,17 @@ async function startWorker(
   })
 }
 
+async function lookAfterLedger(engines: Engines, workspace: string, speak: Speak): Promise<void> {
+  const { ledger, store, home, log } = engines
+  const swept = await ledger.sweep()
+  if (swept > 0) log('info', 'calls of processes that are gone were charged at their least', { swept })
+  await tellAlerts({ pool: store.pool, workspace, policy: home.policy, speak, log })
+}
+
 /** What an answer may be, in tokens, where the pool does not say; and the least that is still of use. */
 const OUTPUT = { most: 4096, least: 256 }
 
-function metered({ chat, meter, pool }: Engines): AnswerContext['ask'] {
+function metered({ chat, pool }: Engines, meter: Meter): AnswerContext['ask'] {
   return (request, options) => {
     const most = pool.maxOutputTokens ?? OUTPUT.most
     const prompt = estimateTokens(JSON.stringify(request))
@@ -203,6 +218,7 @@ async function listen(
     speak: slack.speak,
     agent: firstAgent(engines).name,
     policy: home.policy,
+    budgets: home.budgets,
     catalogue: () => tools.catalogue(workspace),
     accepted: () => catalogueOf(lock()),
     tools,
@@ -216,6 +232,7 @@ async function listen(
     workspace,
     self: slack.identity.botUser,
     policy: home.policy,
+    budgets: home.budgets,
     speak: slack.speak,
     health: tools.health,
     connections: (user) => connectionsOf(connecting, { workspace, user }),

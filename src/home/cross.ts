@@ -1,5 +1,6 @@
 /** What one file of a home says about another. */
 import type { z } from 'zod'
+import type { Budgets } from '../core/budget.ts'
 import type { Agent, McpFile, Models, Sources } from '../core/home.ts'
 import type { Lock } from '../core/lock.ts'
 import type { Policy } from '../core/rules.ts'
@@ -15,6 +16,7 @@ export type Files = {
   policy: Policy | undefined
   lock?: Lock | undefined
   models: Models | undefined
+  budgets: Budgets | undefined
   sources: Sources | undefined
   env: Record<string, string | undefined>
 }
@@ -61,6 +63,11 @@ export function checkTogether(
         ['sources', name, 'tool_server'],
         missing('mcp.json', 'server', source.tool_server),
       )
+  }
+  const agents = files.agents.map(({ name }) => name)
+  for (const name of Object.keys(files.budgets?.agents ?? {})) {
+    if (!agents.includes(name))
+      report('budgets.yaml', ['agents', name], `there is no agent "${name}"${hint(name, agents)}`)
   }
   for (const { path, what } of checkRules(files, unmatched)) report('policy.yaml', path, what)
   for (const [path, key] of keysOf(files.models)) {

@@ -12,11 +12,19 @@ export type EmbedOptions = {
   priority?: 'query' | 'bulk'
 }
 
+/**
+ * Holds tokens before a request is sent to a server; `settle` says how many it was. Throws a Fault where they are not
+ * to be had, which ends the work as the model's own failure would.
+ */
+export type Spend = (tokens: number) => Promise<{ settle(used: number): Promise<void> }>
+
 /** One embedding model. */
 export type Engine = {
   model: EmbeddingModel
   /** Length of the vectors, as soon as it is known. */
   dimensions(): number | undefined
+  /** What computes the vectors, in words for an operator, as soon as it is known. */
+  runtime(): string | undefined
   /** Starts the model where it has not been started, waits for it, and says whether it can be used. */
   ready(): Promise<'ready' | { why: string }>
   /**
@@ -38,13 +46,13 @@ export type Embedder = Engine & {
  * Opens the embedder of a home. Nothing is loaded or sent until it is used.
  * @throws Fault `config-invalid` when the variable that holds the key is not set
  */
-export function openEmbedder(config: Embeddings | undefined, env: Names): Embedder {
-  const own = openEngine(config ?? null, env)
+export function openEmbedder(config: Embeddings | undefined, env: Names, spend?: Spend): Embedder {
+  const own = openEngine(config ?? null, env, spend)
   const others = new Map<string, Engine | undefined>()
   const of: Embedder['of'] = (model) => {
     if (isSame(own.model, model)) return own
     const key = JSON.stringify(model.origin)
-    if (!others.has(key)) others.set(key, tryEngine(model.origin, env))
+    if (!others.has(key)) others.set(key, tryEngine(model.origin, env, spend))
     const other = others.get(key)
     return other && isSame(other.model, model) ? other : undefined
   }
@@ -54,14 +62,14 @@ export function openEmbedder(config: Embeddings | undefined, env: Names): Embedd
   return { ...own, of, close, [Symbol.asyncDispose]: close }
 }
 
-function openEngine(origin: Embeddings | null, env: Names): Engine {
-  return origin ? openRemoteEmbedder(origin, env) : openLocalEmbedder()
+function openEngine(origin: Embeddings | null, env: Names, spend?: Spend): Engine {
+  return origin ? openRemoteEmbedder(origin, env, { spend }) : openLocalEmbedder()
 }
 
 /** Undefined where the key of a server that we no longer use is no longer there. */
-function tryEngine(origin: Embeddings | null, env: Names): Engine | undefined {
+function tryEngine(origin: Embeddings | null, env: Names, spend?: Spend): Engine | undefined {
   try {
-    return openEngine(origin, env)
+    return openEngine(origin, env, spend)
   } catch (error) {
     if (error instanceof Fault) return undefined
     throw error

@@ -75,18 +75,17 @@ export function openChannels(
   self: Self & { url: string },
   nameOf: (id: string) => Promise<string>,
 ): Channels {
-  const ask = async (
-    method: 'conversations.history' | 'conversations.replies' | 'conversations.info' | 'users.conversations',
-    args: Record<string, unknown>,
-    signal: AbortSignal | undefined,
-  ) => await call(method, args, { priority: 'background', ...(signal ? { signal } : {}) })
+  const behind = (signal: AbortSignal | undefined) => ({
+    priority: 'background' as const,
+    ...(signal ? { signal } : {}),
+  })
 
   return {
     mine: async (signal) => {
       const all: Channel[] = []
       let cursor: string | undefined
       do {
-        const answer = await ask(
+        const answer = await call(
           'users.conversations',
           {
             types: 'public_channel,private_channel',
@@ -94,7 +93,7 @@ export function openChannels(
             limit: PAGE,
             ...(cursor ? { cursor } : {}),
           },
-          signal,
+          behind(signal),
         )
         const page = z.looseObject({ channels: z.array(Info), response_metadata: Next }).parse(answer)
         all.push(...page.channels.map((info) => ({ ...channelOf(info), member: true })))
@@ -104,7 +103,7 @@ export function openChannels(
     },
     info: async (channel, signal) => {
       try {
-        const answer = await ask('conversations.info', { channel }, signal)
+        const answer = await call('conversations.info', { channel }, behind(signal))
         return channelOf(z.looseObject({ channel: Info }).parse(answer).channel)
       } catch (error) {
         if (slackWord(error) === 'channel_not_found') return 'not-there'
@@ -114,7 +113,7 @@ export function openChannels(
     page: async (channel, { before, after }, signal) => {
       const args = { channel, oldest: after, limit: PAGE, ...(before ? { latest: before } : {}) }
       try {
-        const page = Messages.parse(await ask('conversations.history', args, signal))
+        const page = Messages.parse(await call('conversations.history', args, behind(signal)))
         const read = page.messages.flatMap((message) => WireMessage.safeParse(message).data ?? [])
         const roots = read.flatMap((message) => (isRoot(message) ? [rootOf(message, self)] : []))
         if (!page.has_more) return { roots }
@@ -132,7 +131,7 @@ export function openChannels(
       try {
         do {
           const args = { channel, ts: root, limit: PAGE, ...(cursor ? { cursor } : {}) }
-          const page = Messages.parse(await ask('conversations.replies', args, signal))
+          const page = Messages.parse(await call('conversations.replies', args, behind(signal)))
           for (const message of page.messages) {
             const read = WireMessage.safeParse(message).data
             const turn = read && turnOf(read, self)

@@ -44,6 +44,7 @@ export const ACTIONS = [
   'decline',
   'disconnect',
   'stop',
+  'raise',
   /** A button that is a link: Slack tells us, and there is nothing to do. */
   'link',
   ...OPENERS,

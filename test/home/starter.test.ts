@@ -47,6 +47,7 @@ test('every setting that the starter shows as a comment is one that works', asyn
   await change('mcp.json', () => /```json\n([^`]+)```/.exec(readme)?.[1] ?? '')
   await change('agents/quorum.md', uncomment)
   await change('models.yaml', uncomment)
+  await change('budgets.yaml', uncomment)
   await change('policy.yaml', (text) => {
     const [head = '', rules = ''] = text.split('tools: {}')
     return `${head}tools:${uncomment(rules)}`
@@ -63,6 +64,12 @@ test('every setting that the starter shows as a comment is one that works', asyn
   expect(home.models).toMatchObject({
     pools: { main: { key: 'VLLM_API_KEY' } },
     embeddings: { dimensions: 1024 },
+  })
+  expect(home.budgets).toMatchObject({
+    zone: 'UTC',
+    workspace: { day: { tokens: 5_000_000 }, month: { dollars: 200 } },
+    users: { '*': { day: { tokens: 300_000 } } },
+    agents: { quorum: { day: { tokens: 4_000_000 } } },
   })
   expect(home.sources.pages).toMatchObject({ link: 'https://wiki.example/{path}' })
 })

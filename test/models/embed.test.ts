@@ -2,8 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, describe, expect, test } from 'vitest'
-import { openEmbedder } from '../../src/models/embed.ts'
+import { Fault } from '../../src/core/fault.ts'
+import type { Embeddings } from '../../src/core/home.ts'
+import { openEmbedder, type Spend } from '../../src/models/embed.ts'
 import { openLocalEmbedder } from '../../src/models/embed-local.ts'
 import { openRemoteEmbedder } from '../../src/models/embed-remote.ts'
 import { openModelServer, type Reply } from '../support/model-server.ts'
@@ -65,35 +68,50 @@ describe('the thread of the embedded model', () => {
 
   test('is replaced when it dies, and its text tried again', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'embed-'))
-    await using embedder = openLocalEmbedder(fragile)
+    await using embedder = openLocalEmbedder({ entry: fragile, most: 1 })
     const falls = `fall once|${join(dir, 'mark')}`
     expect(await embedder.embed(['ab', falls, 'abc'])).toEqual([
-      [2, 1],
-      [falls.length, 1],
-      [3, 1],
+      [2, expect.any(Number)],
+      [falls.length, expect.any(Number)],
+      [3, expect.any(Number)],
     ])
     await rm(dir, { recursive: true })
   })
 
   test('refuses only the text that kills it', async () => {
-    await using embedder = openLocalEmbedder(fragile)
+    await using embedder = openLocalEmbedder({ entry: fragile, most: 1 })
     const [poison, other] = await Promise.allSettled([embedder.embed(['poison']), embedder.embed(['ab'])])
     expect(poison).toMatchObject({ status: 'rejected', reason: { code: 'embed-unavailable' } })
-    expect(other).toMatchObject({ status: 'fulfilled', value: [[2, 1]] })
+    expect(other).toMatchObject({ status: 'fulfilled', value: [[2, expect.any(Number)]] })
     await expect(embedder.embed(['poison'])).rejects.toThrow(/twice over the same text/)
-    expect(await embedder.embed(['abc'])).toEqual([[3, 1]])
+    expect(await embedder.embed(['abc'])).toEqual([[3, expect.any(Number)]])
   })
 
   test('that does not even start is said', async () => {
-    await using embedder = openLocalEmbedder(new URL('file:///nowhere/embedder.js'))
+    await using embedder = openLocalEmbedder({ entry: new URL('file:///nowhere/embedder.js') })
     const waiting = embedder.embed(['a'])
     await expect(waiting).rejects.toMatchObject({ code: 'embed-unavailable' })
     expect(await embedder.ready()).toEqual({ why: expect.stringContaining('nowhere') })
     await expect(embedder.embed(['a'])).rejects.toThrow(/nowhere/)
   })
 
+  test('is not the only one where much waits; one that dies costs the others nothing; later only one is kept', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'embed-'))
+    await using embedder = openLocalEmbedder({ entry: fragile, most: 3, idleMs: 50 })
+    const texts = Array.from({ length: 60 }, (_, n) =>
+      n === 30 ? `fall once|${join(dir, 'mark')}` : `wait ${n}`,
+    )
+    const vectors = await embedder.embed(texts)
+    expect(vectors.map(([length]) => length)).toEqual(texts.map((text) => text.length))
+    const by = async () =>
+      new Set((await embedder.embed(['who?', 'who?', 'who?'])).map(([, thread]) => thread))
+    expect(new Set(vectors.map(([, thread]) => thread)).size).toBeGreaterThan(1)
+    while ((await by()).size > 1) await pause(100)
+    await rm(dir, { recursive: true })
+  })
+
   test('ends what waits when it is closed', async () => {
-    const embedder = openLocalEmbedder(fragile)
+    const embedder = openLocalEmbedder({ entry: fragile, most: 1 })
     const refused = expect(embedder.embed(['a'])).rejects.toThrow(/closed/)
     await embedder.close()
     await refused
@@ -102,16 +120,23 @@ describe('the thread of the embedded model', () => {
 })
 
 describe('an embedding server', () => {
-  async function withServer(embed?: (texts: string[], n: number) => Reply | undefined, dimensions?: number) {
+  async function withServer(
+    embed?: (texts: string[], n: number, body: Record<string, unknown>) => Reply | undefined,
+    more: Partial<Embeddings> & { spend?: Spend } = {},
+  ) {
     const server = await openModelServer(undefined, embed ? { embed } : {})
-    const config = {
-      url: server.url,
-      model: 'bge',
-      languages: 'all' as const,
-      ...(dimensions ? { dimensions } : {}),
-    }
-    return { server, embedder: openRemoteEmbedder(config, {}, 1) }
+    const { spend, ...about } = more
+    const config = { url: server.url, model: 'bge', languages: 'all' as const, ...about }
+    return { server, embedder: openRemoteEmbedder(config, {}, { backoffMs: 1, spend }) }
   }
+  const answer = (texts: string[], make: (text: string) => unknown): Reply => ({
+    status: 200,
+    body: {
+      data: texts.map((text, index) => ({ index, embedding: make(text) })),
+      usage: { prompt_tokens: 7 },
+    },
+  })
+  const refuse = (message: string, status = 400): Reply => ({ status, body: { error: { message } } })
 
   test('gets texts in batches and gives vectors in order', async () => {
     const { server, embedder } = await withServer()
@@ -137,7 +162,7 @@ describe('an embedding server', () => {
       code: 'embed-unavailable',
       retry: true,
     })
-    expect(never.server.embedded).toHaveLength(5)
+    expect(never.server.embedded).toHaveLength(6)
   })
 
   test('is not asked again for what it refuses', async () => {
@@ -148,13 +173,12 @@ describe('an embedding server', () => {
   })
 
   test('that does not know the field for the length is measured instead', async () => {
-    const refuse = (_: string[], n: number): Reply | undefined =>
-      n === 1 ? { status: 400, body: { error: { message: 'dimensions is not supported' } } } : undefined
-    const right = await withServer(refuse, 8)
+    const first = (_: string[], n: number) => (n === 1 ? refuse('dimensions is not supported') : undefined)
+    const right = await withServer(first, { dimensions: 8 })
     await using _ = right.server
     expect(await right.embedder.embed(['a'])).toHaveLength(1)
     expect(right.embedder.dimensions()).toBe(8)
-    const wrong = await withServer(refuse, 16)
+    const wrong = await withServer(first, { dimensions: 16 })
     await using __ = wrong.server
     await expect(wrong.embedder.embed(['a'])).rejects.toThrow(/8 numbers a text instead of 16/)
   })
@@ -163,10 +187,134 @@ describe('an embedding server', () => {
     ['too few', { data: [] }],
     ['holes', { data: [{ index: 0, embedding: [1, null] }] }],
     ['no list', { data: 'x' }],
+    ['zeros', { data: [{ index: 0, embedding: [0, 0] }] }],
+    ['nothing', { data: [{ index: 0, embedding: [] }] }],
+    ['too many', { data: [1, 2].map((n) => ({ index: n - 1, embedding: [n] })) }],
+    [
+      'base64 that is not numbers',
+      { data: [{ index: 0, embedding: Buffer.from([0, 0, 192, 127]).toString('base64') }] },
+    ],
   ])('that answers nonsense is not believed: %s', async (_, body) => {
     const { server, embedder } = await withServer(() => ({ status: 200, body }))
     await using __ = server
     await expect(embedder.embed(['a'])).rejects.toMatchObject({ code: 'embed-unavailable' })
+  })
+
+  test('may answer in base64', async () => {
+    const base64 = Buffer.from(Float32Array.of(0.5, -1, 2).buffer).toString('base64')
+    const { server, embedder } = await withServer((texts) => answer(texts, () => base64))
+    await using _ = server
+    expect(await embedder.embed(['a', 'b'])).toEqual([
+      [0.5, -1, 2],
+      [0.5, -1, 2],
+    ])
+  })
+
+  test('gets no more at once than it is likely to take: texts, tokens, numbers in the answer', async () => {
+    const { server, embedder } = await withServer((texts) =>
+      answer(texts, () => Array.from({ length: 4000 }, () => 1)),
+    )
+    await using _ = server
+    await embedder.embed(['the first answer says how long vectors are'])
+    await embedder.embed(Array.from({ length: 30 }, () => 'short'))
+    await embedder.embed(Array.from({ length: 5 }, () => 'long '.repeat(4_000)))
+    expect(server.embedded.slice(1, 3).map((batch) => batch.length)).toEqual([25, 5])
+    expect(server.embedded.slice(3).map((batch) => batch.length)).toEqual([2, 2, 1])
+  })
+
+  test('that takes smaller batches gets smaller ones from then on', async () => {
+    const few = (texts: string[]) =>
+      texts.length > 32 ? refuse('batch size 64 > maximum allowed batch size 32', 422) : undefined
+    const { server, embedder } = await withServer(few, { concurrency: 1 })
+    await using _ = server
+    expect(await embedder.embed(Array.from({ length: 64 }, (_, n) => `text ${n}`))).toHaveLength(64)
+    await embedder.embed(Array.from({ length: 64 }, (_, n) => `text ${n}`))
+    expect(server.embedded.map((batch) => batch.length)).toEqual([64, 32, 32, 32, 32])
+  })
+
+  test('truncates what is too long where it can; else the text is cut, and the others are not', async () => {
+    const long = 'word '.repeat(100)
+    const words = 'This model has a maximum context length of 300 tokens'
+    const vllm = await withServer((texts, _, body) =>
+      texts.some((text) => text.length > 300) && !body.truncate_prompt_tokens ? refuse(words) : undefined,
+    )
+    await using _ = vllm.server
+    expect(await vllm.embedder.embed(['short', long])).toHaveLength(2)
+    expect(vllm.server.embedded).toEqual([
+      ['short', long],
+      ['short', long],
+    ])
+    const strict = await withServer((texts, _, body) => {
+      if (body.truncate_prompt_tokens) return refuse('Unrecognized request argument: truncate_prompt_tokens')
+      return texts.some((text) => text.length > 300) ? refuse(words) : undefined
+    })
+    await using __ = strict.server
+    expect(await strict.embedder.embed(['short', long])).toHaveLength(2)
+    expect(strict.server.embedded.at(-1)?.[0]).toHaveLength(281)
+    expect(strict.server.embedded).toContainEqual(['short'])
+    const never = await withServer(() => refuse(words))
+    await using ___ = never.server
+    await expect(never.embedder.embed([long])).rejects.toMatchObject({ code: 'embed-unavailable' })
+  })
+
+  test('that is overloaded is left alone by all bulk work for as long as it asks', async () => {
+    const seen: number[] = []
+    const { server, embedder } = await withServer((_, n) => {
+      seen.push(Date.now())
+      return n === 1 ? { status: 503, body: {}, headers: { 'retry-after': '1' } } : undefined
+    })
+    await using _ = server
+    const first = embedder.embed(['a'])
+    while (seen.length === 0) await pause(5)
+    await pause(50)
+    await Promise.all([first, embedder.embed(['b'])])
+    expect(seen.slice(1).map((at) => at - (seen[0] ?? 0) > 950)).toEqual([true, true])
+  })
+
+  test('gets a few requests at a time', async () => {
+    let now = 0
+    let most = 0
+    const spend: Spend = async () => {
+      now += 1
+      most = Math.max(most, now)
+      const settle = async () => {
+        now -= 1
+      }
+      return { settle }
+    }
+    const { server, embedder } = await withServer(undefined, { concurrency: 3, spend })
+    await using _ = server
+    await embedder.embed(Array.from({ length: 64 * 8 }, (_, n) => `${n}`))
+    expect([most, now]).toEqual([3, 0])
+  })
+
+  test('gets nothing before its tokens are held; what it used is settled, and nothing where it did not read', async () => {
+    const ledger: string[] = []
+    const spend: Spend = async (tokens) => {
+      if (tokens > 5_000) throw new Fault('embed-unavailable', 'the budget of today is spent')
+      ledger.push(`hold ${tokens}`)
+      return { settle: async (used) => void ledger.push(`used ${used}`) }
+    }
+    const overloaded = { status: 429, body: {}, headers: { 'retry-after-ms': '1' } }
+    const { server, embedder } = await withServer(
+      (texts, n) => (n === 1 ? overloaded : answer(texts, () => [1])),
+      { spend },
+    )
+    await using _ = server
+    await embedder.embed(['four'])
+    expect(ledger).toEqual(['hold 4', 'used 0', 'hold 4', 'used 7'])
+    await expect(embedder.embed(['word '.repeat(4_000)])).rejects.toThrow(/budget of today/)
+    expect(server.embedded).toHaveLength(2)
+  })
+
+  test('reads the words that its model wants before questions and passages', async () => {
+    const { server, embedder } = await withServer(undefined, {
+      prefix: { query: 'query: ', passage: 'passage: ' },
+    })
+    await using _ = server
+    await embedder.embed(['a'])
+    await embedder.embed(['b'], { priority: 'query' })
+    expect(server.embedded).toEqual([['passage: a'], ['query: b']])
   })
 
   test('lets its caller go at once', async () => {

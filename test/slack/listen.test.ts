@@ -32,7 +32,8 @@ const handlers: SlackHandlers = {
   },
   open: async (_, run) => (run === 'run-1' ? traceView(run, []) : `There is no run ${run}.`),
   check: async () => undefined,
-  home: async () => homeView({ name: 'quorum', runs: [], approvals: [], connections: [], servers: [] }),
+  home: async () =>
+    homeView({ name: 'quorum', runs: [], approvals: [], connections: [], budgets: [], servers: [] }),
 }
 
 async function connect(mode: 'socket' | 'http'): Promise<void> {

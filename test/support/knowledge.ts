@@ -62,6 +62,7 @@ export function testEmbedder(
     texts,
     model: { name: options.model ?? 'test-words', revision: '1', languages: 'all', origin: null },
     dimensions: () => DIMENSIONS,
+    runtime: () => 'a test',
     ready: options.ready ?? (async () => 'ready'),
     embed: async (wanted, { signal } = {}) => {
       signal?.throwIfAborted()

@@ -85,7 +85,10 @@ export type ModelServer = {
  */
 export async function openModelServer(
   script: Script = () => ({ text: 'Hello.' }),
-  options: { models?: string[]; embed?: (texts: string[], n: number) => Reply | undefined } = {},
+  options: {
+    models?: string[]
+    embed?: (texts: string[], n: number, body: Record<string, unknown>) => Reply | undefined
+  } = {},
 ): Promise<ModelServer> {
   let follow = script
   let abandoned = 0
@@ -100,7 +103,7 @@ export async function openModelServer(
     const body = JSON.parse(await readBody(request))
     if (path.includes('/embeddings')) {
       embedded.push(body.input)
-      const reply = options.embed?.(body.input, embedded.length)
+      const reply = options.embed?.(body.input, embedded.length, body)
       return reply ? send(response, reply, body) : sendJson(response, 200, vectors(body))
     }
     const seen = { headers: request.headers, path, body }

@@ -3,10 +3,12 @@ import { randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { openVault } from '../../src/agent/accounts/vault.ts'
+import { openMeter } from '../../src/agent/budgets/meter.ts'
+import { BudgetsFile } from '../../src/core/budget.ts'
 import { Env } from '../../src/core/env.ts'
 import { AgentFront, type Home, type ToolServer } from '../../src/core/home.ts'
 import type { Lock } from '../../src/core/lock.ts'
-import { type Meter, unmetered } from '../../src/core/meter.ts'
+import type { Meter } from '../../src/core/meter.ts'
 import { PolicyFile } from '../../src/core/rules.ts'
 import { openWorkspace, type Workspace } from '../../src/demo/workspace/open.ts'
 import type { Engines } from '../../src/doors/engines.ts'
@@ -14,6 +16,7 @@ import { type Serving, serve } from '../../src/doors/serve.ts'
 import { openChat } from '../../src/models/chat.ts'
 import { openEmbedder } from '../../src/models/embed.ts'
 import { openQueue } from '../../src/queue/open.ts'
+import { openLedger } from '../../src/store/ledger.ts'
 import { prepareSearch } from '../../src/store/passages.ts'
 import { openSeal } from '../../src/store/seal.ts'
 import { guardedFor, openTools } from '../../src/tools/open.ts'
@@ -25,6 +28,8 @@ export type StageOptions = {
   /** What the model does; a fixed reply answers every request. */
   model?: Script | Reply
   policy?: Record<string, unknown>
+  /** As budgets.yaml writes them. */
+  budgets?: Record<string, unknown>
   servers?: Record<string, ToolServer>
   /** What is accepted; everything the servers list where it is left out. */
   lock?: () => Lock
@@ -76,6 +81,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const secret = options.secret ?? Buffer.alloc(32, 7).toString('base64')
   const seal = secret === '' ? undefined : openSeal(secret)
   const home = homeOf(options)
+  const ledger = opened.use(openLedger(store.pool))
   const pool = { model: 'test', replicas: [model.url], ...(options.timers ? { timers: options.timers } : {}) }
   const engines: Engines = {
     env: Env.parse({
@@ -89,7 +95,8 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
       openQueue({ redisUrl: process.env.TEST_REDIS_URL, name: `${own}-${workspace}` }),
     chat: openChat(pool, {}),
     pool,
-    meter: options.meter ?? unmetered,
+    ledger,
+    meter: (slack) => options.meter ?? openMeter({ ...slack, ledger, budgets: home.budgets }),
     tools: opened.use(
       openTools(options.servers ?? {}, {
         env: process.env,
@@ -184,6 +191,7 @@ function homeOf(options: StageOptions): Home {
     written: options.servers ?? {},
     lock: undefined,
     models: undefined,
+    budgets: BudgetsFile.parse(options.budgets ?? {}),
     sources: {},
   }
 }

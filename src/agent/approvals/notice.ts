@@ -13,6 +13,7 @@ import { catalogueName } from '../../tools/accept.ts'
 import { differences, textsOf } from '../../tools/difference.ts'
 import { suspicions } from '../../tools/names.ts'
 import { catalogueOf, type Withdrawn } from '../../tools/pins.ts'
+import { adminsOf } from '../admins.ts'
 import { sayOnce } from '../say.ts'
 import { withdrawTools } from './withdraw.ts'
 
@@ -109,14 +110,6 @@ const WHY: Record<Withdrawn['kind'], string> = {
   'server-changed':
     'The command or address of the tool server changed, so its tools are withdrawn until an admin accepts them.',
   gone: 'The tool server does not have the tool any more.',
-}
-
-/** Who is told: the admins of the policy, groups as their members. */
-async function adminsOf({ policy, speak }: NoticeContext): Promise<string[]> {
-  const each = await Promise.all(
-    policy.admins.map(async (who) => (who.startsWith('S') ? speak.members(who) : [who])),
-  )
-  return [...new Set(each.flat())].sort()
 }
 
 function fingerprint(withdrawn: Withdrawn): string {

@@ -1,6 +1,7 @@
 /** App Home: what is under way for a person, what waits for them, what they connected, and how the tools are. */
 import type { HomeView, KnownBlock, RichTextElement } from '@slack/types'
 import { toolName } from '../../core/plan.ts'
+import { type BudgetRow, budgetRow } from './budget.ts'
 import { moment, person, rich, section, text } from './elements.ts'
 import { clean, cut, webAddress } from './text.ts'
 
@@ -18,6 +19,7 @@ export type HomeParts = {
     state: 'connected' | 'not-connected' | 'expired'
     url?: string | undefined
   }[]
+  budgets: readonly BudgetRow[]
   servers: readonly { server: string; ready: boolean; said: string }[]
 }
 
@@ -33,10 +35,11 @@ export function homeView(parts: HomeParts): HomeView {
       `Mention @${name} in a channel, or write to it under Messages. It answers from your team's knowledge, with its sources.`,
     ),
     words('It asks in the thread before it changes anything; whoever may decide presses Approve or Deny.'),
-    words('/quorum ask, run, tools, status, stop and help work in every channel.'),
+    words('/quorum ask, run, tools, budget, status, stop and help work in every channel.'),
     ...part('Under way for you', parts.runs, runRow),
     ...part('Waiting for your decision', parts.approvals, approvalRow),
     ...part('Accounts', parts.connections, connectionRow),
+    ...part('Budgets', parts.budgets, budgetRow),
     ...part('Tools', parts.servers, serverRow),
   ]
   return { type: 'home', blocks }

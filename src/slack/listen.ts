@@ -5,6 +5,7 @@ import { answerAtOnce } from '../core/command.ts'
 import type { Heard, HeardOf } from '../core/heard.ts'
 import type { Overheard } from '../core/overheard.ts'
 import { sayMessage } from './blocks/say.ts'
+import { type Change, changeOf } from './changes.ts'
 import type { Channels } from './channels.ts'
 import { hear } from './hear.ts'
 import {
@@ -27,6 +28,8 @@ export type SlackHandlers = {
    * channels are not listened to.
    */
   overhear?: ((overheard: Overheard) => Promise<void>) | undefined
+  /** Who is who or who is in what changed. Throws where that could not be noted: then Slack repeats it. */
+  changed(change: Change): Promise<void>
   /** Writes the inbox row. Throws where it could not: then Slack is not answered, and repeats. */
   intake(heard: Heard): Promise<'stored' | 'known' | 'not-for-us'>
   /** After the acknowledgement, once for each thing stored. */
@@ -115,6 +118,8 @@ type Taking = {
 
 /** One delivery. Throws, and so stays without an acknowledgement, where it could not be stored. */
 async function take(event: ReceiverEvent, { app, identity, on, log, track }: Taking): Promise<void> {
+  const change = changeOf(event.body, identity.workspace)
+  if (change) await on.changed(change)
   const overheard = on.overhear && overhear(event.body, identity)
   if (overheard) await on.overhear?.(overheard)
   const heard = hear(event.body, identity)

@@ -1,6 +1,7 @@
 /** From what Slack sends to what was said in a channel. Pure, and it never throws. */
 import { z } from 'zod'
 import type { Overheard, Turn } from '../core/overheard.ts'
+import { withoutSecrets } from '../core/secrets.ts'
 import type { Self } from './hear.ts'
 import { Worded, wordsOf } from './plain.ts'
 
@@ -108,7 +109,8 @@ function turnOrGap(
 
 /**
  * A message as a turn of the conversation. Undefined for what is left out: what Slack says of itself (joining, topics),
- * what is ours (an answer must not become its own source), what is addressed to us, and what has no words.
+ * what is ours (an answer must not become its own source), what is addressed to us, and what has no words. Secrets are
+ * taken out.
  */
 export function turnOf(message: WireMessage, self: Self): Turn | undefined {
   const { subtype, user, bot_id, ts, thread_ts, edited } = message
@@ -117,7 +119,7 @@ export function turnOf(message: WireMessage, self: Self): Turn | undefined {
   const app = Boolean(bot_id) || subtype === 'bot_message'
   const author = app ? (message.bot_profile?.name ?? message.username ?? 'app') : user
   if (!author || isForUs(message.text ?? '', self)) return undefined
-  const text = wordsOf(message, app)
+  const text = withoutSecrets(wordsOf(message, app))
   if (text === '') return undefined
   return {
     ts,

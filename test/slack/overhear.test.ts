@@ -121,6 +121,11 @@ test('quotes, fields and files belong to what is said; a file that is gone does 
   )
 })
 
+test('a secret is not kept', () => {
+  const text = `Use AKIA${'Q3EGRIJLXNVO4TQ2'} for now`
+  expect(heard({ ...said, text })).toMatchObject({ turn: { text: 'Use [secret removed] for now' } })
+})
+
 test('whatever comes, it does not throw', () => {
   fc.assert(
     fc.property(fc.anything(), fc.object(), (body, event) => {

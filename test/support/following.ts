@@ -60,6 +60,7 @@ export async function openStand(options: WorkspaceOptions = {}): Promise<Stand> 
     let follower: ReturnType<typeof openFollower> | undefined
     const slack: Slack = await openSlack(workspace, {
       overhear: (heard) => overhear({ pool, poke: (what) => follower?.poke(what) }, heard),
+      changed: async () => {},
       intake: async () => 'not-for-us',
       handle: async () => {},
       open: async () => '',

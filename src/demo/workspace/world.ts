@@ -15,6 +15,8 @@ export type Person = {
   is_bot: boolean
   is_guest: boolean
   is_admin: boolean
+  /** The other organisation they belong to: they are here only in shared channels. */
+  stranger?: string
   /** Deactivated: they can do nothing any more. */
   deleted?: true
 }
@@ -29,6 +31,8 @@ export type Channel = {
   members: string[]
   is_ext_shared: boolean
   is_archived?: boolean
+  /** Only members see that it is there. */
+  is_private?: boolean
   dm?: string
 }
 
@@ -308,5 +312,12 @@ export function joinChannel(world: World, channel: Channel, user: string): boole
   if (channel.members.includes(user)) return false
   channel.members = [...channel.members, user]
   tell(world, { type: 'joined', channel: channel.id, user })
+  return true
+}
+
+/** Ends a membership; false where there was none. */
+export function leaveChannel(channel: Channel, user: string): boolean {
+  if (!channel.members.includes(user)) return false
+  channel.members = channel.members.filter((member) => member !== user)
   return true
 }

@@ -254,6 +254,15 @@ export async function releaseVectors(
   ])
 }
 
+/** Another answer than before where documents have come or changed in between, mostly; cheaper than counting. */
+export async function lastChange(db: Db, workspace: string): Promise<string> {
+  const { rows } = await db.query<{ at: string | null }>(
+    'select max(updated_at)::text as at from documents where workspace = $1',
+    [workspace],
+  )
+  return rows[0]?.at ?? ''
+}
+
 /** Whether a workspace has anything to embed at all. */
 export async function hasPassages(db: Db, workspace: string): Promise<boolean> {
   const { rows } = await db.query(

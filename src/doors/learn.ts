@@ -34,14 +34,19 @@ const REST_MS = { first: 10_000, longest: 600_000 }
  * Makes the vectors that are missing, and of what is read later, until the signal is aborted; until then words alone
  * are searched. Failures are logged, not thrown, and tried again.
  */
-export async function keepVectors(library: Library, workspace: string, signal: AbortSignal): Promise<void> {
-  let rest = REST_MS.first
+export async function keepVectors(
+  library: Library,
+  workspace: string,
+  signal: AbortSignal,
+  { lookMs = LOOK_MS, restMs = REST_MS.first } = {},
+): Promise<void> {
+  let rest = restMs
   while (!signal.aborted) {
     try {
       const seen = await lastChange(library.store.pool, workspace)
       await makeVectors(library, workspace, signal)
-      rest = REST_MS.first
-      await untilChanged(library, workspace, seen, signal)
+      rest = restMs
+      await untilChanged(library, { workspace, seen, lookMs }, signal)
     } catch (error) {
       if (signal.aborted) return
       const why = error instanceof Error ? error.message : String(error)
@@ -66,13 +71,12 @@ async function makeVectors({ store, embedder, log }: Library, workspace: string,
 
 async function untilChanged(
   { store }: Library,
-  workspace: string,
-  seen: string,
+  { workspace, seen, lookMs }: { workspace: string; seen: string; lookMs: number },
   signal: AbortSignal,
 ): Promise<void> {
   const end = Date.now() + LOOK_THROUGH_MS
   while (!signal.aborted && Date.now() < end) {
-    await pause(LOOK_MS, undefined, { signal }).catch(() => {})
+    await pause(lookMs, undefined, { signal }).catch(() => {})
     if (!signal.aborted && (await lastChange(store.pool, workspace)) !== seen) return
   }
 }

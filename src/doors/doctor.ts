@@ -9,9 +9,11 @@ import { findPool } from '../models/find.ts'
 import { openQueue } from '../queue/open.ts'
 import { openSpeaker } from '../slack/speak.ts'
 import { countConnected } from '../store/credentials.ts'
+import { listWorkspaces } from '../store/documents.ts'
 import { pending } from '../store/migrate.ts'
 import { openStore, type Store } from '../store/open.ts'
 import { SECRET_HELP } from '../store/seal.ts'
+import { countVectors, listVectorTables } from '../store/vectors.ts'
 import { openTools } from '../tools/open.ts'
 import { readEnv } from './environment.ts'
 import { print } from './print.ts'
@@ -131,6 +133,7 @@ async function* examineStore(env: Env, home: Home | undefined): AsyncGenerator<F
       ? { mark: 'ok', about: 'migrations', said: 'all applied' }
       : { mark: 'warn', about: 'migrations', said: `${waiting.length} to apply: ${waiting.join(', ')}`, help }
     if (waiting.length === 0) yield await examineSearch(opened)
+    if (waiting.length === 0) yield* examineProgress(opened)
     if (home) yield* examineAccounts(env, home, waiting.length === 0 ? opened : undefined)
   } catch (error) {
     yield bad('migrations', error, 'Run the version of Quorum that this database belongs to.')
@@ -199,6 +202,29 @@ async function examineSearch(store: Store): Promise<Finding> {
   }
 }
 
+/** How far the vectors of each workspace are, model by model. */
+async function* examineProgress({ pool }: Store): AsyncGenerator<Finding> {
+  for (const workspace of await listWorkspaces(pool)) {
+    const parts: string[] = []
+    let well = true
+    for (const table of await listVectorTables(pool, workspace)) {
+      if (table.state === 'retired') continue
+      const { made, missing, refused } = await countVectors(pool, table, workspace)
+      well &&= missing === 0
+      const count = `${made} of ${made + missing} passages`
+      const odd = refused === 0 ? '' : `, and ${refused} that it does not take`
+      parts.push(`${table.name} ${table.state === 'serving' ? 'serves' : 'is being built'}: ${count}${odd}`)
+    }
+    const said = `${workspace}: ${parts.join('; ') || 'none yet; words are searched'}`
+    yield {
+      mark: well && parts.length > 0 ? 'ok' : 'warn',
+      about: 'vectors',
+      said,
+      ...(well && parts.length > 0 ? {} : { help: '`quorum start` and `quorum ingest` make what is missing.' }),
+    }
+  }
+}
+
 async function examineQueue(env: Env): Promise<Finding> {
   try {
     await using queue = await openQueue({ redisUrl: env.REDIS_URL, patienceMs: PATIENCE_MS })
@@ -241,7 +267,7 @@ async function examineEmbeddings(home: Home | undefined): Promise<Finding> {
   const embedder = openEmbedder(home?.models?.embeddings, process.env)
   try {
     const ready = await embedder.ready()
-    if (ready === 'ready') return { mark: 'ok', about: 'embeddings', said: embedder.model.name }
+    if (ready === 'ready') return { mark: 'ok', about: 'embeddings', said: `${embedder.model.name} by ${embedder.runtime()}` }
     const help = 'Without it, only words are searched.'
     return { mark: 'warn', about: 'embeddings', said: `${embedder.model.name}: ${ready.why}`, help }
   } finally {

@@ -242,6 +242,20 @@ export async function refuseVector(
   )
 }
 
+/** Keeps claimed passages from others for another while. */
+export async function renewClaims(
+  db: Db,
+  { id }: Pick<VectorTable, 'id'>,
+  passages: string[],
+  claimMs: number,
+): Promise<void> {
+  await db.query(
+    `update vector_claims set claimed_until = now() + $3 * interval '1 ms'
+     where model = $1 and passage = any($2) and claimed_until is not null`,
+    [id, passages, claimMs],
+  )
+}
+
 /** Gives claimed passages back. */
 export async function releaseVectors(
   db: Db,

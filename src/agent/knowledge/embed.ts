@@ -14,6 +14,7 @@ import {
   refreshVectorStatistics,
   refuseVector,
   releaseVectors,
+  renewClaims,
   servingTable,
   switchTo,
   type Unembedded,
@@ -33,7 +34,7 @@ export type EmbedOptions = {
   signal?: AbortSignal
   /** `made` of `total` passages have their vector; called after each batch. */
   onProgress?: (progress: { made: number; total: number }) => void
-  /** How long passages taken on are left to us should we vanish, in ms; 2 min where left out. */
+  /** How long passages taken on are left to us should we vanish, in ms; 20 s where left out. */
   claimMs?: number
   /** How long vectors of a model that is not used any more are kept, in ms; a week where left out. */
   graceMs?: number
@@ -129,10 +130,15 @@ async function fill(filling: Filling, options: EmbedOptions, done: Done): Promis
   const total = before.made + before.missing
   const failed = new AbortController()
   const signal = AbortSignal.any([failed.signal, ...(options.signal ? [options.signal] : [])])
-  const next = openWalk(filling, { batch: 16, claimMs: 120_000, ...options, signal })
+  const { batch = 16, claimMs = 20_000 } = options
+  const next = openWalk(filling, { batch, claimMs, signal })
+  using held = keepClaims(filling, claimMs)
   const lane = async () => {
     for (let some = await next(); some.length > 0; some = await next()) {
+      const passages = some.map((one) => one.passage)
+      for (const passage of passages) held.passages.add(passage)
       await makeClaimed(filling, some, done, signal)
+      for (const passage of passages) held.passages.delete(passage)
       options.onProgress?.({ made: already + done.made, total })
     }
   }
@@ -175,6 +181,16 @@ function openWalk(
     walkers -= 1
     return []
   }
+}
+
+/** Passages that are ours for as long as we live, however slow the model is. */
+function keepClaims({ pool, table }: Filling, claimMs: number): Disposable & { passages: Set<string> } {
+  const passages = new Set<string>()
+  const timer = setInterval(() => {
+    // Where this fails, so will what comes next, and says so; at worst somebody else does the same work.
+    if (passages.size > 0) renewClaims(pool, table, [...passages], claimMs).catch(() => {})
+  }, claimMs / 4)
+  return { passages, [Symbol.dispose]: () => clearInterval(timer) }
 }
 
 /** Makes vectors of passages that were taken on, and gives back those it could not make. */

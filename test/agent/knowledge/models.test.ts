@@ -125,6 +125,14 @@ describe('another model in models.yaml', () => {
   })
 })
 
+test('a model slower than a claim lasts does its work once, beside others who would take it over', async () => {
+  await readPages(6)
+  const slow = () => testEmbedder({ before: () => new Promise((resolve) => setTimeout(resolve, 600)) })
+  const embedders = [slow(), slow()]
+  await Promise.all(embedders.map((embedder) => embed(embedder, { batch: 1, claimMs: 200 })))
+  expect(embedders.flatMap((embedder) => embedder.texts)).toHaveLength(6)
+})
+
 test('the model is not even loaded where nothing is missing', async () => {
   await readPages(2)
   await embed(testEmbedder())

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { embedMissing } from '../../../src/agent/knowledge/embed.ts'
+import { embedMissing, PROBE } from '../../../src/agent/knowledge/embed.ts'
 import { ingest } from '../../../src/agent/knowledge/ingest.ts'
 import { type RecallContext, recall } from '../../../src/agent/knowledge/recall.ts'
 import { Fault } from '../../../src/core/fault.ts'
 import { Source } from '../../../src/core/home.ts'
 import type { Store } from '../../../src/store/open.ts'
 import { prepareSearch, type WordStrategy } from '../../../src/store/passages.ts'
-import { countVectors, servingTable } from '../../../src/store/vectors.ts'
+import { claimUnembedded, countVectors, servingTable, useModel } from '../../../src/store/vectors.ts'
 import { openFiles, testEmbedder, vectorOf } from '../../support/knowledge.ts'
 import { openTestStore } from '../../support/store.ts'
 
@@ -123,10 +123,11 @@ test('stopped in the middle it gives back what it took, and the next one goes on
 
 test('what a process left behind when it died is taken over when its claim is over', async () => {
   await readPages(pages(3))
-  const gone = testEmbedder({ before: never })
-  void embedMissing({ pool: store.pool, workspace: 'T1', embedder: gone }, { claimMs: 300 })
-  while ((await store.pool.query('select 1 from vector_claims')).rows.length === 0);
   const next = testEmbedder()
+  const table = await useModel(store.pool, 'T1', next.model, vectorOf(PROBE))
+  expect(
+    await claimUnembedded(store.pool, table, { workspace: 'T1', limit: 2, claimMs: 300 }),
+  ).toHaveLength(2)
   expect((await embedMissing({ pool: store.pool, workspace: 'T1', embedder: next })).made).toBe(3)
 })
 

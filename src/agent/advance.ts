@@ -8,8 +8,9 @@ import { Fault } from '../core/fault.ts'
 import type { Agent } from '../core/home.ts'
 import type { StepOf } from '../core/run.ts'
 import type { Wait } from '../core/wait.ts'
+import { hasMoved } from '../store/budgets.ts'
 import { parkRun, putOffRun, releaseRun, type Taken, takeLease } from '../store/leases.ts'
-import { type Run, readRun, readSteps } from '../store/runs.ts'
+import { type Run, readRun, readSteps, writeWakeup } from '../store/runs.ts'
 import { inTransaction } from '../store/transaction.ts'
 import { type ActContext, expireApproval, runTool, settleUnknown, voidUnshown } from './act.ts'
 import { type AnswerContext, askModel } from './answer.ts'
@@ -121,7 +122,7 @@ async function perform(context: Performing, work: Work, thread: ThreadView, next
     case 'refuse':
       return finish(work, thread, { outcome: 'refused', text: next.text, code: next.code })
     case 'finish':
-      return finish(work, thread, { outcome: next.outcome, text: next.text })
+      return finish(work, thread, { outcome: next.outcome, text: next.text, ...codeOf(work) })
     case 'nothing':
       return 'finished'
   }
@@ -138,11 +139,24 @@ async function askUnlessStopped(context: Performing, work: Work, thread: ThreadV
   }
 }
 
+/** Says of a run that ends without a model's answer that it does. */
+function codeOf(work: Work): { code?: string } {
+  const answer = work.steps.findLast((s) => s.kind === 'answered')
+  return answer?.kind === 'answered' && answer.by?.tier === 'quotes' ? { code: 'quotes-only' } : {}
+}
+
+/** A wait that is over before this, in ms, since the last step need not be spoken of. */
+const SILENT_MS = 5_000
+
 /** Lets go of a run that waits for something that is not a person. */
 async function parkFor(work: Work, thread: ThreadView, wait: Wait): Promise<Performed> {
-  await thread.showWait(work.steps, wait.text)
+  const since = Date.parse(work.steps.at(-1)?.at ?? '')
+  if (Date.parse(wait.until) - since >= SILENT_MS) await thread.showWait(work.steps, wait.text)
   const parked = await parkRun(work.pool, work.lease, lastRead(work), wait.until, wait)
   if (parked === 'moved') await reread(work)
+  // Whoever ended the wait in between found nobody waiting.
+  if (parked === 'parked' && (await hasMoved(work.pool, work.run.workspace, wait)))
+    await writeWakeup(work.pool, work.run.id)
   return parked
 }
 

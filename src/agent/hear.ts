@@ -1,11 +1,14 @@
 /** From what was heard to what happens: stored first, then one story in one transaction, then what it says. */
 import type pg from 'pg'
+import type { Budgets } from '../core/budget.ts'
 import type { CatalogueTool } from '../core/catalogue.ts'
 import { HELP, readWord } from '../core/command.ts'
 import type { Heard, HeardOf } from '../core/heard.ts'
 import type { StepOf } from '../core/run.ts'
 import { sayMessage } from '../slack/blocks/say.ts'
+import type { Message } from '../slack/message.ts'
 import type { Speak } from '../slack/speak.ts'
+import { pruneGrants } from '../store/grants.ts'
 import {
   claimInbox,
   markHandled,
@@ -19,15 +22,17 @@ import { isPartOfThread, type Run } from '../store/runs.ts'
 import { inTransaction, type Tx } from '../store/transaction.ts'
 import type { Tools } from '../tools/open.ts'
 import type { Disconnected } from './accounts/connect.ts'
+import { isAdmin } from './admins.ts'
 import { type Decision, type DecisionContext, type Known, prepareDecision } from './approvals/deciding.ts'
 import { takeDecision, tellDecision } from './approvals/decision.ts'
 import { takeEdit } from './approvals/edit.ts'
 import { declineAnswer, takeAnswer } from './approvals/input.ts'
+import { followRaise, type Raised, takeRaise, tellRaise } from './budgets/raise.ts'
+import { showBudgets } from './budgets/show.ts'
 import { readCall, tellTools } from './commands/direct.ts'
 import { tellPrompts } from './commands/prompts.ts'
 import { postQuestion } from './commands/question.ts'
 import { tellStatus } from './commands/status.ts'
-import { isAdmin } from './home.ts'
 import { keyOfMessage, type Mentioned, takeUpEdit, takeUpMessage, threadOf } from './mention.ts'
 import { stopDeleted, stopMine, stopPressed, stopThread } from './stop.ts'
 import { showBegun } from './thread.ts'
@@ -36,9 +41,13 @@ export type HearContext = Pick<DecisionContext, 'policy' | 'catalogue'> & {
   pool: pg.Pool
   /** The workspace this process hears. */
   workspace: string
-  speak: Pick<Speak, 'post' | 'update' | 'find' | 'status' | 'whisper' | 'respond' | 'name' | 'decider'>
+  speak: Pick<
+    Speak,
+    'post' | 'update' | 'find' | 'status' | 'whisper' | 'respond' | 'name' | 'members' | 'decider'
+  >
   /** Every tool that was accepted, whether its server is there or not. */
   accepted: () => readonly CatalogueTool[]
+  budgets: Budgets
   /** Prompts of tool servers. */
   tools: Pick<Tools, 'prompts' | 'prompt'>
   /** The agent that takes up messages. */
@@ -64,8 +73,9 @@ const BUSY =
 /** What to do after the transaction of a story. */
 type After = {
   begun?: { run: Run; asked: StepOf<'asked'> }
-  whisper?: string | undefined
-  respond?: string
+  whisper?: string | Message | undefined
+  respond?: string | Message
+  raised?: Raised
   decision?: Decision
   disconnected?: Disconnected
 }
@@ -147,7 +157,7 @@ async function readUnhandled(pool: pg.Pool, key: string): Promise<Heard | undefi
 }
 
 /** What must be known of the world before the transaction: who decides, whether they are an admin, what there is. */
-type Prepared = { known?: Known; admin?: boolean; prompts?: string }
+type Prepared = { known?: Known; admin?: boolean; prompts?: string; budgets?: Message }
 
 async function prepare(context: HearContext, heard: Heard): Promise<Prepared> {
   if (heard.kind === 'clicked' && heard.choice !== 'decline')
@@ -156,14 +166,21 @@ async function prepare(context: HearContext, heard: Heard): Promise<Prepared> {
     return { known: await prepareDecision(context, heard, true) }
   if (heard.kind === 'commanded' && heard.word === 'prompts')
     return { prompts: await tellPrompts(context.tools) }
+  if (asksForBudgets(heard)) return { budgets: await showBudgets(context, { rest: '', ...heard }) }
   return heard.kind === 'pressed' ? { admin: await isAdmin(context, heard.user) } : {}
+}
+
+function asksForBudgets(heard: Heard): heard is HeardOf<'commanded'> | HeardOf<'message'> {
+  return heard.kind === 'commanded'
+    ? heard.word === 'budget'
+    : heard.kind === 'message' && readWord(heard.text) === 'budget'
 }
 
 async function tellStory(context: HearContext, tx: Tx, heard: Heard, prepared: Prepared): Promise<After> {
   const { known, admin = false } = prepared
   switch (heard.kind) {
     case 'message':
-      return hearMessage(context, tx, heard)
+      return prepared.budgets ? { whisper: prepared.budgets } : hearMessage(context, tx, heard)
     case 'edited':
       return takeUp(await takeUpEdit(tx, heard, context.agent))
     case 'deleted':
@@ -176,6 +193,7 @@ async function tellStory(context: HearContext, tx: Tx, heard: Heard, prepared: P
       await stopThread(tx, { ...heard, ts: heard.thread }, heard.user, 'the Stop button')
       return {}
     case 'pressed': {
+      if (heard.button === 'raise') return { raised: await takeRaise(tx, heard, admin) }
       if (heard.button === 'stop') await stopPressed(tx, heard, admin)
       const gone = heard.button === 'disconnect' && (await context.disconnect?.(tx, heard))
       return gone ? { disconnected: gone } : {}
@@ -213,8 +231,9 @@ async function obey(
   context: HearContext,
   tx: Tx,
   heard: HeardOf<'commanded'>,
-  { prompts = '' }: Prepared,
-): Promise<string> {
+  { prompts = '', budgets }: Prepared,
+): Promise<string | Message> {
+  if (budgets) return budgets
   if (heard.word === 'prompts') return prompts
   if (heard.word === 'tools')
     return tellTools(context.policy, context.accepted(), { ...heard, agent: context.agent })
@@ -227,9 +246,15 @@ async function obey(
 async function actAfter(context: HearContext, heard: Heard, after: After): Promise<void> {
   if (after.begun) await showBegun(context, after.begun.run, [{ ...after.begun.asked, n: 1 }])
   if (after.respond && heard.kind === 'commanded') {
-    await quietly(context, () => context.speak.respond(heard.responseUrl, sayMessage(after.respond ?? '')))
+    const said = messageOf(after.respond)
+    await quietly(context, () => context.speak.respond(heard.responseUrl, said))
   }
-  if (heard.kind === 'pressed') {
+  const { raised } = after
+  if (raised?.outcome === 'raised')
+    await quietly(context, () => followRaise(context, heard.workspace, raised))
+  if (raised && heard.channel !== '')
+    await quietly(context, async () => whisper(context, heard, await tellRaise(raised, context.speak.name)))
+  if (heard.kind === 'pressed' && (!raised || heard.channel === '')) {
     await quietly(context, async () => {
       await context.showHome?.(heard.user)
       await after.disconnected?.revoke?.()
@@ -240,11 +265,15 @@ async function actAfter(context: HearContext, heard: Heard, after: After): Promi
   if (told) await quietly(context, () => whisper(context, heard, told))
 }
 
-function whisper(context: HearContext, heard: Heard, text: string): Promise<unknown> {
+function messageOf(said: string | Message): Message {
+  return typeof said === 'string' ? sayMessage(said) : said
+}
+
+function whisper(context: HearContext, heard: Heard, said: string | Message): Promise<unknown> {
   const inMessage = heard.kind === 'message' ? (heard.thread ?? heard.ts) : undefined
   const onCard = heard.kind === 'clicked' || heard.kind === 'submitted'
   const thread = onCard ? heard.thread : inMessage
-  return context.speak.whisper(heard.channel, heard.user, thread, sayMessage(text))
+  return context.speak.whisper(heard.channel, heard.user, thread, messageOf(said))
 }
 
 async function giveUpAfterAll(
@@ -276,7 +305,8 @@ async function quietly(context: HearContext, work: () => Promise<unknown>): Prom
   }
 }
 
-/** Forgets what was handled a week ago. */
-export async function forgetHandled(context: HearContext): Promise<void> {
+/** Forgets what was handled a week ago, and approvals that were remembered until now. */
+export async function forgetOld(context: HearContext): Promise<void> {
   await pruneInbox(context.pool, context.workspace)
+  await pruneGrants(context.pool, context.workspace)
 }

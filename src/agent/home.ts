@@ -1,6 +1,7 @@
 /** What App Home shows to one person. */
 import type { HomeView } from '@slack/types'
 import { groupsOf, mayDecide } from '../core/approvers.ts'
+import type { Budgets } from '../core/budget.ts'
 import { plan } from '../core/plan.ts'
 import type { Policy } from '../core/rules.ts'
 import { type HomeParts, homeView } from '../slack/blocks/home.ts'
@@ -10,6 +11,9 @@ import { findPost } from '../store/posts.ts'
 import { readActiveRuns, readRun, readSteps } from '../store/runs.ts'
 import type { Db } from '../store/transaction.ts'
 import type { Health } from '../tools/connection.ts'
+import { isAdmin } from './admins.ts'
+import { openQuestions } from './approvals/input.ts'
+import { budgetsAtHome } from './budgets/show.ts'
 
 export type HomeContext = {
   pool: Db
@@ -17,7 +21,8 @@ export type HomeContext = {
   /** Our own user. */
   self: string
   policy: Policy
-  speak: Pick<Speak, 'name' | 'decider' | 'permalink'>
+  budgets: Budgets
+  speak: Pick<Speak, 'name' | 'decider' | 'permalink' | 'members'>
   health: () => readonly Health[]
   /** Accounts the person has connected or can connect. */
   connections: (user: string) => Promise<HomeParts['connections']>
@@ -28,38 +33,46 @@ const MOST = 200
 
 /** A person's Home as it is now. */
 export async function homeOf(context: HomeContext, user: string): Promise<HomeView> {
-  const [name, runs, approvals, connections, admin] = await Promise.all([
+  const admin = await isAdmin(context, user)
+  const [name, { runs, questions }, approvals, connections, budgets] = await Promise.all([
     context.speak.name(context.self),
-    runsOf(context, user),
+    ownOf(context, user),
     approvalsFor(context, user),
     context.connections(user),
-    isAdmin(context, user),
+    budgetsAtHome(context, user, admin),
   ])
-  return homeView({ name, runs, approvals, connections, servers: serversFor(context, admin) })
+  return homeView({
+    name,
+    runs,
+    questions,
+    approvals,
+    connections,
+    budgets,
+    servers: serversFor(context, admin),
+  })
 }
 
-/** Whether a person is one of the admins of the policy, by themselves or in a group. */
-export async function isAdmin(
-  { policy, speak }: { policy: Policy; speak: Pick<Speak, 'decider'> },
-  user: string,
-): Promise<boolean> {
-  const groups = policy.admins.filter((who) => who.startsWith('S'))
-  const person = await speak.decider(user, groups)
-  return !person.barred && (policy.admins.includes(user) || person.groups.length > 0)
-}
-
-async function runsOf({ pool, workspace }: HomeContext, user: string): Promise<HomeParts['runs']> {
-  const runs = await readActiveRuns(pool, { workspace, asker: user })
+/** A person's own runs, and what tool servers want to know of them. */
+async function ownOf(context: HomeContext, user: string): Promise<Pick<HomeParts, 'runs' | 'questions'>> {
+  const { pool, workspace } = context
+  const active = await readActiveRuns(pool, { workspace, asker: user })
   const each = await Promise.all(
-    runs.map(async ({ id }) => {
+    active.map(async ({ id, channel }) => {
       const steps = await readSteps(pool, id)
       // What was stopped is only waiting for a worker to say so.
-      if (steps.some((s) => s.kind === 'stopped')) return []
+      if (steps.some((s) => s.kind === 'stopped')) return { runs: [], questions: [] }
       const asked = steps[0]?.kind === 'asked' ? steps[0].text : ''
-      return [{ run: id, title: asked, state: plan(steps).title }]
+      const questions = openQuestions(steps).map(async ({ part, ...question }) => ({
+        ...question,
+        link: await linkToPost(context, channel, id, [part]),
+      }))
+      return {
+        runs: [{ run: id, title: asked, state: plan(steps).title }],
+        questions: await Promise.all(questions),
+      }
     }),
   )
-  return each.flat()
+  return { runs: each.flatMap(({ runs }) => runs), questions: each.flatMap(({ questions }) => questions) }
 }
 
 async function approvalsFor(context: HomeContext, user: string): Promise<HomeParts['approvals']> {
@@ -75,13 +88,22 @@ async function approvalsFor(context: HomeContext, user: string): Promise<HomePar
   )
 }
 
-async function linkTo({ pool, speak }: HomeContext, approval: Approval): Promise<string | undefined> {
-  const { run: id, batch } = approval
-  const run = await readRun(pool, id)
-  const parts = [`card-${approval.id}`, ...(batch ? [`card-${batch}`] : [])]
-  for (const part of run ? parts : []) {
-    const post = await findPost(pool, id, part)
-    if (post?.ts && run) return speak.permalink(run.channel, post.ts)
+async function linkTo(context: HomeContext, { run: id, ...approval }: Approval): Promise<string | undefined> {
+  const run = await readRun(context.pool, id)
+  const parts = [approval.id, approval.batch].flatMap((one) => (one ? [`card-${one}`] : []))
+  return run && linkToPost(context, run.channel, id, parts)
+}
+
+/** The link to the first of these messages of a run that stands in Slack. */
+async function linkToPost(
+  { pool, speak }: HomeContext,
+  channel: string,
+  run: string,
+  parts: readonly string[],
+): Promise<string | undefined> {
+  for (const part of parts) {
+    const post = await findPost(pool, run, part)
+    if (post?.ts) return speak.permalink(channel, post.ts)
   }
   return undefined
 }

@@ -1,7 +1,7 @@
 /** Words for the agent itself, after `/quorum` or alone in a message, and what needs nothing else to answer. */
 
 /** Words a command may begin with that something must be done for. */
-const WORDS = ['ask', 'run', 'tools', 'prompt', 'prompts', 'status', 'stop']
+const WORDS = ['ask', 'run', 'tools', 'prompt', 'prompts', 'status', 'stop', 'budget']
 
 export const HELP = [
   'Mention me in a channel, or write me a direct message. In a thread I am part of, just write on.',
@@ -9,13 +9,17 @@ export const HELP = [
   '`/quorum run server__tool {"argument": …}` runs a tool as it is written, by the same rules and approvals. `/quorum tools` lists them.',
   '`/quorum prompt server__name argument=value` asks with a prompt of a tool server. `/quorum prompts` lists them.',
   '`/quorum status` shows what I am doing for you.',
+  '`/quorum budget` shows what may be spent on what you ask: used, held, left.',
   '`/quorum stop` stops what I am doing for you in this channel. In a thread, where commands do not work: `@quorum stop`, `@quorum run …`.',
 ].join('\n')
 
+const ALONE = ['status', 'stop', 'help', 'tools', 'budget'] as const
+type Word = (typeof ALONE)[number]
+
 /** The word in a message that holds nothing else; undefined where it is a question. */
-export function readWord(text: string): 'status' | 'stop' | 'help' | 'tools' | undefined {
+export function readWord(text: string): Word | undefined {
   const word = text.trim().toLowerCase().replace(/[.!]$/, '')
-  return word === 'stop' || word === 'status' || word === 'help' || word === 'tools' ? word : undefined
+  return ALONE.find((one) => one === word)
 }
 
 /** What is written after `run`: the tool by its name, and the arguments as a JSON text. */

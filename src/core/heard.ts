@@ -65,11 +65,11 @@ export const Heard = z.discriminatedUnion('kind', [
     view: z.string(),
     thread: z.string().optional(),
   }),
-  /** A button of App Home was pressed. `channel` is empty: Home is nowhere. */
+  /** A button was pressed that is not about a call. `channel` is empty in App Home, which is nowhere. */
   z.object({
     kind: z.literal('pressed'),
     ...where,
-    button: z.enum(['disconnect', 'stop']),
+    button: z.enum(['disconnect', 'stop', 'raise']),
     subject: z.string(),
     clickTs: z.string(),
   }),

@@ -38,6 +38,3 @@ export type Hold = { most: number; settle(used: Used): Promise<void> }
 
 /** Holds tokens for an attempt, or says what must be waited for; a wait on a cloud pool may be answered by another pool. */
 export type Meter = (about: Purpose, attempt: Attempt) => Promise<Hold | { wait: Wait }>
-
-/** A meter that allows everything and keeps nothing. */
-export const unmetered: Meter = async (_, { most }) => ({ most, settle: async () => undefined })

@@ -11,5 +11,7 @@ export const Wait = z.object({
   key: z.string(),
   until: z.iso.datetime(),
   text: z.string(),
+  /** What was read of it when the wait began: where it is different by the time the run is parked, it goes on at once. */
+  seen: z.string().optional(),
 })
 export type Wait = z.infer<typeof Wait>

@@ -3,19 +3,19 @@ import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
 import type { Home } from '../core/home.ts'
 import { readHome } from '../home/read.ts'
-import { openChat } from '../models/chat.ts'
-import { openEmbedder } from '../models/embed.ts'
-import { findPool } from '../models/find.ts'
 import { openQueue } from '../queue/open.ts'
 import { openSpeaker } from '../slack/speak.ts'
 import { countConnected } from '../store/credentials.ts'
-import { listWorkspaces } from '../store/documents.ts'
 import { pending } from '../store/migrate.ts'
 import { openStore, type Store } from '../store/open.ts'
 import { SECRET_HELP } from '../store/seal.ts'
-import { countVectors, listVectorTables } from '../store/vectors.ts'
+import { serverHash } from '../tools/bind.ts'
 import { openTools } from '../tools/open.ts'
+import { isAcceptedServer } from '../tools/pins.ts'
+import { tooAlike } from './accepting.ts'
 import { readEnv } from './environment.ts'
+import { examineModels } from './examine-models.ts'
+import { examineEmbeddings, examineProgress } from './examine-vectors.ts'
 import { print } from './print.ts'
 import { readSeal } from './secret.ts'
 
@@ -54,7 +54,7 @@ export async function* examine(): AsyncGenerator<Finding> {
     Promise.resolve(home.findings),
     all(examineStore(env, home.read)),
     one(examineQueue(env)),
-    one(examineModel(home.read)),
+    examineModels(home.read),
     one(examineEmbeddings(home.read)),
     home.read ? all(examineTools(home.read)) : Promise.resolve([]),
   ]
@@ -202,29 +202,6 @@ async function examineSearch(store: Store): Promise<Finding> {
   }
 }
 
-/** How far the vectors of each workspace are, model by model. */
-async function* examineProgress({ pool }: Store): AsyncGenerator<Finding> {
-  for (const workspace of await listWorkspaces(pool)) {
-    const parts: string[] = []
-    let well = true
-    for (const table of await listVectorTables(pool, workspace)) {
-      if (table.state === 'retired') continue
-      const { made, missing, refused } = await countVectors(pool, table, workspace)
-      well &&= missing === 0
-      const count = `${made} of ${made + missing} passages`
-      const odd = refused === 0 ? '' : `, and ${refused} that it does not take`
-      parts.push(`${table.name} ${table.state === 'serving' ? 'serves' : 'is being built'}: ${count}${odd}`)
-    }
-    const said = `${workspace}: ${parts.join('; ') || 'none yet; words are searched'}`
-    yield {
-      mark: well && parts.length > 0 ? 'ok' : 'warn',
-      about: 'vectors',
-      said,
-      ...(well && parts.length > 0 ? {} : { help: '`quorum start` and `quorum ingest` make what is missing.' }),
-    }
-  }
-}
-
 async function examineQueue(env: Env): Promise<Finding> {
   try {
     await using queue = await openQueue({ redisUrl: env.REDIS_URL, patienceMs: PATIENCE_MS })
@@ -235,43 +212,6 @@ async function examineQueue(env: Env): Promise<Finding> {
     return { mark: 'warn', about: 'queue', said: `${kind}; ${warnings.join(' ')}` }
   } catch (error) {
     return bad('queue', error, 'Is Valkey or Redis running, and is REDIS_URL right?')
-  }
-}
-
-async function examineModel(home: Home | undefined): Promise<Finding> {
-  try {
-    const found = await findPool(home?.models, process.env)
-    const help = 'Describe a pool in models.yaml, set OPENAI_BASE_URL and OPENAI_MODEL, or start Ollama.'
-    if (!found)
-      return { mark: 'bad', about: 'model', said: 'none is configured and no Ollama runs here', help }
-    const chat = openChat(found.pool, process.env)
-    const probed = await chat.probe()
-    const where = `${chat.model} at ${chat.url} (from ${found.origin})`
-    if (!probed.ok)
-      return { mark: 'bad', about: 'model', said: `${where}: ${probed.why}`, help: 'Is the server up?' }
-    if (probed.models.length === 0 || probed.models.includes(chat.model))
-      return { mark: 'ok', about: 'model', said: where }
-    const listed = `Listed there: ${probed.models.slice(0, 10).join(', ')}`
-    return {
-      mark: 'warn',
-      about: 'model',
-      said: `${where}: the server does not list this model`,
-      help: listed,
-    }
-  } catch (error) {
-    return bad('model', error, 'Mend models.yaml, or OPENAI_BASE_URL and OPENAI_MODEL.')
-  }
-}
-
-async function examineEmbeddings(home: Home | undefined): Promise<Finding> {
-  const embedder = openEmbedder(home?.models?.embeddings, process.env)
-  try {
-    const ready = await embedder.ready()
-    if (ready === 'ready') return { mark: 'ok', about: 'embeddings', said: `${embedder.model.name} by ${embedder.runtime()}` }
-    const help = 'Without it, only words are searched.'
-    return { mark: 'warn', about: 'embeddings', said: `${embedder.model.name}: ${ready.why}`, help }
-  } finally {
-    await embedder.close()
   }
 }
 
@@ -297,6 +237,23 @@ async function* examineTools(home: Home): AsyncGenerator<Finding> {
     else if (waiting.length > 0)
       yield { mark: 'warn', about, said: `${count} tools; ${waiting.length} new, changed or gone`, help }
     else yield { mark: 'ok', about, said: `${count} tools, MCP ${era}` }
+  }
+  yield* examineUnaccepted(home, apart)
+  const help = 'Accept only one of them (quorum tools accept), or give a server another name in mcp.json.'
+  for (const said of tooAlike(lock)) yield { mark: 'warn', about: 'tool names', said, help }
+}
+
+/** Servers that people connect to and nobody accepted as they are now: they are not asked here. */
+function* examineUnaccepted(
+  { lock, servers, written }: Home,
+  names: ReadonlySet<string>,
+): Generator<Finding> {
+  for (const name of names) {
+    if (isAcceptedServer(lock, name, serverHash(name, written[name] ?? servers[name]))) continue
+    const known = lock && Object.hasOwn(lock.servers, name)
+    const said = known ? 'its entry changed since it was accepted' : 'not accepted, so it is not used'
+    const help = `To look at it and accept it, once somebody has connected: quorum tools accept ${name}`
+    yield { mark: 'warn', about: `tool ${name}`, said, help }
   }
 }
 

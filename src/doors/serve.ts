@@ -1,23 +1,28 @@
 /** Running the agent in this process: listening to Slack, advancing runs, or both. */
 import type { ServerResponse } from 'node:http'
 import { type ConnectContext, connectionsOf, disconnect, offerConnect } from '../agent/accounts/connect.ts'
+import { isAdmin } from '../agent/admins.ts'
 import { advance } from '../agent/advance.ts'
-import type { AnswerContext } from '../agent/answer.ts'
 import { openNotices } from '../agent/approvals/notice.ts'
-import { forgetHandled, type HearContext, handleHeard, handleWaiting, takeIn } from '../agent/hear.ts'
-import { type HomeContext, homeOf, isAdmin } from '../agent/home.ts'
+
+import { tellAlerts } from '../agent/budgets/alerts.ts'
+import { forgetOld, type HearContext, handleHeard, handleWaiting, takeIn } from '../agent/hear.ts'
+import { type HomeContext, homeOf } from '../agent/home.ts'
+
 import { remember } from '../agent/knowledge/remember.ts'
+import { openRights } from '../agent/knowledge/rights.ts'
 import { checkModal, openModal } from '../agent/modal.ts'
 import { type Repeating, repeat } from '../agent/repeat.ts'
 import { openWorker, type Worker } from '../agent/work.ts'
-import { estimateTokens } from '../core/chunk.ts'
+import type { ChatRequest } from '../core/chat.ts'
 import { inboxKey } from '../core/heard.ts'
-import type { Attempt } from '../core/meter.ts'
-import { askMetered } from '../models/metered.ts'
+import type { ModelQuestion } from '../models/open.ts'
 import type { Queue } from '../queue/open.ts'
 import { openSlack, type Slack } from '../slack/listen.ts'
 import { openSpeaker, type Speak } from '../slack/speak.ts'
+import { doubtPerson, doubtScope } from '../store/members.ts'
 import type { Run } from '../store/runs.ts'
+import { wakeWaiting } from '../store/wakeups.ts'
 import { catalogueOf, namesOf } from '../tools/pins.ts'
 import { askHealth, type Check, openHealth } from '../web/health.ts'
 import { connectContext, connectRoutes, pagesFor } from './connect.ts'
@@ -45,8 +50,12 @@ export type Serving = {
 const LEASE = { leaseMs: 15_000, beatMs: 1_000 }
 /** Waiting rows of the inbox are looked at this often, in ms. */
 const INBOX_MS = 2_000
-/** What was handled a week ago is forgotten this often, in ms. */
+/** Some of what is known of who reads what is asked for again this often, in ms. */
+const RIGHTS_MS = 10_000
+/** What is old is forgotten this often, in ms. */
 const FORGET_MS = 3_600_000
+/** What dead processes hold is freed, and alerts of budgets are said, this often, in ms. */
+const LEDGER_MS = 3_000
 /** Closing may take so long, of which the end of listening takes so much at most, in ms. */
 const GRACE_MS = 9_500
 const LISTEN_GRACE_MS = 2_000
@@ -77,6 +86,8 @@ export async function serve(engines: Engines, slackAt: SlackAddress, part: Part)
     const working = await startWorker(engines, workspace, speaker.speak, queue, connecting)
     worker = working
     opened.defer(() => working.close(Math.max(0, graceMs - LISTEN_GRACE_MS)))
+    const looking = repeat(LEDGER_MS, () => lookAfterLedger(engines, workspace, speaker.speak), log)
+    opened.defer(() => looking.close())
   }
   if (listener) {
     await listener.start()
@@ -107,31 +118,37 @@ async function startWorker(
   queue: Queue,
   connecting: ConnectContext,
 ): Promise<Worker> {
-  const { env, home, store, tools, lock, embedder, strategy, log } = engines
+  const { env, home, store, models, tools, lock, embedder, strategy, log } = engines
+  const rights = openRights({ pool: store.pool, roster: speak.roster, log })
   const notices = openNotices({
     pool: store.pool,
     workspace,
     policy: home.policy,
     speak,
     withdrawn: tools.withdrawn,
+    servers: Object.keys(home.servers),
     namesOf: ({ server, tool }) => namesOf(lock(), server, tool),
     lock,
     log,
   })
+  const meter = engines.meter(speak)
   const context = {
     pool: store.pool,
     speak,
     log,
     policy: home.policy,
     agent: (name: string) => home.agents.find((a) => a.name === name) ?? firstAgent(engines),
-    ask: metered(engines),
+    ask: (request: ChatRequest, options: Omit<ModelQuestion, 'request' | 'meter'>) =>
+      models.ask(request, { ...options, meter }),
     catalogue: () => tools.catalogue(workspace),
     call: tools.call,
-    offerConnect: (run: Run, server: string) => offerConnect({ ...connecting, speak }, run, server),
-    recall: remember.bind(null, { pool: store.pool, embedder, strategy, speak }),
+    offerConnect: (run: Run, server: string, scopes?: readonly string[]) =>
+      offerConnect({ ...connecting, speak }, run, server, scopes),
+    recall: remember.bind(null, { pool: store.pool, rights, embedder, strategy }),
     ...LEASE,
   }
-  return openWorker({
+  const keeping = repeat(RIGHTS_MS, () => rights.keep(workspace), log)
+  const worker = await openWorker({
     look: notices.look,
     pool: store.pool,
     workspace,
@@ -140,25 +157,22 @@ async function startWorker(
     advance: (run, owner, shutdown) => advance({ ...context, owner }, run, shutdown),
     log,
   })
+  models.onRoom(async (key) => {
+    if ((await wakeWaiting(store.pool, workspace, { for: 'capacity', key })) > 0) worker.poke()
+  })
+  return {
+    ...worker,
+    async close(graceMs) {
+      await Promise.all([worker.close(graceMs), keeping.close()])
+    },
+  }
 }
 
-/** What an answer may be, in tokens, where the pool does not say; and the least that is still of use. */
-const OUTPUT = { most: 4096, least: 256 }
-
-function metered({ chat, meter, pool }: Engines): AnswerContext['ask'] {
-  return (request, options) => {
-    const most = pool.maxOutputTokens ?? OUTPUT.most
-    const prompt = estimateTokens(JSON.stringify(request))
-    const attempt: Attempt = {
-      pool: 'main',
-      model: chat.model,
-      tier: 'local',
-      prompt,
-      most,
-      least: Math.min(OUTPUT.least, most),
-    }
-    return askMetered(chat, meter, attempt, request, options)
-  }
+async function lookAfterLedger(engines: Engines, workspace: string, speak: Speak): Promise<void> {
+  const { ledger, store, home, log } = engines
+  const swept = await ledger.sweep()
+  if (swept > 0) log('info', 'calls of processes that are gone were charged at their least', { swept })
+  await tellAlerts({ pool: store.pool, workspace, policy: home.policy, speak, log })
 }
 
 async function listen(
@@ -175,6 +189,10 @@ async function listen(
   const slack = await openSlack(
     { ...slackAt, host: env.HOST, port: env.PORT, log, customRoutes },
     {
+      changed: (change) =>
+        'scope' in change
+          ? doubtScope(pool, workspace, change.scope)
+          : doubtPerson(pool, workspace, change.person, change.kind),
       intake: (heard) => takeIn(pool, heard),
       handle: (heard) => handleHeard(context, inboxKey(heard), heard),
       open: (button, subject, viewer) => openModal(context, button, subject, viewer),
@@ -189,6 +207,7 @@ async function listen(
     speak: slack.speak,
     agent: firstAgent(engines).name,
     policy: home.policy,
+    budgets: home.budgets,
     catalogue: () => tools.catalogue(workspace),
     accepted: () => catalogueOf(lock()),
     tools,
@@ -202,6 +221,7 @@ async function listen(
     workspace,
     self: slack.identity.botUser,
     policy: home.policy,
+    budgets: home.budgets,
     speak: slack.speak,
     health: tools.health,
     connections: (user) => connectionsOf(connecting, { workspace, user }),
@@ -221,7 +241,7 @@ async function listen(
       sweep.poke()
       turns.push(
         sweep,
-        repeat(FORGET_MS, () => forgetHandled(context), log),
+        repeat(FORGET_MS, () => forgetOld(context), log),
       )
     },
     async close(graceMs) {

@@ -1,8 +1,10 @@
 /** What one file of a home says about another. */
 import type { z } from 'zod'
+import type { Budgets } from '../core/budget.ts'
 import type { Agent, McpFile, Models, Sources } from '../core/home.ts'
 import type { Lock } from '../core/lock.ts'
 import type { Policy } from '../core/rules.ts'
+import { checkModels } from './cross-models.ts'
 import { checkRules } from './cross-policy.ts'
 import { hint } from './nearest.ts'
 import type { Path, Placed } from './placed.ts'
@@ -15,6 +17,7 @@ export type Files = {
   policy: Policy | undefined
   lock?: Lock | undefined
   models: Models | undefined
+  budgets: Budgets | undefined
   sources: Sources | undefined
   env: Record<string, string | undefined>
 }
@@ -62,10 +65,13 @@ export function checkTogether(
         missing('mcp.json', 'server', source.tool_server),
       )
   }
-  for (const { path, what } of checkRules(files, unmatched)) report('policy.yaml', path, what)
-  for (const [path, key] of keysOf(files.models)) {
-    if (!files.env[key]) report('models.yaml', path, `${key} is not set in the environment`)
+  const agents = files.agents.map(({ name }) => name)
+  for (const name of Object.keys(files.budgets?.agents ?? {})) {
+    if (!agents.includes(name))
+      report('budgets.yaml', ['agents', name], `there is no agent "${name}"${hint(name, agents)}`)
   }
+  for (const { path, what } of checkRules(files, unmatched)) report('policy.yaml', path, what)
+  for (const { path, what } of checkModels(files.models, files.env)) report('models.yaml', path, what)
 }
 
 /** A pattern that can match no tool is a rule that silently does nothing. */
@@ -78,16 +84,4 @@ function patternProblem(
   if (tool === undefined)
     return `"${pattern}" matches no tool; tools are called server__tool, as filesystem__read*`
   return missingServer(server)
-}
-
-/** The names of environment variables that hold keys, and where they stand. */
-function keysOf(models: Models | undefined): [Path, string][] {
-  const keys: [Path, string | undefined][] = [
-    ...Object.entries(models?.pools ?? {}).map(([name, pool]): [Path, string | undefined] => [
-      ['pools', name, 'key'],
-      pool.key,
-    ]),
-    [['embeddings', 'key'], models?.embeddings?.key],
-  ]
-  return keys.filter((entry): entry is [Path, string] => entry[1] !== undefined)
 }

@@ -2,6 +2,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import type { z } from 'zod'
+import { BudgetsFile } from '../core/budget.ts'
 import { Fault } from '../core/fault.ts'
 import {
   type Agent,
@@ -27,7 +28,7 @@ import { readYaml } from './yaml.ts'
 type Environment = Record<string, string | undefined>
 type Known = { problems: Problem[]; placed: Map<string, Placed>; written: Map<string, unknown> }
 
-const FILES = ['mcp.json', 'policy.yaml', 'models.yaml', 'sources.yaml']
+const FILES = ['mcp.json', 'policy.yaml', 'models.yaml', 'budgets.yaml', 'sources.yaml']
 const LOCK = 'tools.lock.json'
 /** Largest file that is read, in MiB. */
 const LARGEST = 1
@@ -57,10 +58,11 @@ export async function readHome(
   const lock = await readLock(home, known)
   const policy = await readOne(home, 'policy.yaml', PolicyFile, env, known)
   const models = await readOne(home, 'models.yaml', ModelsFile, env, known)
+  const budgets = await readOne(home, 'budgets.yaml', BudgetsFile, env, known)
   const sources = await readOne(home, 'sources.yaml', SourcesFile, env, known)
   // Whoever is about to accept tools may have written the rules for them already.
   const held = options.accepting ? undefined : lock
-  checkTogether({ agents, tools, policy, lock: held, models, sources, env }, known)
+  checkTogether({ agents, tools, policy, lock: held, models, budgets, sources, env }, known)
   if (known.problems.length > 0) {
     const lines = formatProblems(known.problems)
     const count = lines.length === 1 ? 'a problem' : `${lines.length} problems`
@@ -74,6 +76,7 @@ export async function readHome(
     policy: policy ?? PolicyFile.parse({}),
     lock,
     models,
+    budgets: budgets ?? BudgetsFile.parse({}),
     sources: mapValues(sources?.sources ?? {}, (source) => ({
       ...source,
       ...('directory' in source ? { directory: resolve(home, source.directory) } : {}),

@@ -178,7 +178,7 @@ function hearClick(body: z.infer<typeof Click>, self: Self): Heard | 'ignored' {
   if (!action?.value || !workspace) return 'ignored'
   const pressed = { workspace, user: body.user.id, clickTs: action.action_ts }
   const { action_id: name, value: subject } = action
-  if (name === 'disconnect' || name === 'stop')
+  if (name === 'disconnect' || name === 'stop' || name === 'raise')
     return { kind: 'pressed', ...pressed, channel: channel ?? '', button: name, subject }
   const choice = CHOICES[name]
   if (!choice || !channel) return 'ignored'

@@ -51,3 +51,9 @@ export async function findPost(
   const row = found.rows[0]
   return row && { ts: row.ts ?? undefined }
 }
+
+/** Where everything of an owner was said. */
+export async function readPosts(db: Db, owner: string): Promise<{ channel: string; ts: string }[]> {
+  const found = await db.query('select channel, ts from posts where owner = $1 and ts is not null', [owner])
+  return found.rows.map(({ channel, ts }) => ({ channel, ts }))
+}

@@ -51,7 +51,33 @@ const CASES: [file: string, content: string, line: string][] = [
   [
     'policy.yaml',
     'rules: {}\n',
-    ':1: unknown key "rules"; known are "admins", "tools", "channels", "agents"',
+    ':1: unknown key "rules"; known are "admins", "models", "tools", "channels", "agents"',
+  ],
+  ['budgets.yaml', 'workspace: { day: { token: 5M } }\n', ':1: unknown key "token"; did you mean "tokens"?'],
+  [
+    'budgets.yaml',
+    'users:\n  "*": { day: { tokens: lots } }\n',
+    ':2: "users.*.day.tokens" must be a number of tokens such as 200000, 200k or 2M, not text',
+  ],
+  [
+    'budgets.yaml',
+    'workspace: { week: { tokens: 5M } }\n',
+    ':1: unknown key "week"; known are "day", "month"',
+  ],
+  [
+    'budgets.yaml',
+    'zone: Berlin\n',
+    ':1: "zone" must be a time zone such as Europe/Berlin, or UTC, not "Berlin"',
+  ],
+  [
+    'budgets.yaml',
+    'agents: { quorun: { day: { tokens: 1M } } }\n',
+    ':1: there is no agent "quorun"; did you mean "quorum"?',
+  ],
+  [
+    'budgets.yaml',
+    'users: { ana: { day: { tokens: 1M } } }\n',
+    ':1: the key "ana" must be a Slack user id, or *',
   ],
   ['policy.yaml', 'Tools: {}\n', ':1: unknown key "Tools"; did you mean "tools"?'],
   [
@@ -66,13 +92,13 @@ const CASES: [file: string, content: string, line: string][] = [
   ],
   [
     'models.yaml',
-    'pools:\n  a: { model: m, replicas: [http://a.example] }\n  b: { model: m, replicas: [http://a.example] }\n',
-    ':1: "pools" must be exactly one pool; several are not supported yet',
+    'pools:\n  a: { model: m, replicas: [http://a.example], instead: [c] }\n  b: { model: m, replicas: [http://a.example] }\n',
+    ':2: there is no pool "c" in models.yaml; did you mean "b"?',
   ],
   [
     'models.yaml',
-    'pools:\n  a: { model: m, replicas: [http://a.example, http://b.example] }\n',
-    ':2: "pools.a.replicas" must be exactly one replica; several are not supported yet',
+    'pools:\n  a: { model: m, replicas: [http://a.example, http://a.example/] }\n',
+    ':2: http://a.example stands here twice',
   ],
   [
     'models.yaml',

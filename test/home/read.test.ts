@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { BudgetsFile } from '../../src/core/budget.ts'
 import { readHome } from '../../src/home/read.ts'
 import { makeHome, tryHome } from '../support/home.ts'
 
@@ -27,6 +28,7 @@ describe('a good home', () => {
       lock: undefined,
       policy: { admins: [], tools: {}, channels: {}, agents: {} },
       models: undefined,
+      budgets: BudgetsFile.parse({}),
       sources: {},
     })
   })

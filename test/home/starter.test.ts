@@ -47,12 +47,14 @@ test('every setting that the starter shows as a comment is one that works', asyn
   await change('mcp.json', () => /```json\n([^`]+)```/.exec(readme)?.[1] ?? '')
   await change('agents/quorum.md', uncomment)
   await change('models.yaml', uncomment)
+  await change('budgets.yaml', uncomment)
   await change('policy.yaml', (text) => {
     const [head = '', rules = ''] = text.split('tools: {}')
     return `${head}tools:${uncomment(rules)}`
   })
   await change('sources.yaml', (text) => text.replace('# link:', 'link:'))
-  const home = await readHome(dir, { VLLM_API_KEY: 'k', AZURE_KEY: 'k', TRACKER_TOKEN: 't' })
+  const keys = { VLLM_API_KEY: 'k', AZURE_KEY: 'k', SECOND_API_KEY: 'k', OPENAI_API_KEY: 'k' }
+  const home = await readHome(dir, { ...keys, TRACKER_TOKEN: 't' })
   expect(home.agents[0]).toMatchObject({ model: 'main', knowledge: ['pages'] })
   expect(Object.keys(home.servers)).toEqual(['files', 'tracker'])
   expect(Object.keys(home.policy.tools)).toHaveLength(9)
@@ -61,8 +63,18 @@ test('every setting that the starter shows as a comment is one that works', asyn
     ['quorum'],
   ])
   expect(home.models).toMatchObject({
-    pools: { main: { key: 'VLLM_API_KEY' } },
+    pools: {
+      main: { key: 'VLLM_API_KEY', instead: ['backup'], smaller: 'small' },
+      backup: { tier: 'cloud' },
+    },
+    waits: { quotes: '1m' },
     embeddings: { dimensions: 1024 },
+  })
+  expect(home.budgets).toMatchObject({
+    zone: 'UTC',
+    workspace: { day: { tokens: 5_000_000 }, month: { dollars: 200 } },
+    users: { '*': { day: { tokens: 300_000 } } },
+    agents: { quorum: { day: { tokens: 4_000_000 } } },
   })
   expect(home.sources.pages?.link).toBe('https://wiki.example/{path}')
 })

@@ -3,17 +3,21 @@ import { randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { openVault } from '../../src/agent/accounts/vault.ts'
+import { openMeter } from '../../src/agent/budgets/meter.ts'
+import { BudgetsFile } from '../../src/core/budget.ts'
 import { Env } from '../../src/core/env.ts'
 import { AgentFront, type Home, type ToolServer } from '../../src/core/home.ts'
 import type { Lock } from '../../src/core/lock.ts'
-import { type Meter, unmetered } from '../../src/core/meter.ts'
+import type { Meter } from '../../src/core/meter.ts'
+import type { Patience, Pool } from '../../src/core/pools.ts'
 import { PolicyFile } from '../../src/core/rules.ts'
 import { openWorkspace, type Workspace } from '../../src/demo/workspace/open.ts'
 import type { Engines } from '../../src/doors/engines.ts'
 import { type Serving, serve } from '../../src/doors/serve.ts'
-import { openChat } from '../../src/models/chat.ts'
 import { openEmbedder } from '../../src/models/embed.ts'
+import { openModels } from '../../src/models/open.ts'
 import { openQueue } from '../../src/queue/open.ts'
+import { openLedger } from '../../src/store/ledger.ts'
 import { prepareSearch } from '../../src/store/passages.ts'
 import { openSeal } from '../../src/store/seal.ts'
 import { guardedFor, openTools } from '../../src/tools/open.ts'
@@ -25,6 +29,8 @@ export type StageOptions = {
   /** What the model does; a fixed reply answers every request. */
   model?: Script | Reply
   policy?: Record<string, unknown>
+  /** As budgets.yaml writes them. */
+  budgets?: Record<string, unknown>
   servers?: Record<string, ToolServer>
   /** What is accepted; everything the servers list where it is left out. */
   lock?: () => Lock
@@ -39,6 +45,9 @@ export type StageOptions = {
   secret?: string
   /** Allows everything where it is left out. */
   meter?: Meter
+  /** The pools; one of the model's server where it is left out. */
+  pools?: (model: ModelServer) => Record<string, Pool>
+  patience?: Patience
 }
 
 export type Stage = AsyncDisposable & {
@@ -76,7 +85,19 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const secret = options.secret ?? Buffer.alloc(32, 7).toString('base64')
   const seal = secret === '' ? undefined : openSeal(secret)
   const home = homeOf(options)
-  const pool = { model: 'test', replicas: [model.url], ...(options.timers ? { timers: options.timers } : {}) }
+  const ledger = opened.use(openLedger(store.pool))
+  const pool: Pool = {
+    model: 'test',
+    replicas: [model.url],
+    ...(options.timers ? { timers: options.timers } : {}),
+  }
+  const models = openModels({
+    pools: options.pools?.(model) ?? { main: pool },
+    patience: options.patience,
+    env: {},
+    log: (level, message, fields) => engines.log(level === 'debug' ? 'info' : level, message, { ...fields }),
+  })
+  opened.defer(async () => models.close())
   const engines: Engines = {
     env: Env.parse({
       PORT: options.http ? await freePort() : 0,
@@ -87,9 +108,9 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     store,
     openQueue: (workspace) =>
       openQueue({ redisUrl: process.env.TEST_REDIS_URL, name: `${own}-${workspace}` }),
-    chat: openChat(pool, {}),
-    pool,
-    meter: options.meter ?? unmetered,
+    models,
+    ledger,
+    meter: (slack) => options.meter ?? openMeter({ ...slack, ledger, budgets: home.budgets }),
     tools: opened.use(
       openTools(options.servers ?? {}, {
         env: process.env,
@@ -184,6 +205,7 @@ function homeOf(options: StageOptions): Home {
     written: options.servers ?? {},
     lock: undefined,
     models: undefined,
+    budgets: BudgetsFile.parse(options.budgets ?? {}),
     sources: {},
   }
 }

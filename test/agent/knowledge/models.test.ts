@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type EmbedOptions, embedMissing } from '../../../src/agent/knowledge/embed.ts'
 import { ingest } from '../../../src/agent/knowledge/ingest.ts'
 import { recall } from '../../../src/agent/knowledge/recall.ts'
+import { openRights } from '../../../src/agent/knowledge/rights.ts'
 import { type Embeddings, Source } from '../../../src/core/home.ts'
 import { keepVectors } from '../../../src/doors/learn.ts'
 import type { Embedder } from '../../../src/models/embed.ts'
@@ -119,8 +120,11 @@ describe('another model in models.yaml', () => {
     expect((await embed(swapped)).made).toBe(3)
     expect((await listVectorTables(store.pool, 'T1')).map((one) => one.state)).toEqual(['serving', 'retired'])
     const strategy = await prepareSearch(store.pool)
-    const ask = { workspace: 'T1', scopes: ['everyone'], query: 'rolling' }
-    const found = await recall({ pool: store.pool, embedder: swapped, strategy }, ask)
+    const ask = { workspace: 'T1', readers: 'everyone', query: 'rolling' }
+    const found = await recall(
+      { pool: store.pool, rights: openRights(store), embedder: swapped, strategy },
+      ask,
+    )
     expect(found.passages.map((hit) => hit.vectorRank)).toContain(1)
   })
 })

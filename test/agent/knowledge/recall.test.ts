@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { embedMissing, PROBE } from '../../../src/agent/knowledge/embed.ts'
 import { ingest } from '../../../src/agent/knowledge/ingest.ts'
 import { type RecallContext, recall } from '../../../src/agent/knowledge/recall.ts'
+import { openRights } from '../../../src/agent/knowledge/rights.ts'
 import { Fault } from '../../../src/core/fault.ts'
 import { Source } from '../../../src/core/home.ts'
 import type { Store } from '../../../src/store/open.ts'
@@ -36,7 +37,10 @@ async function counts() {
 }
 
 const ask = (context: Partial<RecallContext>, query = 'rolling') =>
-  recall({ pool: store.pool, strategy, ...context }, { workspace: 'T1', scopes: ['everyone'], query })
+  recall(
+    { pool: store.pool, rights: openRights(store), strategy, ...context },
+    { workspace: 'T1', readers: 'everyone', query },
+  )
 
 test('words and meaning are searched, and six passages come back', async () => {
   await readPages(pages(9))
@@ -125,9 +129,9 @@ test('what a process left behind when it died is taken over when its claim is ov
   await readPages(pages(3))
   const next = testEmbedder()
   const table = await useModel(store.pool, 'T1', next.model, vectorOf(PROBE))
-  expect(
-    await claimUnembedded(store.pool, table, { workspace: 'T1', limit: 2, claimMs: 300 }),
-  ).toHaveLength(2)
+  expect(await claimUnembedded(store.pool, table, { workspace: 'T1', limit: 2, claimMs: 300 })).toHaveLength(
+    2,
+  )
   expect((await embedMissing({ pool: store.pool, workspace: 'T1', embedder: next })).made).toBe(3)
 })
 

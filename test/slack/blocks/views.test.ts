@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { plan } from '../../../src/core/plan.ts'
 import type { Step } from '../../../src/core/run.ts'
+import { alertMessage } from '../../../src/slack/blocks/budget.ts'
 import { homeView } from '../../../src/slack/blocks/home.ts'
 import { planMessage } from '../../../src/slack/blocks/plan.ts'
 import { sayMessage } from '../../../src/slack/blocks/say.ts'
@@ -142,12 +143,25 @@ test('whatever stands in a run: the plan, the trace and a sentence are harmless'
       expectHarmlessView(traceView(a, steps))
       expectHarmless(sayMessage(a || '-', { run: 'r', part: 'p' }))
       const row = { server: a, title: b, per: 'user', state: 'expired', url: b } as const
+      const budget = {
+        scope: 'user',
+        unit: 'tokens',
+        every: 'day',
+        total: 9,
+        used: 1,
+        held: 1,
+        ends: at,
+      } as const
+      for (const scope of ['user', 'channel', 'team'] as const)
+        expectHarmless(alertMessage({ ...budget, scope, name: a, holder: b }, 80))
       expectHarmlessView(
         homeView({
           name: a,
           runs: Array.from({ length: 20 }, () => ({ run: b || 'r', title: a, state: b })),
           approvals: Array.from({ length: 20 }, () => ({ tool: a, asker: b, expires: at, link: b })),
+          questions: Array.from({ length: 20 }, () => ({ tool: a, until: at, link: b })),
           connections: Array.from({ length: 20 }, () => ({ ...row, server: a || 's' })),
+          budgets: Array.from({ length: 20 }, () => ({ ...budget, name: a, holder: b })),
           servers: Array.from({ length: 20 }, () => ({ server: a, ready: false, said: b })),
         }),
       )

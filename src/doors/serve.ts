@@ -8,7 +8,7 @@ import { openNotices } from '../agent/approvals/notice.ts'
 import { tellAlerts } from '../agent/budgets/alerts.ts'
 import { forgetOld, type HearContext, handleHeard, handleWaiting, takeIn } from '../agent/hear.ts'
 import { type HomeContext, homeOf } from '../agent/home.ts'
-import { type Follower, slackSources, stillListening } from '../agent/knowledge/follower.ts'
+import { type Follower, openFollower, slackSources, stillListening } from '../agent/knowledge/follower.ts'
 import { overhear } from '../agent/knowledge/overhear.ts'
 
 import { remember } from '../agent/knowledge/remember.ts'
@@ -29,7 +29,6 @@ import { catalogueOf, namesOf } from '../tools/pins.ts'
 import { askHealth, type Check, openHealth } from '../web/health.ts'
 import { connectContext, connectRoutes, pagesFor } from './connect.ts'
 import type { Engines } from './engines.ts'
-import { openFollowing } from './follow.ts'
 
 export type Part = 'all' | 'slack' | 'worker'
 
@@ -92,7 +91,10 @@ export async function serve(engines: Engines, slackAt: SlackAddress, part: Part)
     const working = await startWorker(engines, workspace, speaker.speak, queue, connecting)
     worker = working
     opened.defer(() => working.close(Math.max(0, graceMs - LISTEN_GRACE_MS)))
-    const following = openFollowing(engines, speaker)
+    const following = openFollower({
+      ...{ pool: store.pool, workspace, sources: engines.home.sources, log },
+      ...{ speak: speaker.speak, channels: speaker.channels },
+    })
     follower = following
     opened.defer(() => following.close())
     const looking = repeat(LEDGER_MS, () => lookAfterLedger(engines, workspace, speaker.speak), log)

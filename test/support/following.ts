@@ -68,7 +68,7 @@ export async function openStand(options: WorkspaceOptions = {}): Promise<Stand> 
       home: async () => ({ type: 'home', blocks: [] }),
     })
     follower = openFollower({
-      ...{ pool, workspace: workspace.team, sources, log: note, embed: () => {} },
+      ...{ pool, workspace: workspace.team, sources, log: note },
       ...{ speak: slack.speak, channels: slack.channels },
     })
     await slack.start()

@@ -29,8 +29,6 @@ export type FollowContext = {
   sources: Sources['sources']
   speak: Pick<Speak, 'find' | 'post'>
   channels: Channels
-  /** There are passages without vectors. */
-  embed: () => void
   log: (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void
 }
 
@@ -78,9 +76,7 @@ export function openFollower(context: FollowContext): Follower {
     DOCUMENTS_MS,
     quietly(async () => {
       await forgetLeft(context, signal)
-      let made = 0
-      for (let some = 1; some > 0 && !signal.aborted; made += some) some = await rewriteSome(context)
-      if (made > 0) context.embed()
+      while (!signal.aborted && (await rewriteSome(context)) > 0);
     }),
     log,
   )

@@ -89,7 +89,7 @@ export async function recallPassages(db: Db, search: Search): Promise<Hit[]> {
         end as score
       from words w full join near n using (id)
       order by score desc, id limit ${limit})
-    select p.id, d.source, d.audience, d.path, d.title, p.heading, d.link,
+    select p.id, d.source, d.audience, d.path, d.title, p.heading, coalesce(p.link, d.link) as link,
       to_char(d.date, 'YYYY-MM-DD') as date, p.text, p.start_at as start, p.end_at as end,
       right(b.text, ${NEIGHBOUR}) as before, left(a.text, ${NEIGHBOUR}) as after,
       f.word_rank::int, f.vector_rank::int, f.score

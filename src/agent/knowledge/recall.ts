@@ -1,6 +1,7 @@
 /** Recall: what everybody in a thread may know that bears on a question. */
 import { knows } from '../../core/embedding.ts'
 import { FUSION, type Fusion, weigh } from '../../core/fuse.ts'
+import { placeLink } from '../../core/place.ts'
 import type { Embedder, Engine } from '../../models/embed.ts'
 import { languageOf } from '../../models/language.ts'
 import { countSources, type Hit, recallPassages, type Search } from '../../store/passages.ts'
@@ -60,7 +61,7 @@ export async function recall(context: RecallContext, ask: Recall): Promise<Recal
     unmet ?? (unsure ? UNSURE : undefined),
   ].filter((one) => typeof one === 'string')
   return {
-    passages,
+    passages: passages.map((hit) => (hit.link ? { ...hit, link: placeLink(hit.link, hit) } : hit)),
     sources,
     ...(lacks.length > 0 ? { degraded: lacks.join('; ') } : {}),
     ms: Math.round(performance.now() - began),

@@ -167,6 +167,8 @@ const about = {
     .default('everyone'),
   /** Where a page can be opened: `{path}` is its path or address within the source, `${NAME}` the environment's. */
   link: z.string().optional(),
+  /** How often it is read again; every ten minutes where it is left out. */
+  every: shaped(/^[1-9]\d{0,5}[smhd]$/, 'a time such as 30s, 10m or 1d').optional(),
 }
 const patterns = z.array(z.string().min(1)).min(1, 'at least one pattern').optional()
 /** Which files are read, as patterns of their paths below the source: such as docs/** and *.md. */

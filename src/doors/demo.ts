@@ -10,7 +10,7 @@ import { openWorkspace, type Workspace } from '../demo/workspace/open.ts'
 import { lockDirectory } from '../store/lock.ts'
 import { openEngines } from './engines.ts'
 import { readEnv } from './environment.ts'
-import { makeVectors, readSources } from './learn.ts'
+import { openLearning } from './learn.ts'
 import { serve } from './serve.ts'
 import { untilAsked } from './until.ts'
 
@@ -92,17 +92,14 @@ export async function openDemo(options: {
       },
     }),
   )
-  const stop = new AbortController()
   // Loading takes a second of which the first question need not wait.
   void engines.embedder.ready()
-  const reading = readSources(engines, workspace.team, stop.signal)
-  const learning = reading.then(() => makeVectors(engines, workspace.team, stop.signal))
-  opened.defer(() => learning)
-  opened.defer(() => stop.abort())
+  const learning = openLearning(engines, workspace.team)
+  opened.defer(() => learning.close())
   const { botToken, appToken, apiUrl } = workspace
   const serving = await serve(engines, { botToken, appToken, apiUrl }, 'all')
   opened.defer(() => serving.close(3_000))
-  await reading
+  await learning.first
   const rest = opened.move()
   return { workspace, model: engines.chat.model, standIn, close: () => rest.disposeAsync() }
 }

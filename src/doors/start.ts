@@ -4,7 +4,7 @@ import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
 import { openEngines } from './engines.ts'
 import { readEnv } from './environment.ts'
-import { makeVectors, readSources } from './learn.ts'
+import { type Learning, openLearning } from './learn.ts'
 import { type Part, type SlackAddress, serve } from './serve.ts'
 import { untilAsked } from './until.ts'
 
@@ -37,7 +37,7 @@ async function run(part: Part): Promise<number> {
   const slackAt = readSlack(env)
   const asked = untilAsked()
   const engines = await openEngines({ env })
-  const stop = new AbortController()
+  let learning: Learning | undefined
   try {
     const serving = await serve(engines, slackAt, part)
     const { log } = engines
@@ -46,17 +46,12 @@ async function run(part: Part): Promise<number> {
       workspace: serving.workspace,
       health: `http://${env.HOST}:${serving.port}/health`,
     })
-    const learn = async () => {
-      await readSources(engines, serving.workspace, stop.signal)
-      await makeVectors(engines, serving.workspace, stop.signal)
-    }
-    const learning = part === 'slack' ? Promise.resolve() : learn()
+    learning = part === 'slack' ? undefined : openLearning(engines, serving.workspace)
     const signal = await asked
     log('info', 'closing', { signal })
-    stop.abort()
-    await Promise.all([serving.close(), learning])
+    await Promise.all([serving.close(), learning?.close()])
   } finally {
-    stop.abort()
+    await learning?.close()
     await engines[Symbol.asyncDispose]()
   }
   return 0

@@ -38,6 +38,7 @@ const ToolSandbox = z.strictObject({
   write: z.array(z.string().min(1, 'a directory')).default([]),
   network: z.boolean().default(false),
 })
+/** What is asked for, and never more; where it is empty, what the server says it needs. */
 const scopes = z.array(z.string().min(1)).default([])
 /** A secret by the name of its variable, so that it never stands in the file. */
 const reference = shaped(

@@ -60,7 +60,7 @@ export function formatSource(source: Shown, all: boolean, now = Date.now()): str
   const { name, documents, passages, readAt, triedAt, reading, error, skipped, last, named } = source
   const count = skipped.reduce((sum, one) => sum + one.count, 0)
   const facts = [
-    `${documents} documents, ${passages} passages`,
+    `${many(documents, 'document')}, ${many(passages, 'passage')}`,
     readAt ? `read ${ago(readAt, now)}` : 'not read yet',
     ...(reading ? ['being read now'] : []),
     ...(count > 0 ? [`${count} skipped`] : []),
@@ -78,6 +78,10 @@ export function formatSource(source: Shown, all: boolean, now = Date.now()): str
     ...skipped.map(formatSkippedFor),
   ]
   return [`${name}: ${facts.join('; ')}`, ...failed, ...(all ? details : [])]
+}
+
+function many(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? '' : 's'}`
 }
 
 const UNITS: [number, string][] = [

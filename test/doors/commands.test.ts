@@ -4,7 +4,9 @@ import { expect, test } from 'vitest'
 import { runCommand, startCommand } from '../support/command.ts'
 import { makeTemporary } from '../support/temporary.ts'
 
-test('a first home, knowledge read and searched, before any workspace is connected', async () => {
+test('a first home, knowledge read and searched, before any workspace is connected', {
+  timeout: 180_000,
+}, async () => {
   await using place = await makeTemporary()
   const run = (...args: string[]) => runCommand(args, { cwd: place.dir, env: { LOG_LEVEL: 'warn' } })
   expect(await run('init', 'home')).toMatchObject({ code: 0 })

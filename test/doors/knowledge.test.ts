@@ -1,5 +1,6 @@
 import { stripVTControlCharacters } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openRights } from '../../src/agent/knowledge/rights.ts'
 import { ingestDoor } from '../../src/doors/ingest.ts'
 import { formatHits, searchDoor } from '../../src/doors/search.ts'
 import type { Store } from '../../src/store/open.ts'
@@ -63,6 +64,7 @@ test('a directory is read, searched, and read again', async () => {
   const embedder = testEmbedder()
   const context = {
     pool: store.pool,
+    rights: openRights(store),
     embedder,
     home: files.dir,
     workspace: 'T1',

@@ -41,6 +41,11 @@ const DOORS: Record<string, Door> = {
     about: 'what the policy says of a call and why; whether it is right',
     open: async (args) => (await import('./doors/rules.ts')).openPolicy(args),
   },
+  pool: {
+    usage: 'status | drain NAME… | undrain NAME…',
+    about: 'the model servers: which are up, how busy; which get no new calls',
+    open: async (args) => (await import('./doors/pool.ts')).poolDoor(args),
+  },
   migrate: {
     usage: '',
     about: 'bring the database to this version',

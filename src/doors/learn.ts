@@ -1,141 +1,66 @@
-/** Keeping the home's knowledge while a process runs: what changed is read, then its vectors are made. */
-import { stat } from 'node:fs/promises'
-import path from 'node:path'
+/** Making the vectors of what is known while a process runs. */
+import { setTimeout as pause } from 'node:timers/promises'
 import { embedMissing } from '../agent/knowledge/embed.ts'
-import { type Outcome, openUpkeep, type Upkeep } from '../agent/knowledge/upkeep.ts'
-import { repeat } from '../agent/repeat.ts'
-import { Fault } from '../core/fault.ts'
-import type { Home } from '../core/home.ts'
-import { readHome } from '../home/read.ts'
-import { watchDirectory } from '../sources/watch.ts'
-import type { Log } from '../telemetry/log.ts'
+import { lastChange } from '../store/vectors.ts'
 import type { Engines } from './engines.ts'
-import { formatIngested } from './ingest.ts'
 
-type Library = Pick<Engines, 'store' | 'home' | 'embedder' | 'log'> & Partial<Pick<Engines, 'tools'>>
+type Library = Pick<Engines, 'store' | 'embedder' | 'log'>
 
-/** Vectors that are missing are looked for this often, in ms, and after every reading that wrote something. */
-const VECTORS_MS = 60_000
-/** sources.yaml is looked at this often, in ms. */
+/** How often we look whether documents have changed, in ms. */
 const LOOK_MS = 3_000
+/** A look does not see what was written beside a later change: so now and then everything is looked through. */
+const LOOK_THROUGH_MS = 600_000
+const TELL_MS = 30_000
+/** How long a model that cannot be used is left alone, in ms; each time twice as long. */
+const REST_MS = { first: 10_000, longest: 600_000 }
 
-export type Learning = {
-  /** When every source was read once since the process began, or could not be. */
-  first: Promise<void>
-  close(): Promise<void>
-}
-
-/** Reads sources and makes vectors until closed. Failures are logged, not thrown. */
-export function openLearning(library: Library, workspace: string): Learning {
-  const { store, home, tools, log } = library
-  const stop = new AbortController()
-  const vectors = repeat(VECTORS_MS, () => makeVectors(library, workspace, stop.signal), log)
-  const onRead = (name: string, outcome: Outcome) => {
-    tell(log, name, outcome)
-    if (isChange(outcome)) vectors.poke()
-  }
-  const sources = followSources(home, log, (names) => watches.follow(names, upkeep.poke))
-  const watches = openWatches()
-  const upkeep: Upkeep = openUpkeep({
-    pool: store.pool,
-    home: home.dir,
-    resources: tools?.resources,
-    workspace,
-    sources: sources.now,
-    onRead,
-    log,
-  })
-  watches.follow(home.sources, upkeep.poke)
-  // What an earlier process left without vectors, once everything there is was read.
-  void upkeep.first.then(() => vectors.poke())
-  return {
-    first: upkeep.first,
-    async close() {
-      stop.abort()
-      sources[Symbol.dispose]()
-      watches[Symbol.dispose]()
-      await Promise.all([upkeep.close(), vectors.close()])
-    },
-  }
-}
-
-function isChange(outcome: Outcome): boolean {
-  return typeof outcome === 'object' && !(outcome instanceof Fault) && outcome.passages + outcome.removed > 0
-}
-
-/** A reading that found nothing new is not worth a line. */
-function tell(log: Log, name: string, outcome: Outcome): void {
-  if (outcome === 'busy') return
-  if (outcome instanceof Fault) log('warn', 'a source could not be read', { name, why: outcome.message })
-  else if (outcome.added + outcome.changed + outcome.removed > 0)
-    log('info', 'a source was read', { name, lines: formatIngested(name, outcome) })
-}
-
-async function makeVectors(
-  { store, embedder, log }: Library,
+/**
+ * Makes the vectors that are missing, and of what is read later, until the signal is aborted; until then words alone
+ * are searched. Failures are logged, not thrown, and tried again.
+ */
+export async function keepVectors(
+  library: Library,
   workspace: string,
   signal: AbortSignal,
+  { lookMs = LOOK_MS, restMs = REST_MS.first } = {},
 ): Promise<void> {
-  try {
-    const { made, refused, ms } = await embedMissing({ pool: store.pool, workspace, embedder }, { signal })
-    if (made + refused > 0) log('info', 'vectors were made', { made, refused, ms })
-  } catch (error) {
-    if (!signal.aborted) throw error
-  }
-}
-
-/** What sources.yaml says, also after it changed; a file that is wrong changes nothing and is told once. */
-function followSources(
-  home: Home,
-  log: Log,
-  onChange: (sources: Home['sources']) => void,
-): Disposable & { now: () => Home['sources'] } {
-  const file = path.join(home.dir, 'sources.yaml')
-  const printOf = async () => {
-    const found = await stat(file).catch(() => undefined)
-    return found ? `${found.mtimeMs} ${found.size} ${found.ino}` : 'none'
-  }
-  let sources = home.sources
-  let known = printOf()
-  let looking = false
-  const look = async () => {
-    if (looking) return
-    looking = true
+  let rest = restMs
+  while (!signal.aborted) {
     try {
-      const print = await printOf()
-      if (print === (await known)) return
-      known = Promise.resolve(print)
-      const read = (await readHome(home.dir, process.env)).sources
-      if (JSON.stringify(read) === JSON.stringify(sources)) return
-      sources = read
-      log('info', 'sources were read again', { sources: Object.keys(sources) })
-      onChange(sources)
+      const seen = await lastChange(library.store.pool, workspace)
+      await makeVectors(library, workspace, signal)
+      rest = restMs
+      await untilChanged(library, { workspace, seen, lookMs }, signal)
     } catch (error) {
+      if (signal.aborted) return
       const why = error instanceof Error ? error.message : String(error)
-      log('error', 'sources.yaml could not be read again; what it said before still holds', { why })
-    } finally {
-      looking = false
+      library.log('warn', 'vectors cannot be made now; words are searched', { why, again_in_s: rest / 1_000 })
+      await pause(rest, undefined, { signal }).catch(() => {})
+      rest = Math.min(rest * 2, REST_MS.longest)
     }
   }
-  const timer = setInterval(() => void look(), LOOK_MS)
-  timer.unref()
-  return { now: () => sources, [Symbol.dispose]: () => clearInterval(timer) }
 }
 
-/** Watches the directories among the sources. */
-function openWatches() {
-  let open: Disposable[] = []
-  const dispose = () => {
-    for (const one of open) one[Symbol.dispose]()
-    open = []
+async function makeVectors({ store, embedder, log }: Library, workspace: string, signal: AbortSignal) {
+  let told = Date.now()
+  const onProgress = ({ made, total }: { made: number; total: number }) => {
+    if (Date.now() - told < TELL_MS) return
+    told = Date.now()
+    log('info', 'vectors are being made', { model: embedder.model.name, made, total })
   }
-  return {
-    follow(sources: Home['sources'], poke: (name: string) => void) {
-      dispose()
-      open = Object.entries(sources).flatMap(([name, source]) =>
-        'directory' in source ? [watchDirectory(source.directory, () => poke(name))] : [],
-      )
-    },
-    [Symbol.dispose]: dispose,
+  const context = { pool: store.pool, workspace, embedder }
+  const { made, refused, ms } = await embedMissing(context, { signal, onProgress })
+  if (made + refused > 0) log('info', 'vectors were made', { made, refused, ms, by: embedder.runtime() })
+}
+
+async function untilChanged(
+  { store }: Library,
+  { workspace, seen, lookMs }: { workspace: string; seen: string; lookMs: number },
+  signal: AbortSignal,
+): Promise<void> {
+  const end = Date.now() + LOOK_THROUGH_MS
+  while (!signal.aborted && Date.now() < end) {
+    await pause(lookMs, undefined, { signal }).catch(() => {})
+    if (!signal.aborted && (await lastChange(store.pool, workspace)) !== seen) return
   }
 }

@@ -133,6 +133,8 @@ const EmbeddingsFile = z.strictObject({
   prefix: z.strictObject({ query: z.string().default(''), passage: z.string().default('') }).optional(),
   /** Requests at a time while passages are embedded. */
   concurrency: z.int().min(1).max(64).optional(),
+  /** Dollars for a million tokens; with a price it is a cloud model, which needs a budget in dollars. */
+  price: z.number().min(0).max(1_000).optional(),
   /** Any text; another one has every passage embedded again. */
   revision: z.string().optional(),
   /** What the model knows; vectors weigh less in other languages. */

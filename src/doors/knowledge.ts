@@ -1,10 +1,13 @@
 /** Opening what `quorum ingest` and `quorum search` need: the store, the embeddings, the workspace. */
+
+import { spendOnEmbeddings } from '../agent/budgets/embedding.ts'
 import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
 import { readHome } from '../home/read.ts'
 import { openEmbedder } from '../models/embed.ts'
 import { openSpeaker } from '../slack/speak.ts'
 import { listWorkspaces } from '../store/documents.ts'
+import { openLedger } from '../store/ledger.ts'
 import { migrate } from '../store/migrate.ts'
 import { openStore, type Store } from '../store/open.ts'
 import { prepareSearch } from '../store/passages.ts'
@@ -51,7 +54,10 @@ async function withKnowledge(work: (knowledge: Knowledge) => Promise<number>): P
   await migrate(store.pool)
   const strategy = await prepareSearch(store.pool)
   const workspace = await findWorkspace(env, store)
-  const embedder = openEmbedder(home.models?.embeddings, process.env)
+  await using ledger = openLedger(store.pool)
+  const embeddings = home.models?.embeddings
+  const spend = spendOnEmbeddings({ ledger, budgets: home.budgets }, embeddings, () => workspace)
+  const embedder = openEmbedder(embeddings, process.env, spend)
   try {
     return await work({ env, store, embedder, workspace, strategy })
   } finally {

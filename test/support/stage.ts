@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { openVault } from '../../src/agent/accounts/vault.ts'
+import { spendOnEmbeddings } from '../../src/agent/budgets/embedding.ts'
 import { openMeter } from '../../src/agent/budgets/meter.ts'
 import { BudgetsFile } from '../../src/core/budget.ts'
 import { Env } from '../../src/core/env.ts'
@@ -83,6 +84,9 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const home = homeOf(options)
   const ledger = opened.use(openLedger(store.pool))
   const pool = { model: 'test', replicas: [model.url], ...(options.timers ? { timers: options.timers } : {}) }
+  const embeddings = { url: model.url, model: 'test-embed', dimensions: 8, languages: 'all' as const }
+  let charged: string | undefined
+  const spend = spendOnEmbeddings({ ledger, budgets: home.budgets }, embeddings, () => charged)
   const engines: Engines = {
     env: Env.parse({
       PORT: options.http ? await freePort() : 0,
@@ -109,7 +113,10 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     lock,
     seal,
     fetchFor: guardedFor(home.policy),
-    embedder: openEmbedder({ url: model.url, model: 'test-embed', dimensions: 8, languages: 'all' }, {}),
+    embedder: openEmbedder(embeddings, {}, spend),
+    chargeTo(workspace) {
+      charged = workspace
+    },
     strategy: await prepareSearch(store.pool),
     log: (level, message, fields) => {
       if (level === 'warn' || level === 'error')

@@ -34,8 +34,8 @@ export type ActContext = {
       resultBytes?: number
     },
   ) => Promise<ToolOutcome>
-  /** Tells whoever asked, in the thread and in private, that they must connect an account first. */
-  offerConnect?: (run: Run, server: string) => Promise<void>
+  /** Tells whoever asked, in the thread and in private, that they must connect an account first, or with more scopes. */
+  offerConnect?: (run: Run, server: string, scopes?: readonly string[]) => Promise<void>
 }
 
 /** How far running a tool came. `moved`: somebody was quicker, read the steps again. */
@@ -80,13 +80,13 @@ export async function runTool(
   )
   if (claimed !== 'recorded') return claimed
   on.start()
-  const { connect, ...outcome } = await callOnce(
+  const { connect, scopes, ...outcome } = await callOnce(
     context,
     work,
     { tool, call, args: approval.args },
     on.progress,
   )
-  if (connect) await context.offerConnect?.(work.run, connect)
+  if (connect) await context.offerConnect?.(work.run, connect, scopes)
   const trusted = outputFor(context.policy, tool, work.run) === 'trusted'
   return recordOutcome(work, call, approvalId, { ...outcome, ...(trusted ? { trusted } : {}) })
 }

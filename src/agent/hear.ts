@@ -8,6 +8,7 @@ import type { StepOf } from '../core/run.ts'
 import { sayMessage } from '../slack/blocks/say.ts'
 import type { Message } from '../slack/message.ts'
 import type { Speak } from '../slack/speak.ts'
+import { pruneGrants } from '../store/grants.ts'
 import {
   claimInbox,
   markHandled,
@@ -304,7 +305,8 @@ async function quietly(context: HearContext, work: () => Promise<unknown>): Prom
   }
 }
 
-/** Forgets what was handled a week ago. */
-export async function forgetHandled(context: HearContext): Promise<void> {
+/** Forgets what was handled a week ago, and approvals that were remembered until now. */
+export async function forgetOld(context: HearContext): Promise<void> {
   await pruneInbox(context.pool, context.workspace)
+  await pruneGrants(context.pool, context.workspace)
 }

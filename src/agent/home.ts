@@ -12,6 +12,7 @@ import { readActiveRuns, readRun, readSteps } from '../store/runs.ts'
 import type { Db } from '../store/transaction.ts'
 import type { Health } from '../tools/connection.ts'
 import { isAdmin } from './admins.ts'
+import { openQuestions } from './approvals/input.ts'
 import { budgetsAtHome } from './budgets/show.ts'
 
 export type HomeContext = {
@@ -33,28 +34,45 @@ const MOST = 200
 /** A person's Home as it is now. */
 export async function homeOf(context: HomeContext, user: string): Promise<HomeView> {
   const admin = await isAdmin(context, user)
-  const [name, runs, approvals, connections, budgets] = await Promise.all([
+  const [name, { runs, questions }, approvals, connections, budgets] = await Promise.all([
     context.speak.name(context.self),
-    runsOf(context, user),
+    ownOf(context, user),
     approvalsFor(context, user),
     context.connections(user),
     budgetsAtHome(context, user, admin),
   ])
-  return homeView({ name, runs, approvals, connections, budgets, servers: serversFor(context, admin) })
+  return homeView({
+    name,
+    runs,
+    questions,
+    approvals,
+    connections,
+    budgets,
+    servers: serversFor(context, admin),
+  })
 }
 
-async function runsOf({ pool, workspace }: HomeContext, user: string): Promise<HomeParts['runs']> {
-  const runs = await readActiveRuns(pool, { workspace, asker: user })
+/** A person's own runs, and what tool servers want to know of them. */
+async function ownOf(context: HomeContext, user: string): Promise<Pick<HomeParts, 'runs' | 'questions'>> {
+  const { pool, workspace } = context
+  const active = await readActiveRuns(pool, { workspace, asker: user })
   const each = await Promise.all(
-    runs.map(async ({ id }) => {
+    active.map(async ({ id, channel }) => {
       const steps = await readSteps(pool, id)
       // What was stopped is only waiting for a worker to say so.
-      if (steps.some((s) => s.kind === 'stopped')) return []
+      if (steps.some((s) => s.kind === 'stopped')) return { runs: [], questions: [] }
       const asked = steps[0]?.kind === 'asked' ? steps[0].text : ''
-      return [{ run: id, title: asked, state: plan(steps).title }]
+      const questions = openQuestions(steps).map(async ({ part, ...question }) => ({
+        ...question,
+        link: await linkToPost(context, channel, id, [part]),
+      }))
+      return {
+        runs: [{ run: id, title: asked, state: plan(steps).title }],
+        questions: await Promise.all(questions),
+      }
     }),
   )
-  return each.flat()
+  return { runs: each.flatMap(({ runs }) => runs), questions: each.flatMap(({ questions }) => questions) }
 }
 
 async function approvalsFor(context: HomeContext, user: string): Promise<HomeParts['approvals']> {
@@ -70,13 +88,22 @@ async function approvalsFor(context: HomeContext, user: string): Promise<HomePar
   )
 }
 
-async function linkTo({ pool, speak }: HomeContext, approval: Approval): Promise<string | undefined> {
-  const { run: id, batch } = approval
-  const run = await readRun(pool, id)
-  const parts = [`card-${approval.id}`, ...(batch ? [`card-${batch}`] : [])]
-  for (const part of run ? parts : []) {
-    const post = await findPost(pool, id, part)
-    if (post?.ts && run) return speak.permalink(run.channel, post.ts)
+async function linkTo(context: HomeContext, { run: id, ...approval }: Approval): Promise<string | undefined> {
+  const run = await readRun(context.pool, id)
+  const parts = [approval.id, approval.batch].flatMap((one) => (one ? [`card-${one}`] : []))
+  return run && linkToPost(context, run.channel, id, parts)
+}
+
+/** The link to the first of these messages of a run that stands in Slack. */
+async function linkToPost(
+  { pool, speak }: HomeContext,
+  channel: string,
+  run: string,
+  parts: readonly string[],
+): Promise<string | undefined> {
+  for (const part of parts) {
+    const post = await findPost(pool, run, part)
+    if (post?.ts) return speak.permalink(channel, post.ts)
   }
   return undefined
 }

@@ -1,20 +1,15 @@
-/** Who may read what. An audience, and the scopes of a thread, are lists of the same words. Pure. */
+/**
+ * Who may read what. A scope names people: `everyone` (the full members of the workspace), `channel:C…` (those who
+ * can read that channel), `group:S…` (a user group), `user:U…`. An audience is a list of them. Pure.
+ */
 import type { Source } from './home.ts'
 
-/**
- * The readers of a thread: `dm` is a direct message with `user` alone; `external` is true where
- * anybody who is not a full member of the workspace (a guest, a Connect member) can read the channel.
- */
-export type Readers = { channel: string; dm: boolean; external: boolean; user: string }
+/** What counts about a person: `external` is anybody of another workspace, `gone` a closed account. */
+export type Kind = 'full' | 'guest' | 'external' | 'bot' | 'gone'
 
-/**
- * What EVERYONE who can read the thread may read: a passage may be recalled there only where its audience
- * names one of these. `everyone` are the full members of the workspace; `channel:C…` are those who can
- * read that channel; `user:U…` is one person. Unsure whether there are outsiders? Say `external: true`.
- */
-export function scopes(thread: Readers): string[] {
-  const own = thread.dm ? `user:${thread.user}` : `channel:${thread.channel}`
-  return thread.external ? [own] : ['everyone', own]
+/** The scope of everybody who can read a reply: the person alone, in a direct message, or the channel's readers. */
+export function readersOf(thread: { channel: string; dm: boolean; asker: string }): string {
+  return thread.dm ? `user:${thread.asker}` : `channel:${thread.channel}`
 }
 
 /** The audience a source's documents are stored with: any one of these scopes suffices to read them. */
@@ -24,7 +19,7 @@ export function audienceOf(source: Pick<Source, 'audience'>): string[] {
 }
 
 /** The scope of a Slack id: a user group's, a person's, else a channel's. */
-function scopeOf(id: string): string {
+export function scopeOf(id: string): string {
   if (id.startsWith('S')) return `group:${id}`
   return /^[UW]/.test(id) ? `user:${id}` : `channel:${id}`
 }

@@ -41,6 +41,8 @@ export type ToolOutcome = {
   asked?: string
   /** The server that whoever asked must connect an account to first; nothing was sent. */
   connect?: string
+  /** Permissions that server asks for beyond those its account was connected with. */
+  scopes?: string[]
 }
 
 /** What a server wants to know before it goes on with a call; `state` is handed back to it as it came. */

@@ -38,6 +38,7 @@ const ToolSandbox = z.strictObject({
   write: z.array(z.string().min(1, 'a directory')).default([]),
   network: z.boolean().default(false),
 })
+/** What is asked for, and never more; where it is empty, what the server says it needs. */
 const scopes = z.array(z.string().min(1)).default([])
 /** A secret by the name of its variable, so that it never stands in the file. */
 const reference = shaped(
@@ -170,10 +171,14 @@ const about = {
   /** Where a page can be opened: `{path}` is its path or address within the source, `${NAME}` the environment's. */
   link: z.string().optional(),
 }
+const patterns = z.array(z.string().min(1)).min(1, 'at least one pattern').optional()
+/** Which files are read, as patterns of their paths below the source: such as docs/** and *.md. */
+const files = { include: patterns, exclude: patterns }
 export const Source = z.union([
   z.strictObject({
     /** Relative to the home. `${NAME}` comes from the environment. */
     directory: z.string().min(1, 'a directory'),
+    ...files,
     ...about,
   }),
   z.strictObject({

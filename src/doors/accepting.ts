@@ -3,9 +3,9 @@ import type { Lock } from '../core/lock.ts'
 import type { Effect } from '../core/rules.ts'
 import type { Accepted } from '../tools/accept.ts'
 import { differences, reveal, textsOf } from '../tools/difference.ts'
-import { suspicions } from '../tools/names.ts'
+import { lookAlikes, suspicions } from '../tools/names.ts'
 import type { Tools } from '../tools/open.ts'
-import { definitionOf, holdAgainst, type Withdrawn } from '../tools/pins.ts'
+import { catalogueOf, definitionOf, holdAgainst, type Withdrawn } from '../tools/pins.ts'
 
 export type ListedServer = Awaited<ReturnType<Tools['listed']>>[number]
 
@@ -107,4 +107,19 @@ function* block(head: string, text: string): Generator<string> {
   const [first = '', ...rest] = text.split('\n')
   yield `    ${head}: ${first}`
   for (const line of rest) yield `    | ${line}`
+}
+
+/** What is accepted and yet not offered, because people could take one for the other. */
+export function tooAlike(lock: Lock | undefined): string[] {
+  const servers = lookAlikes(Object.keys(lock?.servers ?? {}))
+  const names = catalogueOf(lock).map(({ name }) => name)
+  const tools = lookAlikes(names)
+  const twice = new Set(names.filter((name, i) => names.indexOf(name) !== i))
+  const sentence = (what: string, group: string[]) =>
+    `Too alike to tell apart, so ${what} is offered: ${group.toSorted().join(', ')}`
+  return [
+    ...servers.map((group) => sentence('no tool of these servers', group)),
+    ...tools.map((group) => sentence('none of these', group)),
+    ...[...twice].map((name) => sentence('neither tool of this name', [name])),
+  ]
 }

@@ -12,7 +12,10 @@ import { countConnected } from '../store/credentials.ts'
 import { pending } from '../store/migrate.ts'
 import { openStore, type Store } from '../store/open.ts'
 import { SECRET_HELP } from '../store/seal.ts'
+import { serverHash } from '../tools/bind.ts'
 import { openTools } from '../tools/open.ts'
+import { isAcceptedServer } from '../tools/pins.ts'
+import { tooAlike } from './accepting.ts'
 import { readEnv } from './environment.ts'
 import { print } from './print.ts'
 import { readSeal } from './secret.ts'
@@ -271,6 +274,23 @@ async function* examineTools(home: Home): AsyncGenerator<Finding> {
     else if (waiting.length > 0)
       yield { mark: 'warn', about, said: `${count} tools; ${waiting.length} new, changed or gone`, help }
     else yield { mark: 'ok', about, said: `${count} tools, MCP ${era}` }
+  }
+  yield* examineUnaccepted(home, apart)
+  const help = 'Accept only one of them (quorum tools accept), or give a server another name in mcp.json.'
+  for (const said of tooAlike(lock)) yield { mark: 'warn', about: 'tool names', said, help }
+}
+
+/** Servers that people connect to and nobody accepted as they are now: they are not asked here. */
+function* examineUnaccepted(
+  { lock, servers, written }: Home,
+  names: ReadonlySet<string>,
+): Generator<Finding> {
+  for (const name of names) {
+    if (isAcceptedServer(lock, name, serverHash(name, written[name] ?? servers[name]))) continue
+    const known = lock && Object.hasOwn(lock.servers, name)
+    const said = known ? 'its entry changed since it was accepted' : 'not accepted, so it is not used'
+    const help = `To look at it and accept it, once somebody has connected: quorum tools accept ${name}`
+    yield { mark: 'warn', about: `tool ${name}`, said, help }
   }
 }
 

@@ -132,12 +132,24 @@ async function embed({ pool, workspace, embedder, print, signal }: Context): Pro
   }
 }
 
-/** What reading a source took, in lines for a terminal. */
+/** What reading a source took, in lines for a terminal: what was skipped by reason, the most frequent first. */
 export function formatIngested(name: string, done: Ingested): string[] {
-  const { added, changed, unchanged, removed, passages, ms } = done
+  const { added, changed, unchanged, removed, passages, secrets, ms } = done
   return [
     `${name}: ${added} added, ${changed} changed, ${unchanged} unchanged, ${removed} removed; ` +
       `${passages} passages written in ${(ms / 1000).toFixed(1)} s`,
-    ...done.skipped.map((file) => `  skipped ${JSON.stringify(file.path)}: ${file.why}`),
+    ...(secrets > 0 ? [`  ${secrets} secrets found in documents were not stored`] : []),
+    ...formatSkipped(done.skipped),
   ]
+}
+
+const EXAMPLES = 3
+
+function formatSkipped(skipped: Ingested['skipped']): string[] {
+  const reasons = [...Map.groupBy(skipped, ({ why }) => why)].toSorted((a, b) => b[1].length - a[1].length)
+  return reasons.map(([why, files]) => {
+    const some = files.slice(0, EXAMPLES).map((file) => JSON.stringify(file.path))
+    const more = files.length - some.length
+    return `  skipped ${files.length}: ${why} (${some.join(', ')}${more > 0 ? `, and ${more} more` : ''})`
+  })
 }

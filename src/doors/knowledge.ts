@@ -1,11 +1,11 @@
 /** Opening what `quorum ingest` and `quorum search` need: the store, the embeddings, the workspace. */
-
 import { spendOnEmbeddings } from '../agent/budgets/embedding.ts'
+import { openRights, type Rights } from '../agent/knowledge/rights.ts'
 import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
 import { readHome } from '../home/read.ts'
 import { openEmbedder } from '../models/embed.ts'
-import { openSpeaker } from '../slack/speak.ts'
+import { openSpeaker, type Speaker } from '../slack/speak.ts'
 import { listWorkspaces } from '../store/documents.ts'
 import { openLedger } from '../store/ledger.ts'
 import { migrate } from '../store/migrate.ts'
@@ -29,14 +29,15 @@ export async function openIngest(args: string[]): Promise<number> {
 }
 
 export async function openSearch(args: string[]): Promise<number> {
-  return withKnowledge(async ({ store, embedder, workspace, strategy }) =>
-    searchDoor(args, { pool: store.pool, embedder, strategy, workspace, print, patienceMs: 20_000 }),
+  return withKnowledge(async ({ store, rights, embedder, workspace, strategy }) =>
+    searchDoor(args, { pool: store.pool, rights, embedder, strategy, workspace, print, patienceMs: 20_000 }),
   )
 }
 
 type Knowledge = {
   env: Env
   store: Store
+  rights: Rights
   embedder: ReturnType<typeof openEmbedder>
   workspace: string
   strategy: Awaited<ReturnType<typeof prepareSearch>>
@@ -53,13 +54,17 @@ async function withKnowledge(work: (knowledge: Knowledge) => Promise<number>): P
   })
   await migrate(store.pool)
   const strategy = await prepareSearch(store.pool)
-  const workspace = await findWorkspace(env, store)
+  await using speaker = env.SLACK_BOT_TOKEN
+    ? await openSpeaker({ botToken: env.SLACK_BOT_TOKEN, apiUrl: env.SLACK_API_URL })
+    : undefined
+  const workspace = await findWorkspace(speaker, store)
+  const rights = openRights({ pool: store.pool, roster: speaker?.speak.roster })
   await using ledger = openLedger(store.pool)
   const embeddings = home.models?.embeddings
   const spend = spendOnEmbeddings({ ledger, budgets: home.budgets }, embeddings, () => workspace)
   const embedder = openEmbedder(embeddings, process.env, spend)
   try {
-    return await work({ env, store, embedder, workspace, strategy })
+    return await work({ env, store, rights, embedder, workspace, strategy })
   } finally {
     await embedder.close()
   }
@@ -69,11 +74,8 @@ async function withKnowledge(work: (knowledge: Knowledge) => Promise<number>): P
 const NOBODYS = 'local'
 
 /** The workspace knowledge belongs to: the token's, else the only one that has any, else nobody's. */
-async function findWorkspace(env: Env, store: Store): Promise<string> {
-  if (env.SLACK_BOT_TOKEN) {
-    await using speaker = await openSpeaker({ botToken: env.SLACK_BOT_TOKEN, apiUrl: env.SLACK_API_URL })
-    return speaker.identity.workspace
-  }
+async function findWorkspace(speaker: Speaker | undefined, store: Store): Promise<string> {
+  if (speaker) return speaker.identity.workspace
   const [only = NOBODYS, ...more] = await listWorkspaces(store.pool)
   if (more.length === 0) return only
   throw new Fault('config-invalid', 'Set SLACK_BOT_TOKEN, so that I know whose knowledge this is.')

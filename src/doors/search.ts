@@ -5,31 +5,32 @@ import type { Hit } from '../store/passages.ts'
 
 type Context = RecallContext & { workspace: string; print: (line: string) => void }
 
-const SEARCH_USAGE = 'quorum search "words" [--channel C0123] [--source name] [--limit 10]'
+const SEARCH_USAGE = 'quorum search "words" [--channel C0123 | --as U0123] [--source name] [--limit 10]'
 
 /**
- * Prints the passages that suit the words. They are those that `everyone` may read; with `--channel` also those
- * for the readers of that channel. Answers the exit code.
+ * Prints the passages that suit the words. They are those that `everyone` may read; with `--channel` what all who
+ * can read that channel may, with `--as` what that person may. Answers the exit code.
  */
 export async function searchDoor(args: string[], context: Context): Promise<number> {
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,
     options: {
-      channel: { type: 'string', multiple: true },
+      channel: { type: 'string' },
+      as: { type: 'string' },
       source: { type: 'string', multiple: true },
       limit: { type: 'string', default: '10' },
     },
   })
   const query = positionals.join(' ')
   const limit = Number(values.limit)
-  if (query.trim() === '' || !Number.isInteger(limit) || limit < 1) {
+  if (query.trim() === '' || (values.as && values.channel) || !Number.isInteger(limit) || limit < 1) {
     context.print(`Usage: ${SEARCH_USAGE}`)
     return 2
   }
   const found = await recall(context, {
     workspace: context.workspace,
-    scopes: ['everyone', ...(values.channel ?? []).map((channel) => `channel:${channel}`)],
+    readers: values.as ? `user:${values.as}` : values.channel ? `channel:${values.channel}` : 'everyone',
     query,
     limit,
     ...(values.source ? { sources: values.source } : {}),

@@ -8,10 +8,9 @@ import { Effect } from '../core/rules.ts'
 import { writeLock } from '../home/lock.ts'
 import { catalogueName } from '../tools/accept.ts'
 import { reveal } from '../tools/difference.ts'
-import { lookAlikes } from '../tools/names.ts'
 import type { Tools } from '../tools/open.ts'
-import { acceptInto, catalogueOf, holdAgainst, type Withdrawn } from '../tools/pins.ts'
-import { changesOf, type ListedServer, tellChanges } from './accepting.ts'
+import { acceptInto, holdAgainst, type Withdrawn } from '../tools/pins.ts'
+import { changesOf, type ListedServer, tellChanges, tooAlike } from './accepting.ts'
 
 type Context = {
   home: Home
@@ -71,6 +70,7 @@ async function list({ home, tools, print }: Context): Promise<number> {
 const KIND: Record<Withdrawn['kind'], string> = {
   new: 'new: nobody has accepted it',
   changed: 'changed since it was accepted',
+  removed: 'its server is not in mcp.json any more',
   'server-changed': 'the command or address of the server changed since it was accepted',
   gone: 'accepted, but the server does not have it any more',
 }
@@ -175,18 +175,6 @@ function goneServers({ lock, servers }: Home, names: readonly string[]): string[
 function without(lock: Lock, name: string): Lock {
   const servers = Object.entries(lock.servers).filter(([one]) => one !== name)
   return { ...lock, servers: Object.fromEntries(servers) }
-}
-
-/** What is accepted and yet not offered, because people could take one for the other. */
-function tooAlike(lock: Lock | undefined): string[] {
-  const servers = lookAlikes(Object.keys(lock?.servers ?? {}))
-  const tools = lookAlikes(catalogueOf(lock).map(({ name }) => name))
-  const sentence = (what: string, group: string[]) =>
-    `Too alike to tell apart, so ${what} is offered: ${group.toSorted().join(', ')}`
-  return [
-    ...servers.map((group) => sentence('no tool of these servers', group)),
-    ...tools.map((group) => sentence('none of these', group)),
-  ]
 }
 
 function readEffects(wishes: readonly string[]): Record<string, Effect> {

@@ -14,6 +14,16 @@ export const EVENTS = {
   'message.mpim': 'mpim:history',
   app_home_opened: undefined,
   agent_session_stopped: 'assistant:write',
+  // Who is who and who is in what.
+  member_joined_channel: 'channels:read',
+  member_left_channel: 'channels:read',
+  channel_shared: 'channels:read',
+  channel_unshared: 'channels:read',
+  subteam_created: 'usergroups:read',
+  subteam_members_changed: 'usergroups:read',
+  subteam_updated: 'usergroups:read',
+  team_join: 'users:read',
+  user_change: 'users:read',
 } as const satisfies Record<string, string | undefined>
 
 /** The slash command, and the buttons of our messages and of App Home. */

@@ -4,6 +4,7 @@ import type { HomeView, ModalView } from '@slack/types'
 import { answerAtOnce } from '../core/command.ts'
 import type { Heard, HeardOf } from '../core/heard.ts'
 import { sayMessage } from './blocks/say.ts'
+import { type Change, changeOf } from './changes.ts'
 import { hear } from './hear.ts'
 import {
   ACTIONS,
@@ -19,6 +20,8 @@ import type { Log } from './message.ts'
 import { openSpeaker, type Speak } from './speak.ts'
 
 export type SlackHandlers = {
+  /** Who is who or who is in what changed. Throws where that could not be noted: then Slack repeats it. */
+  changed(change: Change): Promise<void>
   /** Writes the inbox row. Throws where it could not: then Slack is not answered, and repeats. */
   intake(heard: Heard): Promise<'stored' | 'known' | 'not-for-us'>
   /** After the acknowledgement, once for each thing stored. */
@@ -104,6 +107,8 @@ type Taking = {
 
 /** One delivery. Throws, and so stays without an acknowledgement, where it could not be stored. */
 async function take(event: ReceiverEvent, { app, identity, on, log, track }: Taking): Promise<void> {
+  const change = changeOf(event.body, identity.workspace)
+  if (change) await on.changed(change)
   const heard = hear(event.body, identity)
   if (heard === 'ignored') return acknowledge(app, event)
   const reply = heard.kind === 'commanded' ? answerAtOnce(heard) : undefined

@@ -8,9 +8,11 @@ import type { Log, Message } from './message.ts'
 import { openPeople, type People } from './people.ts'
 import { findWith, postWith, type SayOptions, sayWith } from './post.ts'
 import { respond } from './respond.ts'
+import { openRoster, type Roster } from './roster.ts'
 import { type Upload, uploadWith } from './upload.ts'
 
 export type Speak = People & {
+  roster: Roster
   /** Posts; `thread` undefined posts to the channel itself. Never twice, also where Slack's answer was lost and the message has metadata. */
   post(
     channel: string,
@@ -73,6 +75,7 @@ function speakWith(call: Call, identity: Identity, settings: SpeakerSettings): S
   const find = findWith(call, identity)
   return {
     ...openPeople(call, identity.workspace, log),
+    roster: openRoster(call, identity.workspace),
     post: postWith(say, find),
     find,
     upload: uploadWith(call),

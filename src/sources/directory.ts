@@ -1,33 +1,31 @@
-/** A directory of Markdown and text files, read as documents. */
-import { constants } from 'node:fs'
-import { open, readdir, realpath } from 'node:fs/promises'
+/** A directory of files, read as documents. */
+import { readdir, realpath } from 'node:fs/promises'
 import path from 'node:path'
 import { Fault } from '../core/fault.ts'
 import { type Entry, type Skipped, skip } from './entry.ts'
-import { dateOfMarkdown } from './markdown.ts'
-import { type MarkdownReader, openMarkdownReader } from './markdown-reader.ts'
-import { readPlain } from './plain.ts'
+import { isWanted, lookAt, reasonOf, type Wanted } from './file.ts'
+import { formatOf } from './format.ts'
+import { openReader } from './reader.ts'
 
-const MARKDOWN = /\.(md|markdown)$/i
-const READABLE = /\.(md|markdown|txt)$/i
-const LARGEST = 2 * 1024 * 1024
-const LONGEST_PATH = 1000
+/** Directories of tools, whose files are not the team's. */
+const TOOLS = new Set(['node_modules', '__pycache__', 'bower_components'])
 
 /**
- * Reads the `.md`, `.markdown` and `.txt` files under a directory, in the order of their paths, one at a time.
- * Names that begin with a dot, and `node_modules`, are passed over in silence; what looks like a document and
- * is not one (too large, not UTF-8, a link to somewhere else) comes as `skipped`, with the reason.
- * Paths are relative to the directory, with `/`.
+ * Reads the files under a directory, in the order of their paths, one at a time. Names that begin with a dot,
+ * directories of tools, and what is not wanted are passed over in silence; everything else that is no document
+ * comes as `skipped`, with the reason. Paths are relative to the directory, with `/`.
  *
  * @throws Fault `source-unreadable` where the directory itself cannot be read.
  */
-export async function* readDirectory(directory: string): AsyncGenerator<Entry> {
+export async function* readDirectory(directory: string, wanted: Wanted = {}): AsyncGenerator<Entry> {
   const root = await realpath(directory).catch((cause) => {
     throw unreadable(directory, cause)
   })
-  await using markdown = openMarkdownReader()
-  for await (const found of walk(root, '', new Set([root]))) {
-    yield 'skipped' in found ? found : await readOne(root, found.file, markdown)
+  await using reader = openReader()
+  for await (const place of walk(root, '', new Set([root]))) {
+    const at = 'skipped' in place ? place.skipped.path : place.file
+    if (!isWanted(at, wanted)) continue
+    yield 'skipped' in place ? place : await lookAt(root, place.file, reader)
   }
 }
 
@@ -48,15 +46,23 @@ async function* walk(root: string, at: string, seen: Set<string>): AsyncGenerato
     return yield skip(`${at}/`, `the directory cannot be read: ${reasonOf(cause)}`, true)
   }
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    if (entry.name.startsWith('.') || entry.name === 'node_modules') continue
     const file = path.posix.join(at, entry.name)
+    if (isPassedOver(entry.name)) continue
     if (entry.isSymbolicLink()) yield* follow(root, file, seen)
     else if (entry.isDirectory()) yield* enter(root, file, path.join(here, entry.name), seen)
-    else if (entry.isFile() && READABLE.test(entry.name)) yield { file }
+    else if (entry.isFile()) yield { file }
+    else if (typeof formatOf(file) === 'string') yield skip(file, 'it is not a file')
   }
 }
 
 const list = (directory: string) => readdir(directory, { withFileTypes: true })
+
+/** A file that is skipped for being a secret is named even where it hides. */
+function isPassedOver(name: string): boolean {
+  const format = formatOf(name)
+  const secret = typeof format === 'object' && format.why.includes('secrets')
+  return (name.startsWith('.') && !secret) || TOOLS.has(name)
+}
 
 async function* enter(root: string, at: string, real: string, seen: Set<string>): AsyncGenerator<Place> {
   if (seen.has(real)) return
@@ -65,70 +71,22 @@ async function* enter(root: string, at: string, real: string, seen: Set<string>)
 }
 
 async function* follow(root: string, file: string, seen: Set<string>): AsyncGenerator<Place> {
+  const looksRead = typeof formatOf(file) === 'string'
   let real: string
   try {
     real = await realpath(path.join(root, file))
   } catch {
-    if (READABLE.test(file)) yield skip(file, 'it is a link to nowhere')
+    if (looksRead) yield skip(file, 'it is a link to nowhere')
     return
   }
   if (real !== root && !real.startsWith(root + path.sep)) {
     yield skip(file, 'it is a link that leads out of the directory')
     return
   }
-  if (READABLE.test(file)) yield { file }
-  else if (
-    await list(real).then(
-      () => true,
-      () => false,
-    )
+  const isDirectory = await list(real).then(
+    () => true,
+    () => false,
   )
-    yield* enter(root, file, real, seen)
-}
-
-async function readOne(root: string, file: string, markdown: MarkdownReader): Promise<Entry> {
-  if (file.length > LONGEST_PATH) return skip(file, `its path is longer than ${LONGEST_PATH} characters`)
-  let bytes: Buffer
-  let changed: Date
-  try {
-    // Opened by its real path and never through a link, so that a file swapped for a link leads nowhere.
-    const real = await realpath(path.join(root, file))
-    if (!real.startsWith(root + path.sep)) return skip(file, 'it is a link that leads out of the directory')
-    await using handle = await open(real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-    const about = await handle.stat()
-    if (!about.isFile()) return skip(file, 'it is not a file')
-    if (about.size > LARGEST) return skip(file, `it is larger than ${LARGEST / 1024 / 1024} MB`)
-    bytes = await handle.readFile()
-    changed = about.mtime
-  } catch (cause) {
-    return skip(file, `it cannot be read: ${reasonOf(cause)}`, true)
-  }
-  const text = decode(bytes)
-  if (text === undefined) return skip(file, 'it is not UTF-8 text')
-  const isMarkdown = MARKDOWN.test(file)
-  const date = (isMarkdown ? dateOfMarkdown(text) : undefined) ?? dayOf(changed)
-  const read = async () => (isMarkdown ? await markdown.read(file, text) : readPlain(file, text))
-  return { found: { path: file, fingerprint: text, read, ...(date === undefined ? {} : { date }) } }
-}
-
-/** Undefined for a clock that ran away: a file can be of the year 60000. */
-function dayOf(date: Date): string | undefined {
-  return /^\d{4}-\d{2}-\d{2}/.exec(date.toISOString())?.[0]
-}
-
-function decode(bytes: Buffer): string | undefined {
-  if (bytes.includes(0)) return undefined
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch {
-    return undefined
-  }
-}
-
-function reasonOf(cause: unknown): string {
-  const code = (cause as NodeJS.ErrnoException).code
-  if (code === 'ENOENT') return 'it is not there'
-  if (code === 'EACCES' || code === 'EPERM') return 'permission denied'
-  if (code === 'ENOTDIR') return 'it is not a directory'
-  return (cause as Error).message
+  if (isDirectory) yield* enter(root, file, real, seen)
+  else yield { file }
 }

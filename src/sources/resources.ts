@@ -1,8 +1,8 @@
 /** The resources of a tool server, read as documents. */
 import { matches } from '../core/pattern.ts'
-import type { Entry } from './entry.ts'
-import { openMarkdownReader } from './markdown-reader.ts'
-import { readPlain } from './plain.ts'
+import { type Entry, skip } from './entry.ts'
+import { BINARY, type Format, formatOf, formatOfType } from './format.ts'
+import { openReader } from './reader.ts'
 
 /** A resource as its server lists it; `modified` is an ISO time. */
 export type Resource = {
@@ -22,7 +22,7 @@ const LARGEST = 2 * 1024 * 1024
 const LONGEST_URI = 1000
 
 /**
- * Reads the Markdown and text among a server's resources, in the order of their addresses, one at a time. What is
+ * Reads the texts among a server's resources, in the order of their addresses, one at a time. What is
  * listed and no such thing, too large, or refused comes as `skipped`, with the reason.
  *
  * @param patterns addresses to read, `*` for any characters; all where it is left out
@@ -35,24 +35,26 @@ export async function* readResources(
   const listed = (await server.list()).filter(
     ({ uri }) => patterns === undefined || patterns.some((pattern) => matches(pattern, uri)),
   )
-  await using markdown = openMarkdownReader()
+  await using reader = openReader()
   for (const { uri, name, mimeType, modified } of listed.sort((a, b) => (a.uri < b.uri ? -1 : 1))) {
-    const why = refusal(uri, mimeType)
-    if (why) {
-      yield { skipped: { path: uri.slice(0, LONGEST_URI), why, unsure: false } }
+    if (uri.length > LONGEST_URI) {
+      yield skip(uri.slice(0, LONGEST_URI), `its address is longer than ${LONGEST_URI} characters`)
+      continue
+    }
+    const format = formatFor(uri, mimeType)
+    if (typeof format === 'object') {
+      yield skip(uri, format.why)
       continue
     }
     const text = await server.read(uri).catch((error: Error) => error)
-    if (text instanceof Error) {
-      yield { skipped: { path: uri, why: `it cannot be read: ${text.message}`, unsure: true } }
-    } else if (text === undefined || text.length > LARGEST || text.includes('\0')) {
-      const large = text !== undefined && text.length > LARGEST
-      yield { skipped: { path: uri, why: large ? 'it is larger than 2 MB' : 'it is no text', unsure: false } }
-    } else {
-      const isMarkdown = mimeType === 'text/markdown' || /\.(md|markdown)$/i.test(uri)
+    if (text instanceof Error) yield skip(uri, `it cannot be read: ${text.message}`, true)
+    else if (text === undefined || text.includes('\0')) yield skip(uri, 'it is no text')
+    else if (text.length > LARGEST) yield skip(uri, `it is larger than ${LARGEST / 1024 / 1024} MB`)
+    else {
       const read = async () => {
-        const document = isMarkdown ? await markdown.read(uri, text) : readPlain(uri, text)
-        return name === '' || isMarkdown ? document : { ...document, title: name }
+        const document = await reader.read({ file: uri, format, content: text })
+        const named = name === '' || format === 'markdown' || 'why' in document
+        return named ? document : { ...document, title: name }
       }
       const date = modified?.slice(0, 10)
       const dated = date && /^\d{4}-\d{2}-\d{2}$/.test(date) ? { date } : {}
@@ -61,8 +63,12 @@ export async function* readResources(
   }
 }
 
-function refusal(uri: string, mimeType: string | undefined): string | undefined {
-  if (uri.length > LONGEST_URI) return `its address is longer than ${LONGEST_URI} characters`
-  const readable = mimeType === undefined || /^text\/(markdown|plain|x-markdown)\b/.test(mimeType)
-  return readable ? undefined : `it is ${mimeType}, not Markdown or plain text`
+/** What a resource is read as: by its media type, else by the end of its address. */
+function formatFor(uri: string, mimeType: string | undefined): Format | { why: string } {
+  const byName = formatOf(uri)
+  if (typeof byName === 'object' && byName.why.includes('secrets')) return byName
+  if (mimeType === undefined) return typeof byName === 'string' && !BINARY.has(byName) ? byName : 'text'
+  const byType = formatOfType(mimeType)
+  if (!byType || BINARY.has(byType)) return { why: `it is ${mimeType}, which is not read from tool servers` }
+  return byType === 'text' && typeof byName === 'string' && !BINARY.has(byName) ? byName : byType
 }

@@ -107,6 +107,18 @@ export async function findToolsOf(db: Db, workspace: string, server: string): Pr
   return found.rows.map(({ tool }) => tool)
 }
 
+/** Servers whose tools somebody is asked about, or is remembered to have said yes to. */
+export async function findServers(db: Db, workspace: string): Promise<string[]> {
+  const found = await db.query<{ server: string }>(
+    `select server from approvals where workspace = $1 and state = 'pending'
+     union
+     select a.server from grants g join approvals a on a.id = g.approval
+     where g.workspace = $1 and g.voided_at is null and g.expires_at > now()`,
+    [workspace],
+  )
+  return found.rows.map(({ server }) => server)
+}
+
 /** Approvals of these tools (catalogue names) that wait for people, ordered by their runs. */
 export async function findPending(db: Db, workspace: string, tools: readonly string[]): Promise<Approval[]> {
   const found = await db.query<Approval>(

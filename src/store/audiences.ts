@@ -15,15 +15,95 @@ export async function audienceId(db: Db, workspace: string, scopes: readonly str
   return id
 }
 
-/** The audiences whose documents may be recalled for readers who all have these scopes. */
+/** How old what is known may be to count, in ms. `audiences` left out: any age, doubts set aside. */
+export type Ages = { readers: number; people: number; audiences?: number | undefined }
+
+/**
+ * The audiences that EVERY one of the readers may read: each of them is in one of its scopes. What is not known
+ * of the readers, or of a person, or of a scope, proves nothing; `readers` themselves may always read what names
+ * them. Empty where there is nothing.
+ *
+ * The readers of a public channel are its members and every full member, who may open it; whoever is listed as
+ * a bot or a closed account reads nothing.
+ *
+ * @param readers the scope of everybody who can read the reply, as `readersOf` in core/audience gives it
+ */
 export async function readableAudiences(
   db: Db,
   workspace: string,
-  readers: readonly string[],
+  readers: string,
+  ages: Ages,
 ): Promise<number[]> {
-  const { rows } = await db.query<{ id: number }>(
-    'select id from audiences where workspace = $1 and scopes && $2::text[] order by id',
-    [workspace, [...readers]],
-  )
+  const { rows } = await db.query<{ id: number }>(READABLE_AUDIENCES, [
+    workspace,
+    readers,
+    ages.readers,
+    ages.people,
+    ages.audiences ?? null,
+  ])
   return rows.map((row) => row.id)
+}
+
+/** SQL: whether what is known was asked for lately enough (milliseconds), and after the last doubt. */
+export function sure(row: string, age: string): string {
+  return `(${row}.known_at > now() - ${age} * interval '1 ms'
+    and ${row}.known_at > coalesce(${row}.doubted_at, '-infinity'))`
+}
+
+/** SQL: whether a reader is in one of the scopes of an audience that are known. */
+const INSIDE = `('user:' || r.person = any(a.scopes) or exists (
+  select from members m join fresh f on f.scope = m.scope
+  where m.workspace = $1 and m.person = r.person and m.scope = any(a.scopes)))`
+
+/**
+ * `readers` are those who are listed one by one; full members who may open a public channel are not listed, and
+ * are looked at only where an audience names no public scope and is large enough to hold them.
+ */
+const READABLE_AUDIENCES = `
+  with place as materialized (
+    select s.open or s.scope = 'everyone' as open from scopes s
+    where s.workspace = $1 and s.scope = $2 and ${sure('s', '$3')}),
+  fresh as materialized (
+    select s.scope, s.open, s.size from scopes s
+    where s.workspace = $1 and s.known_at is not null and ($5::int is null or ${sure('s', '$5')})),
+  listed as (
+    select m.person from members m where m.workspace = $1 and m.scope = $2 and exists (select from place)
+    union all select substr($2, 6) where $2 like 'user:%'),
+  readers as materialized (
+    select l.person, coalesce(p.kind = 'full' and ${sure('p', '$4')}, false) as full from listed l
+    left join people p on p.workspace = $1 and p.id = l.person
+    where not coalesce(p.kind in ('bot', 'gone') and ${sure('p', '$4')}, false) or $2 like 'user:%'),
+  everyone as (
+    select p.id as person from people p where p.workspace = $1 and (p.kind = 'full' or not coalesce(${sure('p', '$4')}, false))),
+  known as materialized (
+    select exists (select from readers) or coalesce((select open from place), false) as readers,
+      coalesce((select open from place), false) as open,
+      exists (select from scopes s where s.workspace = $1 and s.scope = 'everyone' and ${sure('s', '$4')}) as everyone),
+  candidates as (
+    select a.id, a.scopes,
+      'everyone' = any(a.scopes) or exists (select from fresh f where f.open and f.scope = any(a.scopes)) as open,
+      coalesce((select sum(f.size) from fresh f where f.scope = any(a.scopes)), 0)
+        + (select count(*) from unnest(a.scopes) s where s like 'user:%') as room
+    from audiences a where a.workspace = $1)
+  select a.id from candidates a, known k
+  where case
+    when $2 = any(a.scopes) then true
+    when not k.readers then false
+    when exists (select from readers r where not r.full and not ${INSIDE}) then false
+    when a.open then true
+    when a.room < (select count(*) from readers) then false
+    when exists (select from readers r where r.full and not ${INSIDE}) then false
+    when not k.open then true
+    when not k.everyone or a.room < (select count(*) from people where workspace = $1 and kind = 'full') then false
+    else not exists (select from everyone r where not ${INSIDE}) end
+  order by a.id`
+
+/** The channels and user groups that these audiences name. */
+export async function namedScopes(db: Db, ids: readonly number[]): Promise<string[]> {
+  const { rows } = await db.query<{ scope: string }>(
+    `select distinct s as scope from audiences, unnest(scopes) s
+     where id = any($1::int[]) and s ~ '^(channel|group):' order by s`,
+    [[...ids]],
+  )
+  return rows.map((row) => row.scope)
 }

@@ -59,3 +59,9 @@ export async function voidGrants(db: Db, workspace: string, tools: readonly stri
   )
   return voided.rowCount ?? 0
 }
+
+/** Forgets grants whose time is over. */
+export async function pruneGrants(db: Db, workspace: string): Promise<number> {
+  const gone = await db.query('delete from grants where workspace = $1 and expires_at < now()', [workspace])
+  return gone.rowCount ?? 0
+}

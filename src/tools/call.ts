@@ -10,6 +10,7 @@ import { type Line, MAX_BYTES } from './dial.ts'
 import { maskedInput, type Resume, resumeParams, wantedBy } from './input.ts'
 import { type Progress, throttled } from './progress.ts'
 import { cutText, renderResult } from './render.ts'
+import { findMissingScopes } from './scopes.ts'
 import { settleError } from './settle.ts'
 import { tellAsked, type Unanswered } from './unanswered.ts'
 
@@ -80,6 +81,8 @@ async function settle(
   } catch (error) {
     if (options.signal.aborted) return failed(STOPPED_EARLY)
     if (findNotConnected(error)) return notConnected(connection.name)
+    const scopes = findMissingScopes(error)
+    if (scopes) return needsMore(connection, scopes)
     if (error instanceof Fault) return failed(error.message)
     throw error
   } finally {
@@ -173,6 +176,8 @@ async function send(
     if (isTimeout(error)) return unknown(`${name} did not answer within ${seconds(silence)}.`)
     // The server refused before it did anything, and there is nothing better to show it.
     if (findNotConnected(error)) return notConnected(name)
+    const scopes = findMissingScopes(error)
+    if (scopes) return needsMore(connection, scopes)
     const settled = settleError(error, name, line.ended())
     if (settled.broken && connection.line === line) hangUp(connection, line.ended() ?? settled.text)
     return settled
@@ -206,6 +211,16 @@ function failed(text: string): Ended {
 export function notConnected(server: string): Ended {
   const text = `Nothing was called: whoever asked must first connect their account at ${server}, or connect it again, in App Home. They were told so.`
   return { outcome: 'failed', text, connect: server }
+}
+
+/** The server refused before it did anything: the account may do too little. It is not tried again by itself. */
+function needsMore({ name, config }: Connection, scopes: string[]): Ended {
+  const which = scopes.length > 0 ? ` (${scopes.join(', ')})` : ''
+  const what = `Nothing was done: ${name} asks for further permissions${which}`
+  if (!('auth' in config) || config.auth?.type !== 'oauth')
+    return failed(`${what}. Somebody who runs this can give them in mcp.json.`)
+  const text = `${what} than its account was connected with. Whoever asked was told how to give them; do not call it again before.`
+  return { outcome: 'failed', text, connect: name, scopes }
 }
 
 function unknown(text: string): Ended {

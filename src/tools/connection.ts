@@ -9,6 +9,7 @@ import { findNotConnected } from './access.ts'
 import { serverHash } from './bind.ts'
 import { dial, type Line, type Log, listTools } from './dial.ts'
 import { type Environment, type Expanded, expandServer } from './expand.ts'
+import { missing } from './scopes.ts'
 import { describe } from './settle.ts'
 import { openTurns, type Turns } from './turns.ts'
 import { noteAsked, type Unanswered } from './unanswered.ts'
@@ -191,8 +192,8 @@ async function connect(connection: Connection): Promise<Line> {
     await line?.client.close().catch(() => {})
     connection.era = undefined
     // Nothing is wrong with the server: no pause is due.
-    const missing = findNotConnected(error)
-    if (missing) throw missing
+    const wanting = findNotConnected(error) ?? missing(error)
+    if (wanting) throw wanting
     connection.failures = Math.max(connection.failures, 1)
     note(connection, why)
     throw unreachable(connection)

@@ -19,6 +19,7 @@ import { Fault } from '../core/fault.ts'
 import type { ToolAuth, ToolServer } from '../core/home.ts'
 import { type Environment, expandServer } from './expand.ts'
 import { quiet } from './quiet.ts'
+import { joinScopes, readScopes } from './scopes.ts'
 
 /** A server that people connect to, its `${NAME}`s expanded. */
 export type OAuthServer = { name: string; url: URL; auth: Extract<ToolAuth, { type: 'oauth' }> }
@@ -45,6 +46,8 @@ export type Pending = {
   redirect: string
   discovery: OAuthDiscoveryState
   client: Registered
+  /** The permissions that were asked for. */
+  scopes: string[]
 }
 
 /** An account that was connected: its tokens, and what renewing and revoking them needs. All of it is secret. */
@@ -55,17 +58,20 @@ export type Grant = {
   livesMs: number | undefined
   discovery: OAuthDiscoveryState
   client: Registered
+  /** The permissions that were asked for; the server may have given fewer. */
+  scopes?: string[]
 }
 
 /**
  * Begins: finds the authorization server, registers us where that is needed, and says what the browser must open.
  *
- * @param known what we are called there, from a time before
+ * @param options.known what we are called there, from a time before
+ * @param options.scopes permissions to ask for beside what the server says it needs
  * @throws Fault tool-refused or tool-unreachable, with a sentence for the person
  */
 export async function beginAuthorization(
   server: OAuthServer,
-  options: { redirect: string; known?: Registered | undefined; fetch: FetchLike },
+  options: { redirect: string; known?: Registered | undefined; scopes?: readonly string[]; fetch: FetchLike },
 ): Promise<{ address: URL; pending: Pending; registered?: Registered }> {
   const fetch = quiet(options.fetch)
   const kept: Kept = { client: clientOf(server, options.known) }
@@ -79,17 +85,18 @@ export async function beginAuthorization(
       serverUrl: server.url,
       fetchFn: fetch,
       ...(challenge.resourceMetadataUrl ? { resourceMetadataUrl: challenge.resourceMetadataUrl } : {}),
-      ...scopeOf(server, challenge.scope),
+      ...scopeOf(server, challenge.scope, options.scopes),
     })
     const { state, verifier, discovery, client } = kept
     if (!address || !state || !verifier || !discovery || !client)
       throw new Error('it did not say where to sign in')
     mustBeExpected(server, discovery)
     mustBeSafe(address)
+    const scopes = readScopes(address.searchParams.get('scope') ?? undefined)
     const own = client.client_id !== options.known?.client_id && !server.auth.clientId
     return {
       address,
-      pending: { state, verifier, redirect: options.redirect, discovery, client },
+      pending: { state, verifier, redirect: options.redirect, discovery, client, scopes },
       ...(own ? { registered: client } : {}),
     }
   })
@@ -116,7 +123,7 @@ export async function finishAuthorization(
       fetchFn: quiet(fetch),
     })
     if (!kept.tokens) throw new Error('it gave no token')
-    return grantOf(kept.tokens, discovery, client)
+    return { ...grantOf(kept.tokens, discovery, client), scopes: pending.scopes }
   })
 }
 
@@ -156,7 +163,8 @@ export async function refreshGrant(
       fetchFn,
     })
     const kept = { ...tokens, issuer: issuerOf(discovery), scope: tokens.scope ?? grant.tokens.scope }
-    return grantOf(kept, { ...grant.discovery, ...discovery }, grant.client)
+    const next = grantOf(kept, { ...grant.discovery, ...discovery }, grant.client)
+    return grant.scopes ? { ...next, scopes: grant.scopes } : next
   } catch (error) {
     if (error instanceof OAuthError && FINAL.has(error.code)) return 'reconnect'
     const why = `${server.name} could not renew its sign-in just now`
@@ -256,9 +264,10 @@ function clientOf(server: OAuthServer, known: Registered | undefined): Registere
   }
 }
 
-/** What mcp.json asks for, or what the server itself says it needs. */
-function scopeOf(server: OAuthServer, wanted?: string): { scope?: string } {
-  const scope = server.auth.scopes.length > 0 ? server.auth.scopes.join(' ') : wanted
+/** What mcp.json asks for, and never more; else what the server itself says it needs, and what it asked for since. */
+function scopeOf(server: OAuthServer, wanted?: string, more: readonly string[] = []): { scope?: string } {
+  const { scopes } = server.auth
+  const scope = (scopes.length > 0 ? scopes : joinScopes(wanted?.split(' ') ?? [], more)).join(' ')
   return scope ? { scope } : {}
 }
 

@@ -6,12 +6,15 @@ import type { Effect } from '../core/rules.ts'
 import { type Accepted, catalogueName, hintsOf, readDefinition } from './accept.ts'
 import { definitionHash } from './bind.ts'
 
-/** A tool that is not offered, and why. `gone`: accepted, and its server does not list it any more. */
+/**
+ * A tool that is not offered, and why. `gone`: accepted, and its server does not list it any more; `removed`: its
+ * server does not stand in mcp.json any more.
+ */
 export type Withdrawn = {
   server: string
-  /** As the server calls it; `*` stands for all of a server whose command or address changed. */
+  /** As the server calls it; `*` stands for all of a server. */
   tool: string
-  kind: 'new' | 'changed' | 'server-changed' | 'gone'
+  kind: 'new' | 'changed' | 'server-changed' | 'gone' | 'removed'
   accepted?: Definition
   found?: Definition
 }

@@ -15,7 +15,9 @@ type Refused = { ok: false; said: string }
 
 export type ConnectHandlers = {
   /** Looks at a link and changes nothing. `name` is the person's in Slack, with the id, which nobody can choose. */
-  see(ticket: string): Promise<{ ok: true; server: string; name: string; shared: boolean } | Refused>
+  see(
+    ticket: string,
+  ): Promise<{ ok: true; server: string; name: string; shared: boolean; scopes: string[] } | Refused>
   /** Uses a link up: where the browser must go. */
   start(ticket: string, browser: string): Promise<{ ok: true; address: URL } | Refused>
   /** The browser is back. */
@@ -68,14 +70,16 @@ export function connectPages(on: ConnectHandlers): Hono {
       maxAge: 1200,
       secure: on.secure(),
     })
-    const { server, name, shared } = seen
+    const { server, name, shared, scopes } = seen
+    const more =
+      scopes.length > 0 ? html`<p>It asks for further permissions: <b>${scopes.join(', ')}</b></p>` : ''
     const whose = shared
       ? html`<p>Everybody in the workspace will use the account that you sign in with, as <b>${server}</b>.</p>`
       : html`<p>Quorum will use the account that you sign in with when <b>${name}</b> asks for something in Slack.</p>`
     return page(
       c,
       200,
-      html`<h1>Connect ${server} for ${name}</h1>${whose}
+      html`<h1>Connect ${server} for ${name}</h1>${whose}${more}
         <p>If you are not ${name}, close this page: somebody else would act with your account.</p>
         <form method="post"><input type="hidden" name="browser" value="${browser}" />
         <button>I am ${name}: connect</button></form>`,

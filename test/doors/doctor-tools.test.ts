@@ -24,4 +24,21 @@ test('doctor says of each server what is accepted, what waits, and what to run',
   )
   await describe({ ...server, env: { MORE: 'x' } })
   expect(await doctor()).toMatch(/! tool bad +its command or address changed.*\n +→.*quorum tools accept bad/)
-}, 30_000)
+}, 120_000)
+
+test('doctor names tools that look alike, and servers of people that nobody accepted', async () => {
+  await using home = await makeHome({})
+  const mcpServers = {
+    bad: hostile('--names=read_all,read-a11'),
+    desk: { url: 'https://desk.example/mcp', auth: { type: 'oauth' } },
+  }
+  await writeFile(join(home.dir, 'mcp.json'), JSON.stringify({ mcpServers }))
+  const env = { QUORUM_HOME: home.dir, DATABASE_URL: 'postgres://x@127.0.0.1:9/x' }
+  const run = (...words: string[]) => runCommand(words, { cwd: home.dir, env })
+  expect(await run('tools', 'accept', 'bad', '--all')).toMatchObject({ code: 0 })
+  const { out } = await run('doctor')
+  expect(out).toMatch(
+    /! tool names +Too alike to tell apart, so none of these is offered: bad__read-a11, bad__read_all/,
+  )
+  expect(out).toMatch(/! tool desk +not accepted, so it is not used\n +→.*quorum tools accept desk/)
+}, 120_000)

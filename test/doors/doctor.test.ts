@@ -6,7 +6,7 @@ import { runCommand } from '../support/command.ts'
 import { type ModelServer, openModelServer } from '../support/model-server.ts'
 import { makeTemporary } from '../support/temporary.ts'
 
-describe('quorum doctor', () => {
+describe('quorum doctor', { timeout: 120_000 }, () => {
   let workspace: Workspace
   let model: ModelServer
   let place: Awaited<ReturnType<typeof makeTemporary>>

@@ -1,5 +1,6 @@
 import { stripVTControlCharacters } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openRights } from '../../src/agent/knowledge/rights.ts'
 import { ingestDoor } from '../../src/doors/ingest.ts'
 import { formatHits, searchDoor } from '../../src/doors/search.ts'
 import type { Store } from '../../src/store/open.ts'
@@ -63,6 +64,7 @@ test('a directory is read, searched, and read again', async () => {
   const embedder = testEmbedder()
   const context = {
     pool: store.pool,
+    rights: openRights(store),
     embedder,
     home: files.dir,
     workspace: 'T1',
@@ -72,7 +74,7 @@ test('a directory is read, searched, and read again', async () => {
   }
   expect(await ingestDoor([files.dir, '--name', 'handbook'], context)).toBe(0)
   expect(printed[0]).toMatch(/^handbook: 1 added, 0 changed, 0 unchanged, 0 removed; 1 passages written/)
-  expect(printed[1]).toBe('  skipped "bad.md": it is not UTF-8 text')
+  expect(printed[1]).toBe('  skipped 1: it is not text, or in an encoding I do not know ("bad.md")')
   expect(printed).toContainEqual(expect.stringContaining('not in sources.yaml'))
   expect(printed.at(-1)).toMatch(/^1 vectors made/)
 

@@ -5,12 +5,13 @@ import { ingest } from '../../src/agent/knowledge/ingest.ts'
 import { openStage, type Stage } from '../support/stage.ts'
 import { makeTemporary } from '../support/temporary.ts'
 
-/** Three sources: for everyone, for #ops, for #partners. */
-async function stock(stage: Stage): Promise<void> {
+/** Three sources: for everyone, for a private channel of Ana and Ben, for #partners. Gives the private channel. */
+async function stock(stage: Stage): Promise<string> {
   await using temporary = await makeTemporary()
   const { pool } = stage.engines.store
-  const { team, channels } = stage.workspace
-  const shelves = { company: 'everyone', secret: [channels.ops], shared: [channels.partners] } as const
+  const { team, channels, users } = stage.workspace
+  const plan = stage.workspace.createChannel('plan', [users.ana, users.ben], { private: true })
+  const shelves = { company: 'everyone', secret: [plan], shared: [channels.partners] } as const
   for (const [name, audience] of Object.entries(shelves)) {
     await mkdir(path.join(temporary.dir, name))
     await writeFile(
@@ -20,13 +21,15 @@ async function stock(stage: Stage): Promise<void> {
     const source = { directory: name, audience: audience === 'everyone' ? audience : [...audience] }
     await ingest({ pool, home: temporary.dir }, team, name, source as Parameters<typeof ingest>[3])
   }
+  return plan
 }
 
 describe('a passage reaches only threads whose every reader may read it', () => {
   let stage: Stage
+  let plan: string
   beforeAll(async () => {
     stage = await openStage({ model: { text: 'Noted.' } })
-    await stock(stage)
+    plan = await stock(stage)
   })
   afterAll(() => stage[Symbol.asyncDispose]())
 
@@ -40,8 +43,8 @@ describe('a passage reaches only threads whose every reader may read it', () => 
 
   test('a channel of full members reads what everyone may read, and its own', async () => {
     const { users, channels } = stage.workspace
-    expect(await read(users.ana, channels.general)).toEqual(['company'])
-    expect(await read(users.ana, channels.ops)).toEqual(['company', 'secret'])
+    expect(await read(users.ana, channels.general)).toEqual(['company', 'shared'])
+    expect(await read(users.ana, plan)).toEqual(['company', 'secret', 'shared'])
   })
 
   test('where outsiders read along, only what is theirs too', async () => {
@@ -49,10 +52,21 @@ describe('a passage reaches only threads whose every reader may read it', () => 
     expect(await read(users.ana, channels.partners)).toEqual(['shared'])
   })
 
-  test('a member alone reads what everyone may; a guest alone does not', async () => {
+  test('a person alone reads what they could open: a member, a member of fewer channels, a guest', async () => {
     const { workspace } = stage
-    expect(await read(workspace.users.ana, workspace.dm(workspace.users.ana))).toEqual(['company'])
-    expect(await read(workspace.users.gil, workspace.dm(workspace.users.gil))).toEqual([])
+    const { ana, chloe, gil } = workspace.users
+    expect(await read(ana, workspace.dm(ana))).toEqual(['company', 'secret', 'shared'])
+    expect(await read(chloe, workspace.dm(chloe))).toEqual(['company', 'shared'])
+    expect(await read(gil, workspace.dm(gil))).toEqual(['shared'])
+  })
+
+  test('whoever was removed from a channel is given nothing of it at the next question', async () => {
+    const { workspace } = stage
+    const { ben } = workspace.users
+    expect(await read(ben, workspace.dm(ben))).toContain('secret')
+    await workspace.leave(ben, plan)
+    await workspace.until(() => workspace.pending() === 0)
+    expect(await read(ben, workspace.dm(ben))).not.toContain('secret')
   })
 
   test('where Slack does not say who reads, nothing but the channel’s own is given', async () => {

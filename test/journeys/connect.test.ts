@@ -168,6 +168,43 @@ describe("an account of one's own", () => {
     expect(called).toMatchObject({ outcome: 'failed', connect: 'tickets' })
   })
 
+  test('a call that needs more permissions offers to connect again with them, in words, and once', async () => {
+    const { ana } = stage.workspace.users
+    authorization.behave.needs = 'tickets:write'
+    const before = stage.workspace.ephemerals(ana).length
+    const said = await askAs(stage, ana)
+    expect(said).toContain('tickets asks for further permissions: tickets:write. If')
+    expect(said).toContain('Nothing was done')
+    const whispered = await stage.workspace.until(() => stage.workspace.ephemerals(ana)[before])
+    expect(whispered.text).toContain('permissions that I do not have there: tickets:write')
+    const url = /"url":"([^"]+)"/.exec(JSON.stringify(whispered.blocks))?.[1] ?? ''
+    const person = openPerson('ana2@example')
+    const changed = url.replace(/\.[^.]+$/, `.${Buffer.from('admin').toString('base64url')}`)
+    expect((await person.go(changed)).text).toContain('do not know this link')
+    expect((await person.go(url)).text).toContain('further permissions: <b>tickets:write</b>')
+    expect((await person.press(url)).text).toContain('Connected.')
+    expect(await askAs(stage, ana)).toContain('You are ana2@example.')
+    // Connected again from App Home it asks for what it had; what was asked for and not given is not offered again.
+    authorization.behave.needs = 'tickets:admin'
+    await askAs(stage, ana)
+    authorization.behave.withholds = true
+    const again = await stage.workspace.until(() => stage.workspace.ephemerals(ana)[before + 1])
+    expect(
+      (await person.press(/"url":"([^"]+)"/.exec(JSON.stringify(again.blocks))?.[1] ?? '')).text,
+    ).toContain('Connected.')
+    expect(await askAs(stage, ana)).toContain(
+      'tickets:admin. They were asked for when the account was connected',
+    )
+    expect(stage.workspace.ephemerals(ana)).toHaveLength(before + 2)
+    authorization.behave.withholds = false
+    authorization.behave.needs = undefined
+    await person.press(await linkOf(stage, ana))
+    const scopes = [...authorization.tokens.values()]
+      .filter((t) => t.account === 'ana2@example')
+      .at(-1)?.scope
+    expect(scopes?.split(' ')).toEqual(expect.arrayContaining(['tickets:write', 'tickets:admin']))
+  })
+
   test('no token stands in the log or the database', async () => {
     const { pool } = stage.engines.store
     const tables = await pool.query(`select tablename as name from pg_tables where schemaname = 'public'`)
@@ -242,4 +279,18 @@ test('without a key nobody is offered a link, and the reason is one sentence', a
   const { outcome, text } = await stage.engines.tools.call('tickets__whoami', {}, { signal, person })
   expect(outcome).toBe('failed')
   expect(text).toContain('QUORUM_SECRET')
+})
+
+test('mcp.json bounds the permissions that are asked for, whatever a server asks for', async () => {
+  await using authorization = await openAuthorization()
+  const auth = { type: 'oauth', scopes: ['tickets:read'] }
+  const servers = { tickets: ToolServer.parse({ url: authorization.url, auth }) }
+  const lock = await lockOf(authorization, servers)
+  await using stage = await openStage({ model: script, policy, servers, lock })
+  const { ana } = stage.workspace.users
+  await openPerson('ana@example').press(await linkOf(stage, ana))
+  authorization.behave.needs = 'tickets:admin <!channel> `x`'
+  const said = await askAs(stage, ana)
+  expect(said).toContain('tickets:admin. mcp.json does not allow me to ask for them')
+  expect(stage.workspace.ephemerals(ana)).toHaveLength(0)
 })

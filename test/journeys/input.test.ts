@@ -46,6 +46,12 @@ async function open(user: string, at: { channel: string; card: string }) {
   return view.id
 }
 
+/** What App Home shows to a person now. */
+async function homeFor(user: string): Promise<string> {
+  await stage.workspace.openHome(user)
+  return JSON.stringify(await until(async () => stage.workspace.home(user)))
+}
+
 const countOver = (user: string) =>
   stage.workspace.ephemerals(user).filter((m) => m.text?.includes('not waited for any more')).length
 
@@ -57,6 +63,8 @@ test('a form: asked in the thread, checked, answered after a restart, and the ca
   const at = await ask('use ask')
   expect(at.shown).toContain('wants to know something')
   expect(at.shown).not.toContain('"type":"broadcast"')
+  expect(await homeFor(ana)).toContain('"Open the question"')
+  expect(await homeFor(ben)).not.toContain('Waiting for your answer')
   await stage.restart()
   await workspace.click(ben, at.channel, at.card, 'answer')
   await until(async () => workspace.ephemerals(ben).some((m) => m.text?.includes('for whoever asked')))

@@ -50,7 +50,7 @@ test('resources are read as documents, what is none is told, and a second time o
     added: 1,
     skipped: [
       { path: 'library://broken', why: expect.stringMatching(/cannot be read: .*shelf of \*\*\* is empty/) },
-      { path: 'library://picture', why: 'it is image/png, not Markdown or plain text' },
+      { path: 'library://picture', why: 'it is image/png, which is not read from tool servers' },
     ],
   })
   expect(await read(source)).toMatchObject({ added: 0, changed: 0, unchanged: 1 })

@@ -7,6 +7,7 @@ import { cardMessage } from '../../src/slack/blocks/card.ts'
 import { homeView } from '../../src/slack/blocks/home.ts'
 import { planMessage } from '../../src/slack/blocks/plan.ts'
 import { traceView } from '../../src/slack/blocks/trace.ts'
+import type { Change } from '../../src/slack/changes.ts'
 import type { SlackSettings } from '../../src/slack/line.ts'
 import { openSlack, type Slack, type SlackHandlers } from '../../src/slack/listen.ts'
 
@@ -14,11 +15,16 @@ let workspace: Workspace
 let slack: Slack
 let inbox: Map<string, Heard>
 let handled: Heard[]
+let changes: Change[]
 let order: string[]
 let logs: string[]
 let broken: boolean
 
 const handlers: SlackHandlers = {
+  changed: async (change) => {
+    if (broken) throw new Error('the store is away')
+    changes.push(change)
+  },
   intake: async (heard) => {
     order.push(`intake ${heard.kind}`)
     if (broken) throw new Error('the store is away')
@@ -33,7 +39,15 @@ const handlers: SlackHandlers = {
   open: async (_, run) => (run === 'run-1' ? traceView(run, []) : `There is no run ${run}.`),
   check: async () => undefined,
   home: async () =>
-    homeView({ name: 'quorum', runs: [], approvals: [], connections: [], budgets: [], servers: [] }),
+    homeView({
+      name: 'quorum',
+      runs: [],
+      approvals: [],
+      questions: [],
+      connections: [],
+      budgets: [],
+      servers: [],
+    }),
 }
 
 async function connect(mode: 'socket' | 'http'): Promise<void> {
@@ -55,6 +69,7 @@ async function connect(mode: 'socket' | 'http'): Promise<void> {
 beforeEach(async () => {
   inbox = new Map()
   handled = []
+  changes = []
   order = []
   logs = []
   broken = false
@@ -67,6 +82,34 @@ afterEach(async () => {
 
 describe.each(['socket', 'http'] as const)('over %s', (mode) => {
   beforeEach(() => connect(mode))
+
+  test('who is who and who is in what is told as it changes, and told again where it could not be noted', async () => {
+    const { users, channels, groups } = workspace
+    broken = true
+    await workspace.invite(users.gil, channels.ops)
+    await workspace.until(() => workspace.deliveries.length > 0)
+    broken = false
+    await workspace.until(() => workspace.pending() === 0)
+    await workspace.leave(users.gil, channels.ops)
+    await workspace.regroup(groups.oncall, [users.ana])
+    await workspace.restrict(users.ben, true)
+    const zoe = workspace.welcome('zoe', 'guest')
+    await workspace.share(channels.ops, true)
+    await workspace.deactivate(users.chloe)
+    await workspace.until(() => workspace.pending() === 0)
+    const ops = `channel:${channels.ops}`
+    expect(changes).toEqual(
+      expect.arrayContaining([
+        { scope: ops },
+        { scope: `group:${groups.oncall}` },
+        { person: users.ben, kind: 'guest' },
+        { person: zoe, kind: 'guest' },
+        { person: users.chloe, kind: 'gone' },
+      ]),
+    )
+    expect(changes.filter((one) => 'scope' in one && one.scope === ops).length).toBeGreaterThanOrEqual(4)
+    expect(inbox.size).toBe(0)
+  })
 
   test('a mention is stored, then acknowledged, then handled, once', async () => {
     const { users, channels } = workspace

@@ -181,29 +181,47 @@ test('the state of a session; once refused, never asked again', async () => {
   expect(called('agents.sessions.setStatus')).toHaveLength(2)
 })
 
-describe('who reads a channel', () => {
-  test('outsiders in a shared channel, none in ours, by DM as well', async () => {
+describe('who can read a channel', () => {
+  test('its members; of a shared one somebody who is not listed, too', async () => {
     const { channels, users } = workspace
-    expect(await speak.external(general)).toBe(false)
-    expect(await speak.external(channels.partners)).toBe(true)
-    expect(await speak.external(workspace.dm(users.ana))).toBe(false)
-    expect(await speak.external(workspace.dm(users.gil))).toBe(true)
+    const { open, members } = await speak.roster.channel(general)
+    expect(open).toBe(true)
+    expect(members).toEqual([users.ana, users.ben, users.chloe, workspace.botUser])
+    const shared = await speak.roster.channel(channels.partners)
+    expect(shared.members).toContain(`*${channels.partners}`)
   })
 
-  test('one guest is enough', async () => {
-    await workspace.invite(workspace.users.gil, workspace.channels.ops)
-    expect(await speak.external(workspace.channels.ops)).toBe(true)
+  test('of a private channel its members alone, and nobody where we are not in it', async () => {
+    const { users } = workspace
+    const plan = workspace.createChannel('plan', [users.ana, users.ben], { private: true })
+    expect(await speak.roster.channel(plan)).toEqual({
+      open: false,
+      members: [users.ana, users.ben, workspace.botUser],
+    })
+    await workspace.leave(workspace.botUser, plan)
+    expect(await speak.roster.channel(plan)).toEqual({ open: false, members: [] })
   })
 
-  test('kept for a minute; where Slack does not tell: yes, and asked again', async () => {
+  test('by the page, however many', async () => {
+    const hired = workspace.hire(1_200)
+    expect((await speak.roster.channel(general)).members).toEqual(expect.arrayContaining(hired))
+    const pages: number[] = []
+    for await (const page of speak.roster.everyone()) pages.push(page.size)
+    expect(pages).toEqual([500, 500, 205])
+  })
+
+  test('what counts about people; where Slack does not tell it is a fault, not a guess', async () => {
+    const { users, botUser } = workspace
+    const stranger = workspace.welcome('zoe', 'stranger')
+    await workspace.deactivate(users.ben)
+    const kinds = [users.ana, users.gil, stranger, botUser, users.ben, 'U0NOBODY'].map(speak.roster.person)
+    expect(await Promise.all(kinds)).toEqual(['full', 'guest', 'external', 'bot', 'gone', 'external'])
     workspace.misbehave.refuse('conversations.members', 'missing_scope')
-    expect(await speak.external(general)).toBe(true)
-    expect(await speak.external(general)).toBe(false)
-    const calls = workspace.calls.length
-    expect(await speak.external(general)).toBe(false)
-    expect(workspace.calls.length).toBe(calls)
+    await expect(speak.roster.channel(general)).rejects.toMatchObject({ code: 'slack-scope' })
   })
+})
 
+describe('who is who', () => {
   test('names', async () => {
     expect(await speak.name(workspace.users.ana)).toMatch(/ana/i)
     expect(await speak.name('U0NOBODY')).toBe('U0NOBODY')

@@ -4,17 +4,18 @@ import { expect, test } from 'vitest'
 import { Fault } from '../../src/core/fault.ts'
 import { readDirectory } from '../../src/sources/directory.ts'
 import type { Entry } from '../../src/sources/entry.ts'
+import type { Wanted } from '../../src/sources/file.ts'
 import { openFiles } from '../support/knowledge.ts'
 
-async function read(dir: string) {
+async function read(dir: string, wanted?: Wanted) {
   const entries: Entry[] = []
-  for await (const entry of readDirectory(dir)) entries.push(entry)
+  for await (const entry of readDirectory(dir, wanted)) entries.push(entry)
   const files = entries.flatMap((entry) => ('found' in entry ? [entry.found] : []))
   const skipped = entries.flatMap((entry) => ('skipped' in entry ? [entry.skipped] : []))
   return { files, paths: files.map((file) => file.path), skipped }
 }
 
-test('Markdown and text are read, in the order of their paths; what hides or belongs to tools is passed over', async () => {
+test('files are read in the order of their paths; what hides or belongs to tools is passed over', async () => {
   await using files = await openFiles({
     'b.md': '# B',
     'a/z.markdown': 'z',
@@ -27,7 +28,7 @@ test('Markdown and text are read, in the order of their paths; what hides or bel
   })
   const { paths, skipped } = await read(files.dir)
   expect(paths).toEqual(['UPPER.MD', 'a/notes.txt', 'a/z.markdown', 'b.md'])
-  expect(skipped).toEqual([])
+  expect(skipped).toEqual([{ path: 'a/image.png', why: '.png is not a format that is read', unsure: false }])
 })
 
 test('the date is the one the file says, else the file system', async () => {
@@ -56,29 +57,24 @@ test('a file of the year 60000 has no date', async () => {
   if (file?.date !== undefined) expect(file.date).toMatch(/^\d{4}-\d{2}-\d{2}$/)
 })
 
-test('what is no document is named with the reason', async () => {
+test('what is no document is named with the reason; what is not wanted is not', async () => {
   await using files = await openFiles({
-    'latin.md': Buffer.from([0x63, 0x61, 0x66, 0xe9]),
-    'wide.txt': Buffer.from('\ufeffhi', 'utf16le'),
-    'nul.md': 'a\0b',
-    'half.md': Buffer.from('café').subarray(0, 4),
+    'latin.md': Buffer.from('Die Größe', 'latin1'),
+    'noise.md': Buffer.from([1, 2, 3, 4]),
     'large.md': '',
     'empty.md': '',
-    'marked.md': '\ufeff# Marked',
+    'drafts/a.md': 'a',
+    'drafts/large.md': '',
   })
   await truncate(path.join(files.dir, 'large.md'), 2 * 1024 * 1024 + 1)
-  const { files: found, skipped } = await read(files.dir)
-  expect(skipped).toEqual([
-    { path: 'half.md', why: 'it is not UTF-8 text', unsure: false },
+  await truncate(path.join(files.dir, 'drafts/large.md'), 2 * 1024 * 1024 + 1)
+  const wanted = await read(files.dir, { exclude: ['drafts/**'] })
+  expect(wanted.skipped).toEqual([
     { path: 'large.md', why: 'it is larger than 2 MB', unsure: false },
-    { path: 'latin.md', why: 'it is not UTF-8 text', unsure: false },
-    { path: 'nul.md', why: 'it is not UTF-8 text', unsure: false },
-    { path: 'wide.txt', why: 'it is not UTF-8 text', unsure: false },
+    { path: 'noise.md', why: 'it is not text, or in an encoding I do not know', unsure: false },
   ])
-  expect(found.map((file) => [file.path, file.fingerprint])).toEqual([
-    ['empty.md', ''],
-    ['marked.md', '# Marked'],
-  ])
+  expect(wanted.paths).toEqual(['empty.md', 'latin.md'])
+  expect((await read(files.dir, { include: ['drafts/*'] })).paths).toEqual(['drafts/a.md'])
 })
 
 test('links are followed within the directory and never out of it, and rings end', async () => {

@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { chunk } from '../../src/core/chunk.ts'
 import { readMarkdown } from '../../src/sources/markdown.ts'
-import { openMarkdownReader } from '../../src/sources/markdown-reader.ts'
 import { readPlain } from '../../src/sources/plain.ts'
+import { openReader } from '../../src/sources/reader.ts'
 
 const titleOf = (text: string) => readMarkdown('dir/some-page_name.md', text).title
 
@@ -94,12 +94,13 @@ test('any text can be read, and its blocks lie one after another', () => {
 })
 
 test('a text that takes the parser too long is read as plain text, and the next one is Markdown again', async () => {
-  await using reader = openMarkdownReader({ limitMs: 1_000 })
+  await using reader = openReader({ textMs: 1_000 })
+  const read = (file: string, content: string) => reader.read({ file, format: 'markdown', content })
   const before = performance.now()
-  const hostile = await reader.read('hostile.md', '> '.repeat(50_000))
+  const hostile = await read('hostile.md', '> '.repeat(50_000))
   expect(performance.now() - before).toBeLessThan(5_000)
   expect(hostile).toEqual(readPlain('hostile.md', '> '.repeat(50_000)))
-  expect((await reader.read('good.md', '# Good')).title).toBe('Good')
+  expect(await read('good.md', '# Good')).toMatchObject({ title: 'Good' })
 })
 
 test('plain text is paragraphs between blank lines', () => {

@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Chunk } from '../../src/core/chunk.ts'
-import { readableAudiences } from '../../src/store/audiences.ts'
 import { type DocumentRow, putDocument, relabelSource } from '../../src/store/documents.ts'
 import type { Store } from '../../src/store/open.ts'
 import {
@@ -12,7 +11,7 @@ import {
   type WordStrategy,
 } from '../../src/store/passages.ts'
 import { claimUnembedded, putVectors, type VectorTable } from '../../src/store/vectors.ts'
-import { openVectors, vectorOf } from '../support/knowledge.ts'
+import { audiencesNaming, openVectors, vectorOf } from '../support/knowledge.ts'
 import { openTestStore } from '../support/store.ts'
 
 let store: Store
@@ -52,7 +51,7 @@ type Find = Partial<Omit<Search, 'audiences'>> & { scopes?: string[] }
 async function find(query: string, { scopes = ['everyone'], workspace = 'T1', ...search }: Find = {}) {
   return recallPassages(store.pool, {
     workspace,
-    audiences: await readableAudiences(store.pool, workspace, scopes),
+    audiences: await audiencesNaming(store.pool, workspace, scopes),
     query,
     limit: 10,
     strategy: best,
@@ -188,7 +187,7 @@ test('no scope, no passage; another workspace, no passage; another source, no pa
   expect(await titles('fox', { workspace: 'T2', ...meaning('fox') })).toEqual(['foreign'])
   expect(await titles('fox', { sources: ['wiki'], ...meaning('fox') })).toEqual(['wiki'])
   expect(await titles('fox', { sources: [], ...meaning('fox') })).toEqual([])
-  const audiences = await readableAudiences(store.pool, 'T1', ['everyone'])
+  const audiences = await audiencesNaming(store.pool, 'T1', ['everyone'])
   expect(await countSources(store.pool, { workspace: 'T1', audiences })).toBe(2)
   expect(await countSources(store.pool, { workspace: 'T1', audiences: [] })).toBe(0)
 })

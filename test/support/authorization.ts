@@ -7,7 +7,14 @@ import { createMcpHandler, McpServer } from '@modelcontextprotocol/server'
 import { type Context, Hono } from 'hono'
 import { z } from 'zod'
 
-type Token = { account: string; kind: 'access' | 'refresh'; family: string; used: boolean; expires: number }
+type Token = {
+  account: string
+  scope: string
+  kind: 'access' | 'refresh'
+  family: string
+  used: boolean
+  expires: number
+}
 
 export type Authorization = AsyncDisposable & {
   /** The protected tool server: tools `whoami` and `echo`. */
@@ -34,6 +41,9 @@ export type Authorization = AsyncDisposable & {
     token?: (c: Context) => Response | Promise<Response>
     /** What the tool server refuses although it is good. */
     refuses: Set<string>
+    /** The scope that a call needs, and whether it is given when it is asked for. */
+    needs?: string | undefined
+    withholds?: boolean
     /** Who does not see the tool `leak`. */
     hides?: string
   }
@@ -42,7 +52,10 @@ export type Authorization = AsyncDisposable & {
 /** Opens both; close with `await using`. */
 export async function openAuthorization(): Promise<Authorization> {
   const tokens = new Map<string, Token>()
-  const codes = new Map<string, { account: string; challenge: string; redirect: string; client: string }>()
+  const codes = new Map<
+    string,
+    { account: string; challenge: string; redirect: string; client: string; scope: string }
+  >()
   const clients = new Map<string, { redirects: string[]; secret?: string }>([
     ['machine', { redirects: [], secret: 'machine-secret-1' }],
   ])
@@ -52,10 +65,10 @@ export async function openAuthorization(): Promise<Authorization> {
   const app = new Hono()
   let origin = ''
 
-  const give = (account: string, family: string) => {
+  const give = (account: string, family: string, scope: string) => {
     const make = (kind: Token['kind'], seconds: number) => {
       const token = `${kind}-${randomUUID()}`
-      tokens.set(token, { account, kind, family, used: false, expires: Date.now() + seconds * 1000 })
+      tokens.set(token, { account, scope, kind, family, used: false, expires: Date.now() + seconds * 1000 })
       return token
     }
     const [access, refresh] = [make('access', behave.lives), make('refresh', 86_400)]
@@ -107,6 +120,7 @@ export async function openAuthorization(): Promise<Authorization> {
         challenge: q.code_challenge,
         redirect: q.redirect_uri ?? '',
         client: q.client_id ?? '',
+        scope: behave.withholds ? '' : (q.scope ?? ''),
       })
       back.searchParams.set('code', code)
     }
@@ -121,7 +135,7 @@ export async function openAuthorization(): Promise<Authorization> {
     if (grant === 'client_credentials') {
       const basic = Buffer.from('machine:machine-secret-1').toString('base64')
       if (c.req.header('authorization') !== `Basic ${basic}`) return wrong(c, 'invalid_client')
-      return c.json({ ...give('machine', randomUUID()), refresh_token: undefined })
+      return c.json({ ...give('machine', randomUUID(), ''), refresh_token: undefined })
     }
     if (grant === 'refresh_token') {
       const text = body.get('refresh_token') ?? ''
@@ -133,7 +147,7 @@ export async function openAuthorization(): Promise<Authorization> {
         return wrong(c, 'invalid_grant', `the token ${text} was used before`)
       }
       token.used = true
-      return c.json(give(token.account, token.family))
+      return c.json(give(token.account, token.family, token.scope))
     }
     const code = codes.get(body.get('code') ?? '')
     codes.delete(body.get('code') ?? '')
@@ -142,7 +156,7 @@ export async function openAuthorization(): Promise<Authorization> {
       .digest('base64url')
     const fits = code?.challenge === verifier && code.redirect === body.get('redirect_uri')
     if (!code || !fits || code.client !== body.get('client_id')) return wrong(c, 'invalid_grant')
-    return c.json(give(code.account, randomUUID()))
+    return c.json(give(code.account, randomUUID(), code.scope))
   })
   app.post('/revoke', async (c) => {
     const body = new URLSearchParams(await c.req.text())
@@ -171,6 +185,14 @@ export async function openAuthorization(): Promise<Authorization> {
     if (token?.kind !== 'access' || token.expires < Date.now() || behave.refuses.has(text)) {
       const where = `${origin}/.well-known/oauth-protected-resource/mcp`
       return c.json({}, 401, { 'www-authenticate': `Bearer resource_metadata="${where}"` })
+    }
+    const { method }: { method?: string } = await c.req.raw
+      .clone()
+      .json()
+      .then(Object, () => ({}))
+    if (method === 'tools/call' && behave.needs && !token.scope.split(' ').includes(behave.needs)) {
+      const challenge = `Bearer error="insufficient_scope", scope="${behave.needs}"`
+      return c.json({}, 403, { 'www-authenticate': challenge })
     }
     const authInfo = { token: text, clientId: 'c', scopes: [], extra: { account: token.account } }
     return handler.fetch(c.req.raw, { authInfo })

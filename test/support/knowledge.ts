@@ -5,6 +5,7 @@ import path from 'node:path'
 import type pg from 'pg'
 import { PROBE } from '../../src/agent/knowledge/embed.ts'
 import type { Embedder, Engine } from '../../src/models/embed.ts'
+import type { Db } from '../../src/store/transaction.ts'
 import { useModel, type VectorTable } from '../../src/store/vectors.ts'
 
 /** A directory of one's own with these files, all of 2026-05-02; disposing of it removes it. */
@@ -76,4 +77,13 @@ export function testEmbedder(
     [Symbol.asyncDispose]: async () => {},
   }
   return embedder
+}
+
+/** The audiences that name any of these scopes, whoever is in them. */
+export async function audiencesNaming(pool: Db, workspace: string, scopes: string[]): Promise<number[]> {
+  const { rows } = await pool.query<{ id: number }>(
+    'select id from audiences where workspace = $1 and scopes && $2::text[] order by id',
+    [workspace, scopes],
+  )
+  return rows.map((row) => row.id)
 }

@@ -35,6 +35,7 @@ import {
   type Registered,
   revokeGrant,
 } from '../../tools/oauth.ts'
+import { joinScopes, readScopes } from '../../tools/scopes.ts'
 import { type Mouth, sayForSure } from '../say.ts'
 import { keepGrant, openAccount, placeOf } from './vault.ts'
 
@@ -90,54 +91,124 @@ async function linkFor(
   context: Pick<ConnectContext, 'pool' | 'servers' | 'env' | 'seal' | 'base' | 'isAdmin'>,
   who: { workspace: string; user: string },
   name: string,
+  scopes: readonly string[],
 ): Promise<string | undefined> {
   const server = findServer(context, name)
   if (!server || !context.seal) return undefined
   const shared = server.auth.per === 'workspace'
   if (shared && !(await context.isAdmin(who.user))) return undefined
-  return offerLink(context, placeOf(server, { ...who, person: shared ? '' : who.user }), who.user)
+  return offerLink(context, placeOf(server, { ...who, person: shared ? '' : who.user }), who.user, scopes)
 }
 
 async function offerLink(
   context: Pick<ConnectContext, 'pool' | 'base'>,
   place: Place,
   asker: string,
+  scopes: readonly string[] = [],
 ): Promise<string> {
-  const ticket = randomBytes(24).toString('base64url')
+  // What it asks for stands in the link itself: only the hash of the whole link is known, so nobody can change it.
+  const more = scopes.length > 0 ? `.${Buffer.from(scopes.join(' ')).toString('base64url')}` : ''
+  const ticket = `${randomBytes(24).toString('base64url')}${more}`
   await createTicket(context.pool, ticket, { ...place, asker }, PATIENCE_MS)
   return `${context.base()}/connect/${ticket}`
 }
 
+/** The permissions that a link asks for beyond the usual ones. */
+function scopesIn(ticket: string): string[] {
+  const [, more = ''] = ticket.split('.', 2)
+  return readScopes(Buffer.from(more, 'base64url').toString())
+}
+
 /**
- * A call needs an account that is not there: the thread is told once a run, and whoever asked gets a link that
- * nobody else sees. Never fails: the run goes on without it.
+ * A call needs an account that is not there, or more `scopes` than it was connected with: the thread is told once a
+ * run, and whoever asked gets a link that nobody else sees. Never fails: the run goes on without it.
  */
 export async function offerConnect(
   context: ConnectContext & Mouth & { speak: Pick<Speak, 'whisper' | 'name'> },
   run: Run,
   name: string,
+  scopes?: readonly string[],
 ): Promise<void> {
   try {
     const { channel, thread, asker, workspace } = run
     const shared = findServer(context, name)?.auth.per === 'workspace'
     const who = shared ? 'an administrator' : await context.speak.name(asker)
-    const sentence = `I cannot use ${name} before ${who} has connected an account there: open App Home and press Connect.`
+    const told = scopes
+      ? await tellScopes(context, run, name, { scopes, who })
+      : {
+          sentence: `I cannot use ${name} before ${who} has connected an account there: open App Home and press Connect.`,
+          link: true,
+        }
     const said = await sayForSure(context, {
       owner: run.id,
-      part: `connect ${name}`,
+      part: `${scopes ? 'permissions' : 'connect'} ${name}`,
       channel,
       thread,
-      message: sayMessage(sentence),
+      message: sayMessage(told.sentence),
     })
-    const url = said.new && (await linkFor(context, { workspace, user: asker }, name))
-    if (url) await context.speak.whisper(channel, asker, thread, connectMessage(name, url))
+    const url =
+      said.new && told.link && (await linkFor(context, { workspace, user: asker }, name, scopes ?? []))
+    if (url) await context.speak.whisper(channel, asker, thread, connectMessage(name, url, scopes ?? []))
   } catch (error) {
     context.log('warn', 'a person could not be asked to connect', { run: run.id, why: String(error) })
   }
 }
 
+/** What is said where an account may do too little: nobody is asked twice for what was refused. */
+async function tellScopes(
+  context: ConnectContext,
+  run: Run,
+  name: string,
+  { scopes, who }: { scopes: readonly string[]; who: string },
+): Promise<{ sentence: string; link: boolean }> {
+  const server = findServer(context, name)
+  const which = scopes.length > 0 ? `: ${scopes.join(', ')}` : ''
+  const wants = `${name} asks for further permissions${which}.`
+  const allowed = server?.auth.scopes ?? []
+  if (scopes.length === 0)
+    return { sentence: `${wants} It does not say which, so somebody who runs me must look.`, link: false }
+  if (allowed.length > 0 && !scopes.every((one) => allowed.includes(one)))
+    return {
+      sentence: `${wants} mcp.json does not allow me to ask for them; somebody who runs me can.`,
+      link: false,
+    }
+  const asked = server ? await askedScopes(context, server, run) : []
+  if (scopes.every((one) => asked.includes(one)))
+    return {
+      sentence: `${wants} They were asked for when the account was connected, and not given there.`,
+      link: false,
+    }
+  return {
+    sentence: `${wants} If ${who} wants that, connect the account again with the link that I sent, and ask again.`,
+    link: true,
+  }
+}
+
+/** What was asked for when the account of whoever asks was connected. */
+async function askedScopes(
+  context: Pick<ConnectContext, 'pool' | 'seal'>,
+  server: OAuthServer,
+  { workspace, asker }: Pick<Run, 'workspace' | 'asker'>,
+): Promise<string[]> {
+  const person = server.auth.per === 'workspace' ? '' : asker
+  return scopesAt(context, placeOf(server, { workspace, person }))
+}
+
+async function scopesAt(
+  { pool, seal }: Pick<ConnectContext, 'pool' | 'seal'>,
+  place: Place,
+): Promise<string[]> {
+  const row = seal && (await readCredential(pool, place))
+  if (!row) return []
+  try {
+    return (await openAccount(pool, seal, place, row)).grant.scopes ?? []
+  } catch {
+    return [] // Under a key that is gone.
+  }
+}
+
 /** What a link leads to, or why it leads nowhere. */
-export type Seen = { ok: true; server: string; asker: string; shared: boolean } | Refused
+export type Seen = { ok: true; server: string; asker: string; shared: boolean; scopes: string[] } | Refused
 export type Refused = { ok: false; said: string }
 
 /** Looks at a link and changes nothing: previews and scanners open links too. */
@@ -146,7 +217,8 @@ export async function seeTicket(context: Pick<ConnectContext, 'pool'>, ticket: s
   if (!found) return refuse(UNKNOWN)
   if (found.spent) return refuse(USED)
   if (found.expired) return refuse(EXPIRED)
-  return { ok: true, server: found.server, asker: found.asker, shared: found.person === '' }
+  const { server, asker, person } = found
+  return { ok: true, server, asker, shared: person === '', scopes: scopesIn(ticket) }
 }
 
 /** Uses a link up: where the browser must go. `browser` is what this browser alone keeps. */
@@ -165,7 +237,13 @@ export async function startConnect(
   try {
     const at = { ...of, redirect }
     const known = await readKnown(context, seal, at)
-    const begun = await beginAuthorization(server, { redirect, known, fetch: context.fetchFor(server) })
+    const scopes = joinScopes(await scopesAt(context, of), scopesIn(ticket))
+    const begun = await beginAuthorization(server, {
+      redirect,
+      known,
+      scopes,
+      fetch: context.fetchFor(server),
+    })
     const { registered, pending, address } = begun
     if (registered)
       await saveRegistration(context.pool, at, seal.seal(JSON.stringify(registered), aboutRegistration(at)))

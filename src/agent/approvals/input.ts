@@ -78,6 +78,19 @@ export function inputState(steps: readonly Numbered[], proposed: Proposed): Inpu
   return callState(steps, proposed) === 'input' ? 'open' : 'void'
 }
 
+/** Questions of servers that wait in a run: of which tool, until when, and the part of the message that asks. */
+export function openQuestions(steps: readonly Numbered[]): { tool: string; until: string; part: string }[] {
+  return steps.flatMap((step) =>
+    step.kind === 'proposed' && callState(steps, step) === 'input'
+      ? [{ tool: step.call.tool, until: answerEnds(steps, step.call) ?? '', part: partOf(steps, step) }]
+      : [],
+  )
+}
+
+function partOf(steps: readonly Numbered[], { approval, call }: Proposed): string {
+  return `input-${approval}-${roundsOf(steps, call)}`
+}
+
 function inputSaying(run: Run, steps: readonly Numbered[], proposed: Proposed) {
   const requests = Object.values(requestsOf(steps, proposed.call))
   const round = roundsOf(steps, proposed.call)
@@ -92,7 +105,7 @@ function inputSaying(run: Run, steps: readonly Numbered[], proposed: Proposed) {
     until: answerEnds(steps, proposed.call) ?? '',
     state: inputState(steps, proposed) ?? 'void',
   })
-  const part = `input-${proposed.approval}-${round}`
+  const part = partOf(steps, proposed)
   return { owner: run.id, part, channel: run.channel, thread: run.thread, message }
 }
 

@@ -7,7 +7,7 @@ import type { Lock } from '../../core/lock.ts'
 import type { Policy } from '../../core/rules.ts'
 import { withdrawalMessage } from '../../slack/blocks/withdrawal.ts'
 import type { Speak } from '../../slack/speak.ts'
-import { findToolsOf } from '../../store/approvals.ts'
+import { findServers, findToolsOf } from '../../store/approvals.ts'
 import { inTransaction } from '../../store/transaction.ts'
 import { catalogueName } from '../../tools/accept.ts'
 import { differences, textsOf } from '../../tools/difference.ts'
@@ -24,6 +24,8 @@ export type NoticeContext = {
   speak: Pick<Speak, 'post' | 'find' | 'direct' | 'members'>
   /** What is withdrawn just now. */
   withdrawn: () => readonly Withdrawn[]
+  /** The servers of mcp.json. */
+  servers: readonly string[]
   /** Catalogue names of the accepted tools of a server, of which some may be withdrawn. */
   namesOf: (withdrawn: Withdrawn) => readonly string[]
   /** What is accepted just now. */
@@ -42,7 +44,8 @@ export function openNotices(context: NoticeContext): { look(): Promise<void> } {
   const known = new Map<string, Acted>()
   return {
     async look() {
-      const now = new Map(context.withdrawn().map((one) => [fingerprint(one), one]))
+      const all = [...context.withdrawn(), ...(await removedServers(context))]
+      const now = new Map(all.map((one) => [fingerprint(one), one]))
       for (const print of known.keys()) if (!now.has(print)) known.delete(print)
       // First all that protects, then all that tells.
       for (const [print, withdrawn] of now) {
@@ -56,6 +59,14 @@ export function openNotices(context: NoticeContext): { look(): Promise<void> } {
       }
     },
   }
+}
+
+/** Servers that were accepted, or that something waits for, and that are not configured any more. */
+async function removedServers({ pool, workspace, lock, servers }: NoticeContext): Promise<Withdrawn[]> {
+  const known = new Set([...Object.keys(lock()?.servers ?? {}), ...(await findServers(pool, workspace))])
+  return [...known]
+    .filter((server) => !servers.includes(server))
+    .map((server) => ({ server, tool: '*', kind: 'removed' }))
 }
 
 /** Voids what waits for the tool, or was remembered for it. */
@@ -109,6 +120,7 @@ const WHY: Record<Withdrawn['kind'], string> = {
   changed: 'The tool changed since it was accepted, so it is withdrawn until an admin accepts it again.',
   'server-changed':
     'The command or address of the tool server changed, so its tools are withdrawn until an admin accepts them.',
+  removed: 'The tool server is not set up any more.',
   gone: 'The tool server does not have the tool any more.',
 }
 

@@ -5,6 +5,7 @@ import { audienceOf } from '../../core/audience.ts'
 import { chunk } from '../../core/chunk.ts'
 import { Fault } from '../../core/fault.ts'
 import type { Source } from '../../core/home.ts'
+import { removeSecrets } from '../../core/secrets.ts'
 import type { Found, Skipped } from '../../sources/entry.ts'
 import {
   type DocumentRow,
@@ -29,6 +30,8 @@ export type Ingested = {
   unchanged: number
   removed: number
   skipped: { path: string; why: string }[]
+  /** Secrets that were taken out of what was written. */
+  secrets: number
   /** Passages written; the others stayed as they were. */
   passages: number
   ms: number
@@ -94,7 +97,7 @@ export async function ingest(
 }
 
 function nothing(): Ingested {
-  return { added: 0, changed: 0, unchanged: 0, removed: 0, skipped: [], passages: 0, ms: 0 }
+  return { added: 0, changed: 0, unchanged: 0, removed: 0, skipped: [], secrets: 0, passages: 0, ms: 0 }
 }
 
 function emptied(place: string, before: number): Fault {
@@ -171,11 +174,13 @@ async function keep(
     ...(link === undefined ? {} : { link }),
   }
   if (before?.hash !== row.hash) {
-    const document = await found.read()
-    if ('why' in document) {
-      done.skipped.push({ path, why: document.why })
+    const read = await found.read()
+    if ('why' in read) {
+      done.skipped.push({ path, why: read.why })
       return false
     }
+    const { document, removed } = removeSecrets(read)
+    done.secrets += removed
     done.passages += await putDocument(pool, shelf, { ...row, title: document.title }, chunk(document))
     done[before ? 'changed' : 'added'] += 1
   } else if (before.link !== row.link || before.date !== row.date || !sameScopes(before, row)) {

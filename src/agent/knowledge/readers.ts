@@ -18,7 +18,7 @@ export type Readers = {
 export function openSource({ home, resources }: Readers, source: Source): Opened {
   if ('directory' in source) {
     const directory = path.resolve(home, source.directory)
-    return { place: directory, entries: readDirectory(directory) }
+    return { place: directory, entries: readDirectory(directory, source) }
   }
   const { tool_server: server } = source
   if (!resources)

@@ -1,12 +1,13 @@
 /** Recall: what everybody in a thread may know that bears on a question. */
 import type { Embedder, Engine } from '../../models/embed.ts'
-import { readableAudiences } from '../../store/audiences.ts'
 import { countSources, type Hit, recallPassages, type WordStrategy } from '../../store/passages.ts'
 import type { Db } from '../../store/transaction.ts'
 import { countVectors, servingTable, type VectorTable } from '../../store/vectors.ts'
+import type { Rights } from './rights.ts'
 
 export type RecallContext = {
   pool: Db
+  rights: Pick<Rights, 'meet' | 'readable' | 'check'>
   /** Absent where the deployment has no embedding model. */
   embedder?: Pick<Embedder, 'model' | 'ready' | 'embed' | 'of'> | undefined
   strategy: WordStrategy
@@ -16,8 +17,8 @@ export type RecallContext = {
 
 export type Recall = {
   workspace: string
-  /** What everybody in the thread may read, by `scopes` of core/audience. */
-  scopes: string[]
+  /** The scope of everybody who can read the reply, by `readersOf` of core/audience. */
+  readers: string
   query: string
   /** Names of sources to search; all where it is left out. */
   sources?: string[]
@@ -34,33 +35,49 @@ export type Recalled = {
 }
 
 /**
- * Searches words and meaning; words alone where no vector of the question is to be had in time, which
- * `degraded` then says. Never fails because of the embedding model.
+ * Searches words and meaning; words alone where no vector of the question is to be had in time. Only what every
+ * reader may read just now is seen at all: what a search leans on and Slack was not asked about lately is asked
+ * about, and searched without where Slack does not tell. `degraded` then says so. Never fails because of the
+ * embedding model or Slack.
  */
 export async function recall(context: RecallContext, ask: Recall): Promise<Recalled> {
   const began = performance.now()
-  const [{ vector, lack }, audiences] = await Promise.all([
+  const [{ vector, lack }, unmet] = await Promise.all([
     embedQuestion(context, ask),
-    readableAudiences(context.pool, ask.workspace, ask.scopes),
+    context.rights.meet(ask.workspace, ask.readers),
   ])
-  const [passages, sources] = await Promise.all([
-    recallPassages(context.pool, {
-      ...ask,
-      audiences,
-      limit: ask.limit ?? 6,
-      strategy: context.strategy,
-      ...(vector ? { vector } : {}),
-    }),
-    countSources(context.pool, { ...ask, audiences }),
-  ])
+  const { passages, sure, unsure } = await searchSurely(context, ask, vector)
+  const sources = await countSources(context.pool, { ...ask, audiences: sure })
   const looked = !lack && sources > 0
-  const degraded =
-    lack ?? (looked && (await lackOfVectors(context.pool, vector?.table, ask.workspace, passages)))
+  const lacks = [
+    lack ?? (looked && (await lackOfVectors(context.pool, vector?.table, ask.workspace, passages))),
+    unmet ?? (unsure ? UNSURE : undefined),
+  ].filter((one) => typeof one === 'string')
   return {
     passages,
     sources,
-    ...(degraded ? { degraded } : {}),
+    ...(lacks.length > 0 ? { degraded: lacks.join('; ') } : {}),
     ms: Math.round(performance.now() - began),
+  }
+}
+
+const UNSURE = 'what Slack does not say who may read was left out'
+
+/** Searches until everything that is found is surely for all readers. */
+async function searchSurely(
+  context: RecallContext,
+  ask: Recall,
+  vector: Question['vector'],
+): Promise<{ passages: Hit[]; sure: number[]; unsure: boolean }> {
+  const { pool, rights, strategy } = context
+  for (let rounds = 3; ; rounds--) {
+    const { known, sure } = await rights.readable(ask.workspace, ask.readers)
+    const audiences = rounds > 0 ? known : sure
+    const search = { ...ask, audiences, limit: ask.limit ?? 6, strategy, ...(vector ? { vector } : {}) }
+    const passages = await recallPassages(pool, search)
+    const doubtful = passages.map((hit) => hit.audience).filter((id) => !sure.includes(id))
+    if (doubtful.length === 0) return { passages, sure, unsure: rounds <= 0 && known.length > sure.length }
+    if (!(await rights.check(ask.workspace, doubtful))) rounds = 0
   }
 }
 

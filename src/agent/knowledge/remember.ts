@@ -1,8 +1,7 @@
 /** The recall of a run: for exactly the people who can read its thread, numbered for citation. */
-import { scopes } from '../../core/audience.ts'
+import { readersOf } from '../../core/audience.ts'
 import type { Agent } from '../../core/home.ts'
 import type { StepOf } from '../../core/run.ts'
-import type { Speak } from '../../slack/speak.ts'
 import { type Run, readPast } from '../../store/runs.ts'
 import { type RecallContext, recall } from './recall.ts'
 
@@ -14,18 +13,17 @@ const LEANS = 4
  * has already. Never fails for want of an embedding model.
  */
 export async function remember(
-  context: RecallContext & { speak: Pick<Speak, 'external'> },
+  context: RecallContext,
   run: Run,
   query: string,
   agent: Agent,
   known: number,
 ): Promise<StepOf<'recalled'>> {
-  const external = await context.speak.external(run.channel)
   const leans = query.trim().split(/\s+/).length <= LEANS
   const before = leans ? (await readPast(context.pool, run, 1))[0]?.question : undefined
   const found = await recall(context, {
     workspace: run.workspace,
-    scopes: scopes({ channel: run.channel, dm: run.dm, external, user: run.asker }),
+    readers: readersOf(run),
     query: before ? `${query}\n${before.slice(0, 300)}` : query,
     ...(agent.knowledge ? { sources: agent.knowledge } : {}),
   })

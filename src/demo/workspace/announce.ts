@@ -1,14 +1,18 @@
 /** What the app hears of: Events API envelopes for everything that happens where it is a member. */
+import { describeGroup } from './group-methods.ts'
 import type { Hub } from './hub.ts'
 import { newId } from './ids.ts'
+import { describePerson } from './team-methods.ts'
 import {
   type Channel,
   dmOf,
   findMessage,
+  type Group,
   type Json,
   type Message,
   mayRead,
   nextTs,
+  type Person,
   removeMessage,
   type View,
   withReplies,
@@ -103,18 +107,61 @@ export function removeAndTell(hub: Hub, message: Message): void {
 }
 
 export function announceJoined(hub: Hub, user: string, channel: Channel): void {
-  if (!heardChannel(hub, channel.id)) return
-  const { team } = hub.world
-  const event_ts = nextTs(hub.world)
-  const event = {
-    type: 'member_joined_channel',
+  if (heardChannel(hub, channel.id)) post(hub, moved(hub, 'member_joined_channel', user, channel), channel)
+}
+
+/** Somebody left or was removed; the app hears of its own removal too. */
+export function announceLeft(hub: Hub, user: string, channel: Channel): void {
+  const own = user === hub.world.bot.user
+  if (own || heardChannel(hub, channel.id))
+    post(hub, moved(hub, 'member_left_channel', user, channel), channel)
+}
+
+function moved(hub: Hub, type: string, user: string, channel: Channel): Json {
+  const channel_type = channel.is_private ? 'G' : 'C'
+  return {
+    type,
     user,
     channel: channel.id,
-    channel_type: 'C',
-    team: team.id,
-    event_ts,
+    channel_type,
+    team: hub.world.team.id,
+    event_ts: nextTs(hub.world),
   }
-  post(hub, event, channel)
+}
+
+/** A channel became shared with another organisation, or is not any more. */
+export function announceShared(hub: Hub, channel: Channel): void {
+  const type = channel.is_ext_shared ? 'channel_shared' : 'channel_unshared'
+  if (heardChannel(hub, channel.id))
+    post(
+      hub,
+      { type, channel: channel.id, connected_team_id: 'T0OTHER', event_ts: nextTs(hub.world) },
+      channel,
+    )
+}
+
+/** A user group has other members now: Slack sends what it is and what changed. */
+export function announceRegrouped(hub: Hub, group: Group, before: readonly string[]): void {
+  const event_ts = nextTs(hub.world)
+  const { team } = hub.world
+  post(hub, {
+    type: 'subteam_updated',
+    subteam: { ...describeGroup(hub.world, group), users: group.users, user_count: group.users.length },
+    event_ts,
+  })
+  post(hub, {
+    type: 'subteam_members_changed',
+    subteam_id: group.id,
+    team_id: team.id,
+    added_users: group.users.filter((user) => !before.includes(user)),
+    removed_users: before.filter((user) => !group.users.includes(user)),
+    event_ts,
+  })
+}
+
+/** Somebody is new in the workspace, or different now. */
+export function announcePerson(hub: Hub, type: 'team_join' | 'user_change', person: Person): void {
+  post(hub, { type, user: describePerson(hub.world, person), event_ts: nextTs(hub.world) })
 }
 
 export function announceHomeOpened(hub: Hub, user: string, tab: 'home' | 'messages'): void {
@@ -177,7 +224,8 @@ function botProfile(hub: Hub): Json {
 }
 
 function channelType(channel: Channel): string {
-  return channel.dm ? 'im' : 'channel'
+  if (channel.dm) return 'im'
+  return channel.is_private ? 'group' : 'channel'
 }
 
 /** Slack's composer sends rich text beside the text: mentions as elements, the rest as it is. */

@@ -24,9 +24,16 @@ import {
   threadMessages,
 } from './world.ts'
 
+const KINDS = { im: 'im', private_channel: 'groups', public_channel: 'channels' } as const
+
+function kindOf(channel: Channel): keyof typeof KINDS {
+  if (channel.dm) return 'im'
+  return channel.is_private ? 'private_channel' : 'public_channel'
+}
+
 const byKind = (verb: 'read' | 'history') => (hub: Hub, args: Json) => {
   const channel = hub.world.channels.get(String(args.channel))
-  return `${channel?.dm ? 'im' : 'channels'}:${verb}`
+  return `${channel ? KINDS[kindOf(channel)] : 'channels'}:${verb}`
 }
 
 export const CONVERSATION_METHODS: Record<string, Method> = {
@@ -56,11 +63,11 @@ function describe(hub: Hub, channel: Channel): Json {
     ...common,
     name: channel.name,
     name_normalized: channel.name,
-    is_channel: true,
-    is_group: false,
+    is_channel: !channel.is_private,
+    is_group: channel.is_private === true,
     is_im: false,
     is_mpim: false,
-    is_private: false,
+    is_private: channel.is_private === true,
     is_general: channel.name === 'general',
     is_member: mayRead(hub.world, hub.world.bot.user, channel.id),
     is_shared: channel.is_ext_shared,
@@ -74,8 +81,9 @@ function describe(hub: Hub, channel: Channel): Json {
 
 function listChannels(hub: Hub, args: Json): Json {
   const types = (textArg(args, 'types') ?? 'public_channel').split(',').map((type) => type.trim())
-  const wanted = [...hub.world.channels.values()].filter((one) =>
-    types.includes(one.dm ? 'im' : 'public_channel'),
+  const { world } = hub
+  const wanted = [...world.channels.values()].filter(
+    (one) => types.includes(kindOf(one)) && (!one.is_private || mayRead(world, world.bot.user, one.id)),
   )
   const { items, cursor } = page(wanted, args, limitArg(args, 100, 1000))
   return {

@@ -1,7 +1,7 @@
 /** User groups: which there are, and who is in them. */
 import type { Hub } from './hub.ts'
 import { flagArg, type Method, needArg, Refusal } from './method.ts'
-import type { Group, Json } from './world.ts'
+import type { Group, Json, World } from './world.ts'
 
 export const GROUP_METHODS: Record<string, Method> = {
   'usergroups.list': { tier: 2, scope: 'usergroups:read', run: listGroups },
@@ -14,7 +14,7 @@ function listGroups(hub: Hub, args: Json): Json {
   const [users, count] = [flagArg(args, 'include_users'), flagArg(args, 'include_count')]
   return {
     usergroups: groups.map((group) => ({
-      ...describe(hub, group),
+      ...describeGroup(hub.world, group),
       ...(users ? { users: group.users } : {}),
       ...(count ? { user_count: String(group.users.length) } : {}),
     })),
@@ -27,11 +27,12 @@ function listMembers(hub: Hub, args: Json): Json {
   return { users: group.users }
 }
 
-function describe(hub: Hub, group: Group): Json {
+/** A user group in Slack's shape. */
+export function describeGroup(world: World, group: Group): Json {
   const since = 1_700_000_000
   return {
     id: group.id,
-    team_id: hub.world.team.id,
+    team_id: world.team.id,
     is_usergroup: true,
     is_subteam: true,
     name: group.name,

@@ -62,7 +62,8 @@ export function channelArg(hub: Hub, args: Json, name = 'channel'): Channel {
   const byName = () =>
     [...world.channels.values()].find((one) => !one.dm && one.name === wanted.replace(/^#/, ''))
   const channel = world.channels.get(wanted) ?? dmOf(world, wanted) ?? byName()
-  if (!channel) throw new Refusal('channel_not_found')
+  const hidden = channel?.is_private && !mayRead(world, world.bot.user, channel.id)
+  if (!channel || hidden) throw new Refusal('channel_not_found')
   return channel
 }
 

@@ -9,17 +9,23 @@ import { openLive } from './live.ts'
 import { type Breakage, createFaults, createTiers, type Faults } from './misbehave.ts'
 import { type Delivery, type Outbox, openOutbox } from './outbox.ts'
 import {
+  createChannel,
+  createGroup,
   deactivate,
   edit,
   expectReader,
   hire,
   interrupt,
   invite,
+  leave,
   openHome,
   regroup,
   remove,
+  restrict,
   say,
+  share,
   unfurl,
+  welcome,
 } from './people.ts'
 import { keepIn } from './persist.ts'
 import { createWorkspaceServer, listen } from './serve.ts'
@@ -94,8 +100,20 @@ export type Workspace = {
   unfurl(channel: string, ts: string): Promise<void>
   /** Makes a person (or the app) a member of a channel. */
   invite(user: string, channel: string): Promise<void>
+  /** Ends the membership of a person (or the app) in a channel. */
+  leave(user: string, channel: string): Promise<void>
+  /** A further channel, of these people and the app. Gives its id. */
+  createChannel(name: string, members: readonly string[], options?: { private?: boolean }): string
+  /** Shares a channel with another organisation, or ends that. */
+  share(channel: string, on: boolean): Promise<void>
+  /** A guest of ours, or a person of another organisation, in no channel yet. Gives their id. */
+  welcome(name: string, as: 'guest' | 'stranger'): string
+  /** Makes a member a guest, or a guest a member. */
+  restrict(user: string, guest: boolean): Promise<void>
   /** Further full members of the workspace, all of them in #general; called once. */
   hire(count: number): string[]
+  /** A further user group, with nobody in it. Gives its id. */
+  createGroup(name: string): string
   /** Puts these people, and nobody else, into a user group. */
   regroup(group: string, users: readonly string[]): Promise<void>
   /** Ends the account of a person. */
@@ -294,9 +312,16 @@ function acting(hub: Hub) {
     remove: async (user: string, channel: string, ts: string) => remove(hub, user, channel, ts),
     unfurl: async (channel: string, ts: string) => unfurl(hub, channel, ts),
     hire: (count: number) => hire(hub, count),
+    createGroup: (name: string) => createGroup(hub, name),
     regroup: async (group: string, users: readonly string[]) => regroup(hub, group, users),
     deactivate: async (user: string) => deactivate(hub, user),
     invite: async (user: string, channel: string) => invite(hub, user, channel),
+    leave: async (user: string, channel: string) => leave(hub, user, channel),
+    createChannel: (name: string, members: readonly string[], options?: { private?: boolean }) =>
+      createChannel(hub, name, members, options?.private ?? false),
+    share: async (channel: string, on: boolean) => share(hub, channel, on),
+    welcome: (name: string, as: 'guest' | 'stranger') => welcome(hub, name, as),
+    restrict: async (user: string, guest: boolean) => restrict(hub, user, guest),
     click: (user: string, channel: string, ts: string, action: string, value?: string) =>
       click(hub, user, { channel, ts }, action, value),
     clickView: (user: string, view: string, action: string, value?: string) =>

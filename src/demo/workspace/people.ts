@@ -3,7 +3,11 @@ import {
   announceChanged,
   announceHomeOpened,
   announceJoined,
+  announceLeft,
+  announcePerson,
   announcePosted,
+  announceRegrouped,
+  announceShared,
   announceStopped,
   removeAndTell,
 } from './announce.ts'
@@ -14,9 +18,11 @@ import {
   changeMessage,
   findMessage,
   joinChannel,
+  leaveChannel,
   type Message,
   mayRead,
   nextTs,
+  type Person,
   type World,
 } from './world.ts'
 
@@ -68,40 +74,133 @@ export function invite(hub: Hub, user: string, channel: string): void {
   if (joinChannel(hub.world, found, user)) announceJoined(hub, user, found)
 }
 
-/** Puts these people, and nobody else, into a user group. */
+/** Ends a person's (or the app's) membership in a channel. */
+export function leave(hub: Hub, user: string, channel: string): void {
+  const found = hub.world.channels.get(channel)
+  if (!found || found.dm) throw new Error('There is no such channel.')
+  if (leaveChannel(found, user)) announceLeft(hub, user, found)
+}
+
+/** A further channel, of these people and the app. */
+export function createChannel(
+  hub: Hub,
+  name: string,
+  members: readonly string[],
+  is_private: boolean,
+): string {
+  const { world } = hub
+  const id = `C0${name.toUpperCase()}`
+  if (world.channels.has(id)) throw new Error(`There is a channel ${name} already.`)
+  for (const user of members) expectPerson(world, user)
+  world.channels.set(id, {
+    id,
+    name,
+    members: [...members, world.bot.user],
+    is_ext_shared: false,
+    ...(is_private ? { is_private } : {}),
+  })
+  world.messages.set(id, new Map())
+  return id
+}
+
+/** Shares a channel with another organisation, or ends that; its people there leave then. */
+export function share(hub: Hub, channel: string, on: boolean): void {
+  const found = hub.world.channels.get(channel)
+  if (!found || found.dm) throw new Error('There is no such channel.')
+  found.is_ext_shared = on
+  announceShared(hub, found)
+  if (on) return
+  for (const user of found.members) if (hub.world.users.get(user)?.stranger) leave(hub, user, channel)
+}
+
+/** Somebody who is not a full member: a guest of ours, or a person of another organisation. In no channel yet. */
+export function welcome(hub: Hub, name: string, as: 'guest' | 'stranger'): string {
+  const stranger = as === 'stranger' ? { stranger: 'T0OTHER' } : {}
+  const person: Person = { ...newPerson(name), is_guest: as === 'guest', ...stranger }
+  hub.world.users.set(person.id, person)
+  if (as === 'guest') announcePerson(hub, 'team_join', person)
+  openDirect(hub, person.id)
+  return person.id
+}
+
+/** Makes a member a guest, or a guest a member. */
+export function restrict(hub: Hub, user: string, is_guest: boolean): void {
+  expectPerson(hub.world, user)
+  const person = hub.world.users.get(user)
+  if (person) changePerson(hub, { ...person, is_guest })
+}
+
+function changePerson(hub: Hub, person: Person): void {
+  hub.world.users.set(person.id, person)
+  announcePerson(hub, 'user_change', person)
+}
+
+function newPerson(name: string): Person {
+  const id = `U0${name.toUpperCase()}`
+  return { id, name, real_name: name, color: '#888888', is_bot: false, is_guest: false, is_admin: false }
+}
+
+/** The direct conversation of a person with the app. */
+function openDirect(hub: Hub, user: string): void {
+  const id = `D0${user.slice(2)}`
+  hub.world.channels.set(id, {
+    id,
+    name: user,
+    members: [user, hub.world.bot.user],
+    is_ext_shared: false,
+    dm: user,
+  })
+  hub.world.messages.set(id, new Map())
+}
+
 /** Further full members of the workspace, all of them in #general. Called once. */
 export function hire(hub: Hub, count: number): string[] {
   const { world } = hub
   return Array.from({ length: count }, (_, i) => {
-    const name = `colleague${i + 1}`
-    const id = `U0${name.toUpperCase()}`
-    const person = {
-      id,
-      name,
-      real_name: name,
-      color: '#888888',
-      is_bot: false,
-      is_guest: false,
-      is_admin: false,
-    }
-    world.users.set(id, person)
-    world.channels.get('C0GENERAL')?.members.push(id)
-    return id
+    const person = newPerson(`colleague${i + 1}`)
+    const general = world.channels.get('C0GENERAL')
+    world.users.set(person.id, person)
+    announcePerson(hub, 'team_join', person)
+    openDirect(hub, person.id)
+    if (general && joinChannel(world, general, person.id)) announceJoined(hub, person.id, general)
+    return person.id
   })
 }
 
+/** A further user group, with nobody in it yet. */
+export function createGroup(hub: Hub, name: string): string {
+  const id = `S0${name.toUpperCase()}`
+  const group = { id, name, handle: name, users: [] }
+  hub.world.groups.set(id, group)
+  announceRegrouped(hub, group, [])
+  return id
+}
+
+/** Puts these people, and nobody else, into a user group. */
 export function regroup(hub: Hub, group: string, users: readonly string[]): void {
   const found = hub.world.groups.get(group)
   if (!found) throw new Error('There is no such group.')
   for (const user of users) expectPerson(hub.world, user)
-  hub.world.groups.set(group, { ...found, users: [...users] })
+  const changed = { ...found, users: [...users] }
+  hub.world.groups.set(group, changed)
+  announceRegrouped(hub, changed, found.users)
 }
 
-/** Ends the account of a person. What they pressed before may still arrive. */
+/** Ends the account of a person, who is in no channel then. What they pressed before may still arrive. */
 export function deactivate(hub: Hub, user: string): void {
   expectPerson(hub.world, user)
   const person = hub.world.users.get(user)
-  if (person) hub.world.users.set(user, { ...person, deleted: true })
+  if (!person) return
+  for (const channel of hub.world.channels.values())
+    if (!channel.dm && leaveChannel(channel, user)) announceLeft(hub, user, channel)
+  for (const group of hub.world.groups.values())
+    if (group.users.includes(user))
+      regroup(
+        hub,
+        group.id,
+        group.users.filter((one) => one !== user),
+      )
+  changePerson(hub, { ...person, deleted: true })
 }
 
 export function openHome(hub: Hub, user: string, tab: 'home' | 'messages' = 'home'): void {

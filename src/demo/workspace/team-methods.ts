@@ -1,7 +1,7 @@
 /** Who everybody is, and the app's own connection. */
 import type { Hub } from './hub.ts'
 import { limitArg, type Method, needArg, page, Refusal, textArg } from './method.ts'
-import type { Json, Person } from './world.ts'
+import type { Json, Person, World } from './world.ts'
 
 export const TEAM_METHODS: Record<string, Method> = {
   'api.test': { tier: 4, run: (_hub, args) => ({ args }) },
@@ -35,20 +35,24 @@ function connect(hub: Hub): Json {
 function userInfo(hub: Hub, args: Json): Json {
   const person = hub.world.users.get(needArg(args, 'user'))
   if (!person) throw new Refusal('user_not_found')
-  return { user: describe(hub, person) }
+  return { user: describePerson(hub.world, person) }
 }
 
 function userList(hub: Hub, args: Json): Json {
-  const { items, cursor } = page([...hub.world.users.values()], args, limitArg(args, 1000, 1000))
-  return { members: items.map((person) => describe(hub, person)), response_metadata: { next_cursor: cursor } }
+  const own = [...hub.world.users.values()].filter((person) => !person.stranger)
+  const { items, cursor } = page(own, args, limitArg(args, 1000, 1000))
+  return {
+    members: items.map((person) => describePerson(hub.world, person)),
+    response_metadata: { next_cursor: cursor },
+  }
 }
 
-function describe(hub: Hub, person: Person): Json {
-  const { team } = hub.world
+/** A person in Slack's shape. */
+export function describePerson({ team, bot }: World, person: Person): Json {
   const [first_name = '', last_name = ''] = person.real_name.split(' ')
   return {
     id: person.id,
-    team_id: team.id,
+    team_id: person.stranger ?? team.id,
     name: person.name,
     real_name: person.real_name,
     deleted: person.deleted === true,
@@ -63,7 +67,7 @@ function describe(hub: Hub, person: Person): Json {
     is_ultra_restricted: false,
     is_bot: person.is_bot,
     is_app_user: false,
-    is_stranger: false,
+    is_stranger: person.stranger !== undefined,
     updated: 1_700_000_000,
     profile: {
       real_name: person.real_name,
@@ -71,7 +75,7 @@ function describe(hub: Hub, person: Person): Json {
       first_name,
       last_name,
       team: team.id,
-      ...(person.is_bot ? { bot_id: hub.world.bot.id, api_app_id: hub.world.bot.app } : {}),
+      ...(person.is_bot ? { bot_id: bot.id, api_app_id: bot.app } : {}),
     },
   }
 }

@@ -15,6 +15,8 @@ export type Person = {
   is_bot: boolean
   is_guest: boolean
   is_admin: boolean
+  /** The other organisation they belong to: they are here only in shared channels. */
+  stranger?: string
   /** Deactivated: they can do nothing any more. */
   deleted?: true
 }
@@ -23,7 +25,15 @@ export type Person = {
 export type Group = { id: string; name: string; handle: string; users: string[]; disabled?: true }
 
 /** A channel, or the direct conversation of one person with the app (`dm` is that person). */
-export type Channel = { id: string; name: string; members: string[]; is_ext_shared: boolean; dm?: string }
+export type Channel = {
+  id: string
+  name: string
+  members: string[]
+  is_ext_shared: boolean
+  /** Only members see that it is there. */
+  is_private?: boolean
+  dm?: string
+}
 
 /** A message in Slack's shape. `reply_count` and `reply_users` are added when it is read. */
 export type Message = {
@@ -299,5 +309,12 @@ export function joinChannel(world: World, channel: Channel, user: string): boole
   if (channel.members.includes(user)) return false
   channel.members = [...channel.members, user]
   tell(world, { type: 'joined', channel: channel.id, user })
+  return true
+}
+
+/** Ends a membership; false where there was none. */
+export function leaveChannel(channel: Channel, user: string): boolean {
+  if (!channel.members.includes(user)) return false
+  channel.members = channel.members.filter((member) => member !== user)
   return true
 }

@@ -12,6 +12,8 @@ export type HomeParts = {
   runs: readonly { run: string; title: string; state: string }[]
   /** Approvals that wait for this person; `link` leads to the card, where everybody sees the decision. */
   approvals: readonly { tool: string; asker: string; expires: string; link?: string | undefined }[]
+  /** What tool servers want to know of this person; `link` leads to the message with the form. */
+  questions: readonly { tool: string; until: string; link?: string | undefined }[]
   connections: readonly {
     server: string
     title: string
@@ -38,6 +40,7 @@ export function homeView(parts: HomeParts): HomeView {
     words('/quorum ask, run, tools, budget, status, stop and help work in every channel.'),
     ...part('Under way for you', parts.runs, runRow),
     ...part('Waiting for your decision', parts.approvals, approvalRow),
+    ...part('Waiting for your answer', parts.questions, questionRow),
     ...part('Accounts', parts.connections, connectionRow),
     ...part('Budgets', parts.budgets, budgetRow),
     ...part('Tools', parts.servers, serverRow),
@@ -67,12 +70,21 @@ function approvalRow({ tool, asker, expires, link }: HomeParts['approvals'][numb
     text(' · until '),
     moment(expires),
   ]
-  const address = link && webAddress(link)
-  return [rich(section(...elements, ...(address ? [text(' · '), open(address)] : [])))]
+  return [rich(section(...elements, ...openAt(link, 'Open the card')))]
 }
 
-function open(url: string): RichTextElement {
-  return { type: 'link', url, text: 'Open the card' }
+function questionRow({ tool, until, link }: HomeParts['questions'][number]): KnownBlock[] {
+  const elements: RichTextElement[] = [
+    text(toolName(tool, true), { code: true }),
+    text(' wants to know something · until '),
+    moment(until),
+  ]
+  return [rich(section(...elements, ...openAt(link, 'Open the question')))]
+}
+
+function openAt(link: string | undefined, words: string): RichTextElement[] {
+  const url = link && webAddress(link)
+  return url ? [text(' · '), { type: 'link', url, text: words }] : []
 }
 
 const STATES = {

@@ -4,7 +4,11 @@ import { rich, section, text } from './elements.ts'
 import { fallbackText } from './fallback.ts'
 import { clean, cut, reveal } from './text.ts'
 
-export type Withdrawal = { server: string; tool: string; kind: 'new' | 'changed' | 'server-changed' | 'gone' }
+export type Withdrawal = {
+  server: string
+  tool: string
+  kind: 'new' | 'changed' | 'server-changed' | 'gone' | 'removed'
+}
 /** One value of a definition, before and after. */
 type Change = { part: string; before: string | undefined; after: string | undefined }
 
@@ -19,6 +23,8 @@ const HEAD: Record<Withdrawal['kind'], string> = {
   changed: 'A tool changed since it was accepted, so I do not use it any more:',
   'server-changed':
     'The command or address of a tool server changed since it was accepted, so I use none of its tools:',
+  removed:
+    'A tool server is not in mcp.json any more, so what waited for its tools or was remembered is void:',
   gone: 'A tool that was accepted is gone from its server:',
 }
 
@@ -43,7 +49,11 @@ export function withdrawalMessage(
     lines.length > 0 ? [{ type: 'rich_text_preformatted' as const, elements: [text(lines.join('\n'))] }] : []
   const warnings = doubts.map((doubt) => section(text(`Careful: ${cut(reveal(doubt), 200)}.\n`)))
   const foot = section(
-    text('To look at all of it and accept it, whoever runs me calls '),
+    text(
+      kind === 'removed'
+        ? 'To forget what was accepted of it, whoever runs me calls '
+        : 'To look at all of it and accept it, whoever runs me calls ',
+    ),
     text('quorum tools accept', { code: true }),
     text('.'),
   )

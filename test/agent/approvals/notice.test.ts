@@ -43,7 +43,8 @@ const define = (description: string, name = 'send'): Accepted[] =>
 /** One deployment whose server and lock the test changes, looked at by as many processes as it likes. */
 function deployment(admins: string[]) {
   const workspace = randomUUID()
-  const now: { listed: Accepted[]; lock: Lock | undefined; config: string } = {
+  const now: { listed: Accepted[]; lock: Lock | undefined; config: string; servers: string[] } = {
+    servers: ['mail'],
     listed: define('Sends a letter.'),
     lock: acceptInto(undefined, 'mail', CONFIG, define('Sends a letter.')),
     config: CONFIG,
@@ -54,7 +55,9 @@ function deployment(admins: string[]) {
       workspace,
       policy: PolicyFile.parse({ admins }),
       speak: by.speak,
-      withdrawn: (): Withdrawn[] => holdAgainst(now.lock, 'mail', now.config, now.listed).withdrawn,
+      servers: now.servers,
+      withdrawn: (): Withdrawn[] =>
+        now.servers.flatMap((name) => holdAgainst(now.lock, name, now.config, now.listed).withdrawn),
       namesOf: ({ server, tool }) => namesOf(now.lock, server, tool),
       lock: () => now.lock,
       log: (level, message, fields) => void log.push(`${level} ${message} ${JSON.stringify(fields)}`),
@@ -164,6 +167,23 @@ test.each<[string, Partial<ReturnType<typeof deployment>['now']>]>([
   expect(await waits.granted()).toBeUndefined()
   expect(await other.state()).toBe('pending')
   expect(log.some((line) => line.startsWith('warn a tool is withdrawn'))).toBe(true)
+})
+
+test.each<[string, Lock | undefined]>([
+  ['still in the lock', acceptInto(undefined, 'mail', CONFIG, define('Sends a letter.'))],
+  ['forgotten in the lock as well', { version: 1, servers: {} }],
+])('a server that is taken out of mcp.json, %s: void, and the admins are told', async (_, lock) => {
+  const { workspace, now, process } = deployment([slack.users.chloe])
+  const waits = await propose(workspace)
+  Object.assign(now, { servers: [], lock })
+  const before = told(slack.users.chloe, 'not in mcp.json').length
+  const notices = process()
+  await notices.look()
+  await notices.look()
+  expect(await waits.state()).toBe('void')
+  expect(await waits.why()).toMatchObject({ why: 'The tool server is not set up any more.' })
+  expect(await waits.granted()).toBeUndefined()
+  expect(told(slack.users.chloe, 'not in mcp.json')).toHaveLength(before + 1)
 })
 
 test('what an admin reads warns of what the new words try', async () => {

@@ -6,10 +6,9 @@ import { follow, type IngestContext, ingest, ingestAll } from '../../../src/agen
 import { Fault } from '../../../src/core/fault.ts'
 import { Source } from '../../../src/core/home.ts'
 import { readPlain } from '../../../src/sources/plain.ts'
-import { readableAudiences } from '../../../src/store/audiences.ts'
 import type { Store } from '../../../src/store/open.ts'
 import { recallPassages } from '../../../src/store/passages.ts'
-import { openFiles } from '../../support/knowledge.ts'
+import { audiencesNaming, openFiles } from '../../support/knowledge.ts'
 import { openTestStore } from '../../support/store.ts'
 
 let store: Store
@@ -29,7 +28,7 @@ const read = (directory: string, more: Partial<Source> = {}) =>
 const find = async (query: string, scopes = ['everyone']) =>
   await recallPassages(store.pool, {
     workspace: 'T1',
-    audiences: await readableAudiences(store.pool, 'T1', scopes),
+    audiences: await audiencesNaming(store.pool, 'T1', scopes),
     query,
     limit: 50,
     strategy: 'any-word',

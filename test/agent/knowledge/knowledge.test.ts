@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { embedMissing } from '../../../src/agent/knowledge/embed.ts'
 import { ingest } from '../../../src/agent/knowledge/ingest.ts'
 import { recall } from '../../../src/agent/knowledge/recall.ts'
+import { openRights } from '../../../src/agent/knowledge/rights.ts'
 import { openEmbedder } from '../../../src/models/embed.ts'
 import { prepareSearch } from '../../../src/store/passages.ts'
 import { openFiles } from '../../support/knowledge.ts'
@@ -23,8 +24,11 @@ test('with the model that comes along, a page is found by what it means', async 
   })
   expect((await embedMissing({ pool: store.pool, workspace: 'T1', embedder })).made).toBe(4)
 
-  const ask = (query: string, scopes = ['everyone']) =>
-    recall({ pool: store.pool, embedder, strategy, patienceMs: 20_000 }, { workspace: 'T1', scopes, query })
+  const ask = (query: string, readers = 'everyone') =>
+    recall(
+      { pool: store.pool, rights: openRights(store), embedder, strategy, patienceMs: 20_000 },
+      { workspace: 'T1', readers, query },
+    )
   const found = await ask('how much vacation can I take?')
   expect(found.degraded).toBeUndefined()
   expect(found.passages[0]).toMatchObject({ title: 'Holidays', vectorRank: 1 })
@@ -34,5 +38,5 @@ test('with the model that comes along, a page is found by what it means', async 
     heading: 'Steps',
     date: '2026-05-02',
   })
-  expect((await ask('how much vacation can I take?', ['channel:C1'])).passages).toEqual([])
+  expect((await ask('how much vacation can I take?', 'channel:C1')).passages).toEqual([])
 })

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { embedMissing } from '../../../src/agent/knowledge/embed.ts'
 import { ingest } from '../../../src/agent/knowledge/ingest.ts'
 import { type RecallContext, recall } from '../../../src/agent/knowledge/recall.ts'
+import { openRights } from '../../../src/agent/knowledge/rights.ts'
 import { Fault } from '../../../src/core/fault.ts'
 import { Source } from '../../../src/core/home.ts'
 import type { Store } from '../../../src/store/open.ts'
@@ -36,7 +37,10 @@ async function counts() {
 }
 
 const ask = (context: Partial<RecallContext>, query = 'rolling') =>
-  recall({ pool: store.pool, strategy, ...context }, { workspace: 'T1', scopes: ['everyone'], query })
+  recall(
+    { pool: store.pool, rights: openRights(store), strategy, ...context },
+    { workspace: 'T1', readers: 'everyone', query },
+  )
 
 test('words and meaning are searched, and six passages come back', async () => {
   await readPages(pages(9))

@@ -165,6 +165,7 @@ test('whatever stands in a run: the plan, the trace and a sentence are harmless'
           name: a,
           runs: Array.from({ length: 20 }, () => ({ run: b || 'r', title: a, state: b })),
           approvals: Array.from({ length: 20 }, () => ({ tool: a, asker: b, expires: at, link: b })),
+          questions: Array.from({ length: 20 }, () => ({ tool: a, until: at, link: b })),
           connections: Array.from({ length: 20 }, () => ({ ...row, server: a || 's' })),
           budgets: Array.from({ length: 20 }, () => ({ ...budget, name: a, holder: b })),
           servers: Array.from({ length: 20 }, () => ({ server: a, ready: false, said: b })),

@@ -1,0 +1,156 @@
+/**
+ * Rights: what everybody who can read a reply may read, as Slack says it just now. What Slack told is kept in the
+ * store with when it was asked; events cast doubt on it; a recall asks again for what it leans on.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type pg from 'pg'
+import type { Kind } from '../../core/audience.ts'
+import type { Roster } from '../../slack/roster.ts'
+import { namedScopes, readableAudiences } from '../../store/audiences.ts'
+import {
+  beginReading,
+  claimDueScopes,
+  endListing,
+  momentOf,
+  putPeople,
+  putScope,
+  unsurePeople,
+  unsureScopes,
+} from '../../store/members.ts'
+
+export type RightsContext = {
+  pool: pg.Pool
+  /** Absent where there is no Slack to ask: then only what is kept and not too old counts. */
+  roster?: Roster | undefined
+  log?: (level: 'warn', message: string, fields?: Record<string, unknown>) => void
+}
+
+export type Rights = {
+  /**
+   * Sees to it that the readers are known, and what was never asked for or is doubted, as far as that is few; the rest
+   * is asked for in the background. A sentence for people where the readers are not known. Never fails.
+   */
+  meet(workspace: string, readers: string): Promise<string | undefined>
+  /** The audiences all readers may read: by what is known, and by what is known lately enough. */
+  readable(workspace: string, readers: string): Promise<{ known: number[]; sure: number[] }>
+  /** Asks Slack who is in the scopes of these audiences where that is not sure; false where it did not tell of all. */
+  check(workspace: string, audiences: readonly number[]): Promise<boolean>
+  /** Asks for some of what is doubted or old, so that recalls need not. */
+  keep(workspace: string): Promise<void>
+}
+
+/** How old what Slack told may be, in ms. Events make it doubtful at once; this is for events that are lost. */
+const AGES = { readers: 60_000, people: 30 * 60_000, audiences: 60_000 }
+/** What is older than this is asked for in the background. */
+const KEPT_MS = { scope: 10 * 60_000, everyone: 20 * 60_000 }
+/** Scopes asked for in one turn of the background: Slack takes about 50 such calls a minute. */
+const KEPT_AT_ONCE = 5
+/** Scopes that are new or doubted and asked for by one recall. */
+const CAUGHT_UP = 8
+/** More unknown readers than this are looked up by listing the whole workspace. */
+const ONE_BY_ONE = 30
+/** How long a recall waits for Slack, in ms; what is asked for goes on and serves the next one. */
+const PATIENCE_MS = 5_000
+
+const UNTOLD = 'Slack does not say who can read this, so only what is surely theirs was searched'
+
+export function openRights({ pool, roster, log }: RightsContext): Rights {
+  let listing: Promise<string> | undefined
+
+  /** Keeps what Slack tells of one scope. @throws Fault */
+  async function read(from: Roster, workspace: string, scope: string): Promise<void> {
+    const at = await beginReading(pool, workspace, scope)
+    const id = scope.slice(scope.indexOf(':') + 1)
+    const told = scope.startsWith('group:')
+      ? { open: false, members: await from.group(id) }
+      : await from.channel(id)
+    await putScope(pool, workspace, scope, at, told)
+  }
+
+  async function know(workspace: string, scopes: readonly string[], ageMs: number): Promise<void> {
+    const unsure = await unsureScopes(pool, workspace, scopes, ageMs)
+    await Promise.all(unsure.map((scope) => read(demand(roster), workspace, scope)))
+  }
+
+  /** Lists the workspace's people, once at a time, and gives the moment of which that tells. */
+  function list(from: Roster, workspace: string): Promise<string> {
+    listing ??= listAll(pool, from, workspace).finally(() => {
+      listing = undefined
+    })
+    return listing
+  }
+
+  async function knowPeople(workspace: string, readers: string): Promise<void> {
+    let unsure = await unsurePeople(pool, workspace, readers, AGES.people)
+    if (unsure.length === 0) return
+    const from = demand(roster)
+    if (unsure.length > ONE_BY_ONE) {
+      const at = await list(from, workspace)
+      unsure = await unsurePeople(pool, workspace, readers, AGES.people)
+      return putPeople(pool, workspace, at, new Map(unsure.map((id) => [id, 'external'])))
+    }
+    const at = await momentOf(pool)
+    const kinds = await Promise.all(
+      unsure.map(async (id): Promise<[string, Kind]> => [id, await from.person(id)]),
+    )
+    await putPeople(pool, workspace, at, new Map(kinds))
+  }
+
+  async function inTime(work: Promise<void>, about: object): Promise<boolean> {
+    const done = work.then(
+      () => true,
+      (error: unknown) => {
+        log?.('warn', 'Slack does not tell who reads what; that is left out', {
+          ...about,
+          why: String(error),
+        })
+        return false
+      },
+    )
+    return Promise.race([done, sleep(PATIENCE_MS, false, { ref: false })])
+  }
+
+  return {
+    meet: async (workspace, readers) => {
+      const known = async () => {
+        if (/^(channel|group):/.test(readers)) await know(workspace, [readers], AGES.readers)
+        await knowPeople(workspace, readers)
+      }
+      const caughtUp = async () => {
+        if (!roster) return
+        const due = await claimDueScopes(pool, workspace, CAUGHT_UP)
+        const scopes = due.filter((scope) => scope !== readers)
+        await Promise.all(scopes.map((scope) => read(roster, workspace, scope)))
+      }
+      const [met] = await Promise.all([inTime(known(), { readers }), inTime(caughtUp(), { readers })])
+      return met ? undefined : UNTOLD
+    },
+    readable: async (workspace, readers) => {
+      const [known, sure] = await Promise.all([
+        readableAudiences(pool, workspace, readers, { ...AGES, audiences: undefined }),
+        readableAudiences(pool, workspace, readers, AGES),
+      ])
+      return { known, sure }
+    },
+    check: async (workspace, audiences) =>
+      inTime(know(workspace, await namedScopes(pool, audiences), AGES.audiences), { audiences }),
+    keep: async (workspace) => {
+      if (!roster) return
+      const due = await claimDueScopes(pool, workspace, KEPT_AT_ONCE, KEPT_MS)
+      for (const scope of due)
+        await (scope === 'everyone' ? list(roster, workspace) : read(roster, workspace, scope))
+    },
+  }
+}
+
+async function listAll(pool: pg.Pool, roster: Roster, workspace: string): Promise<string> {
+  const at = await beginReading(pool, workspace, 'everyone')
+  for await (const page of roster.everyone()) await putPeople(pool, workspace, at, page)
+  await endListing(pool, workspace, at)
+  return at
+}
+
+function demand(roster: Roster | undefined): Roster {
+  if (!roster) throw new Error('there is no Slack to ask')
+  return roster
+}

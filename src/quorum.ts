@@ -46,6 +46,11 @@ const DOORS: Record<string, Door> = {
     about: 'what was spent on models: by agent, channel, user, run, step, tool, model or day',
     open: async (args) => (await import('./doors/spend.ts')).openSpend(args),
   },
+  pool: {
+    usage: 'status | drain NAME… | undrain NAME…',
+    about: 'the model servers: which are up, how busy; which get no new calls',
+    open: async (args) => (await import('./doors/pool.ts')).poolDoor(args),
+  },
   migrate: {
     usage: '',
     about: 'bring the database to this version',

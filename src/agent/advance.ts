@@ -122,7 +122,7 @@ async function perform(context: Performing, work: Work, thread: ThreadView, next
     case 'refuse':
       return finish(work, thread, { outcome: 'refused', text: next.text, code: next.code })
     case 'finish':
-      return finish(work, thread, { outcome: next.outcome, text: next.text })
+      return finish(work, thread, { outcome: next.outcome, text: next.text, ...codeOf(work) })
     case 'nothing':
       return 'finished'
   }
@@ -139,9 +139,19 @@ async function askUnlessStopped(context: Performing, work: Work, thread: ThreadV
   }
 }
 
+/** Says of a run that ends without a model's answer that it does. */
+function codeOf(work: Work): { code?: string } {
+  const answer = work.steps.findLast((s) => s.kind === 'answered')
+  return answer?.kind === 'answered' && answer.by?.tier === 'quotes' ? { code: 'quotes-only' } : {}
+}
+
+/** A wait that is over before this, in ms, since the last step need not be spoken of. */
+const SILENT_MS = 5_000
+
 /** Lets go of a run that waits for something that is not a person. */
 async function parkFor(work: Work, thread: ThreadView, wait: Wait): Promise<Performed> {
-  await thread.showWait(work.steps, wait.text)
+  const since = Date.parse(work.steps.at(-1)?.at ?? '')
+  if (Date.parse(wait.until) - since >= SILENT_MS) await thread.showWait(work.steps, wait.text)
   const parked = await parkRun(work.pool, work.lease, lastRead(work), wait.until, wait)
   if (parked === 'moved') await reread(work)
   // Whoever ended the wait in between found nobody waiting.

@@ -3,10 +3,11 @@ import { createHash, randomUUID } from 'node:crypto'
 import { canonical } from '../core/canonical.ts'
 import type { CatalogueTool } from '../core/catalogue.ts'
 import type { ChatAnswer, ChatMessage, ChatTool } from '../core/chat.ts'
-import { Fault } from '../core/fault.ts'
 import type { Agent } from '../core/home.ts'
 import type { Purpose } from '../core/meter.ts'
+import { type CloudPermit, permitCloud } from '../core/permit.ts'
 import { buildPrompt } from '../core/prompt.ts'
+import { tellQuotes } from '../core/quotes.ts'
 import type { Policy } from '../core/rules.ts'
 import type { Step, StepOf, ToolCall } from '../core/run.ts'
 import { taintOf, taintOfPast } from '../core/taint.ts'
@@ -17,28 +18,37 @@ import { asJson } from '../store/json.ts'
 import { readPast } from '../store/runs.ts'
 import { applyGrant } from './approvals/grant.ts'
 import { type Weighed, weigh, wordsOf } from './approvals/weigh.ts'
+import { passagesOf } from './ending.ts'
 import { lastRead, record, type Work } from './lease.ts'
 
 /** Calls one answer may propose. */
 const MAX_CALLS = 16
-/** Attempts to get one answer. */
-const ATTEMPTS = 2
 
 export type AnswerContext = {
   agent: Agent
   policy: Policy
+  /** Asks the models; `quotes` where none of these can be reached and what was found had better be shown as it is. */
   ask: (
     request: { messages: ChatMessage[]; tools: ChatTool[] },
-    options: { signal: AbortSignal; about: Purpose },
-  ) => Promise<ChatAnswer | { wait: Wait }>
+    options: AskOptions,
+  ) => Promise<ChatAnswer | { wait: Wait; quotes?: { pool: string } }>
   catalogue: () => Promise<CatalogueTool[]>
-  log: (level: 'warn', message: string, fields?: Record<string, unknown>) => void
+}
+
+/** Whose question it is and what is allowed for it. `since`: ms since 1970. */
+type AskOptions = {
+  signal: AbortSignal
+  about: Purpose
+  model: string | undefined
+  smaller: boolean | undefined
+  cloud: CloudPermit | undefined
+  since: number
 }
 
 /**
  * Asks the model with all steps so far and appends its complete answer with the verdict on each call.
- * A wait means that nothing was asked: no budget or no room just now. Throws the model's `Fault` when two attempts
- * failed, the signal's reason when aborted.
+ * Where no model can be reached for long, the passages themselves are the answer. A wait means that nothing was asked:
+ * no budget or no room just now. Throws the model's `Fault` when its attempts failed, the signal's reason when aborted.
  */
 export async function askModel(
   context: AnswerContext,
@@ -53,10 +63,10 @@ export async function askModel(
     steps: work.steps,
   })
   const offer = tools.map((t) => ({ name: t.name, description: t.description, parameters: t.inputSchema }))
-  const asked = await askTwice(context, work, { messages, tools: offer })
-  if ('wait' in asked) return asked
-  const { answer: raw, attempts } = asked
+  const raw = await ask(context, work, { messages, tools: offer })
+  if ('wait' in raw) return raw
   const answer = { ...raw, calls: makeUnique(raw.calls, work) }
+  const { attempts, ...by } = answer.served ?? { attempts: 1 }
   const at = new Date().toISOString()
   const taint = taintOf(work.steps, taintOfPast(past, work.run.asker))
   const words = wordsOf(work.steps, work.run.asker)
@@ -72,6 +82,7 @@ export async function askModel(
     promptHash: createHash('sha256')
       .update(JSON.stringify([messages, offer]))
       .digest('hex'),
+    ...('pool' in by ? { by } : {}),
     taint,
     firstTokenMs: answer.firstTokenMs,
     ms: answer.ms,
@@ -127,31 +138,36 @@ function makeUnique(calls: readonly ToolCall[], work: Work): ToolCall[] {
   })
 }
 
-/** The tools an agent may see: all, or those its patterns name. */
+/** The tools an agent may see: all, or those its patterns name; always in the same order, for prefix caches. */
 function offered(agent: Agent, catalogue: readonly CatalogueTool[]): CatalogueTool[] {
   const patterns = agent.tools?.map(
     (p) => new RegExp(`^${p.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')}$`),
   )
-  return catalogue.filter((t) => patterns === undefined || patterns.some((p) => p.test(t.name)))
+  return catalogue
+    .filter((t) => patterns === undefined || patterns.some((p) => p.test(t.name)))
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-async function askTwice(
+async function ask(
   context: AnswerContext,
   work: Work,
   request: { messages: ChatMessage[]; tools: ChatTool[] },
-): Promise<{ answer: ChatAnswer; attempts: number } | { wait: Wait }> {
-  const { workspace, channel, thread, asker: user, agent, id: run, lane } = work.run
-  const about: Purpose = { workspace, channel, thread, user, agent, run, lane }
-  for (let attempts = 1; ; attempts++) {
-    try {
-      const answer = await context.ask(request, { signal: work.signal, about })
-      return 'wait' in answer ? answer : { answer, attempts }
-    } catch (error) {
-      work.signal.throwIfAborted()
-      if (attempts === ATTEMPTS || !(error instanceof Fault) || !error.retry) throw error
-      context.log('warn', 'the model failed once, asking again', { run: work.run.id, code: error.code })
-    }
-  }
+): Promise<ChatAnswer | { wait: Wait }> {
+  const { workspace, channel, thread, asker: user, agent: name, id: run, lane } = work.run
+  const { model, smaller } = context.agent
+  const asked = await context.ask(request, {
+    signal: work.signal,
+    about: { workspace, channel, thread, user, agent: name, run, lane },
+    model,
+    smaller,
+    cloud: permitCloud(context.policy, { channel, agent: name }),
+    since: Date.parse(work.steps.at(-1)?.at ?? ''),
+  })
+  if (!('wait' in asked) || !asked.quotes) return asked
+  const passages = passagesOf(work.steps)
+  if (passages.length === 0) return asked
+  const served = { pool: asked.quotes.pool, tier: 'quotes', attempts: 1 } as const
+  return { text: tellQuotes(passages), calls: [], finish: 'stop', model: '', firstTokenMs: 0, ms: 0, served }
 }
 
 /** Why a call of an answer cannot even be weighed, in words for the model; undefined where it can. */

@@ -44,7 +44,15 @@ function tellEnd(end: End, steps: readonly Numbered[]): { text: string; badge: s
   if (end.outcome !== 'answered' || answer?.kind !== 'answered') return { text: end.text, badge: '' }
   const cut = answer.finish === 'length' ? '\n\n_(The answer reached its length limit and ends here.)_' : ''
   const empty = end.text.trim() === '' ? 'The model had nothing to say.' : end.text
-  return { text: empty + cut, badge: answer.model }
+  return { text: empty + cut, badge: badgeOf(answer) }
+}
+
+/** What served the answer. */
+function badgeOf({ model, by }: StepOf<'answered'>): string {
+  if (by?.tier === 'quotes') return 'No model: passages only'
+  const how = by?.instead === 'smaller' ? 'a smaller model' : by?.instead && `in place of the usual model`
+  const remarks = [by?.tier === 'cloud' ? 'cloud' : '', how ?? ''].filter((one) => one !== '')
+  return remarks.length > 0 ? `${model} (${remarks.join(', ')})` : model
 }
 
 /** Ends a run with a sentence; `code` is a fault's code, or anything else. */

@@ -1,5 +1,5 @@
 /** The words between the agent and a model: plain data, independent of any client library. */
-import type { ToolCall, Usage } from './run.ts'
+import type { ServedBy, ToolCall, Usage } from './run.ts'
 
 /** One message of a prompt. */
 export type ChatMessage =
@@ -25,4 +25,8 @@ export type ChatAnswer = {
   usage?: Usage
   firstTokenMs: number
   ms: number
+  served?: Served
 }
+
+/** What served an answer, and how many attempts it took. */
+export type Served = ServedBy & { attempts: number }

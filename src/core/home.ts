@@ -5,23 +5,19 @@
 import { z } from 'zod'
 import type { Budgets } from './budget.ts'
 import type { Lock } from './lock.ts'
+import { address, name, Patience, Pool, variable } from './pools.ts'
 import { type Policy, pattern } from './rules.ts'
 import { shaped } from './shaped.ts'
-
-const address = z.url({ protocol: /^https?$/, error: 'an address that begins with http:// or https://' })
-
-const name = shaped(/^[a-z0-9][a-z0-9_-]{0,40}$/, 'a short name: lower-case letters, digits, - and _')
-
-/** The NAME of an environment variable: a key itself never stands in a file. */
-const variable = shaped(/^[A-Za-z_][A-Za-z0-9_]*$/, 'the name of an environment variable, not the key itself')
 
 /** Front matter of agents/<name>.md; the text below it is the instructions. */
 export const AgentFront = z.strictObject({
   /** The file's own name; may be left out. */
   name,
   description: z.string().optional(),
-  /** A pool of models.yaml; the only one where it is left out. */
+  /** A pool of models.yaml; the first one where it is left out. */
   model: z.string().optional(),
+  /** Whether the pool's smaller model may answer where no other can. */
+  smaller: z.boolean().optional(),
   /** Catalogue patterns (`server__tool`, `*` allowed) the agent may see; all where it is left out. */
   tools: z.array(pattern).optional(),
   /** Names of sources the agent recalls from; all where it is left out. */
@@ -107,24 +103,6 @@ export const McpFile = z.union([
   z.strictObject({ servers: z.record(name, ToolServer) }).transform((file) => ({ mcpServers: file.servers })),
 ])
 
-const duration = shaped(/^\d{1,9}(ms|s|m|h)$/, 'a time such as 500ms, 30s or 10m')
-
-/** A pool: servers of the same model. One replica for now. `key` is the NAME of an environment variable. */
-export const Pool = z.strictObject({
-  model: z.string(),
-  replicas: z.array(address).length(1, 'exactly one replica; several are not supported yet'),
-  key: variable.optional(),
-  /** Extra headers, e.g. `api-key` for Azure; `${NAME}` comes from the environment when the pool is used. */
-  headers: environment.optional(),
-  timers: z
-    .strictObject({ firstToken: duration.optional(), idle: duration.optional(), total: duration.optional() })
-    .optional(),
-  /** Tokens the model can read and write in one call. */
-  contextTokens: z.int().min(1).optional(),
-  maxOutputTokens: z.int().min(1).optional(),
-})
-export type Pool = z.infer<typeof Pool>
-
 const EmbeddingsFile = z.strictObject({
   url: address,
   model: z.string(),
@@ -148,9 +126,9 @@ const EmbeddingsFile = z.strictObject({
 export type Embeddings = z.infer<typeof EmbeddingsFile>
 
 export const ModelsFile = z.strictObject({
-  pools: z
-    .record(name, Pool)
-    .refine((pools) => Object.keys(pools).length === 1, 'exactly one pool; several are not supported yet'),
+  /** The first one is asked where an agent names none. */
+  pools: z.record(name, Pool).refine((pools) => Object.keys(pools).length > 0, 'at least one pool'),
+  waits: Patience.optional(),
   embeddings: EmbeddingsFile.optional(),
 })
 export type Models = z.infer<typeof ModelsFile>

@@ -41,11 +41,18 @@ export function buildPrompt(parts: PromptParts): ChatMessage[] {
 
 function tellPast(past: readonly Exchange[]): ChatMessage[] {
   const kept: Exchange[] = []
+  const sizeOf = (e: Exchange) => e.question.length + e.answer.length
   let size = 0
-  for (const exchange of past.toReversed()) {
-    size += exchange.question.length + exchange.answer.length
-    if (size > LIMITS.past) break
-    kept.unshift(exchange)
+  for (const exchange of past) {
+    kept.push(exchange)
+    size += sizeOf(exchange)
+    if (size <= LIMITS.past) continue
+    // Half of it goes at once, so that the beginning stays the same for a while.
+    while (size > (kept.length > 1 ? LIMITS.past / 2 : LIMITS.past)) {
+      const oldest = kept.shift()
+      if (!oldest) break
+      size -= sizeOf(oldest)
+    }
   }
   return kept.flatMap((e): ChatMessage[] => [
     { role: 'user', content: message(e.user, e.question) },

@@ -117,18 +117,23 @@ const Rules = z
   .default({})
 export type Rules = z.infer<typeof Rules>
 
+/** `local`: nothing that is said here reaches a cloud model. */
+const models = z.enum(['local', 'any']).optional()
+
 /** The most restrictive match wins; order does not matter. Layers only tighten. */
 export const PolicyFile = z.strictObject({
   /** Who is told when tools change, and may raise what only they may: users or user groups. */
   admins: z
     .array(shaped(/^([UW][A-Z0-9]+|S[A-Z0-9]+)$/, 'a Slack user id or a user group id (S…)'))
     .default([]),
+  /** Which models may be asked; `channels` and `agents` can only tighten it. */
+  models,
   tools: Rules,
   /** Further rules for calls asked for in one channel. */
   channels: z
-    .record(shaped(/^[CGD][A-Z0-9]+$/, 'a Slack channel id'), z.strictObject({ tools: Rules }))
+    .record(shaped(/^[CGD][A-Z0-9]+$/, 'a Slack channel id'), z.strictObject({ models, tools: Rules }))
     .default({}),
   /** Further rules for the calls of one agent. */
-  agents: z.record(z.string(), z.strictObject({ tools: Rules })).default({}),
+  agents: z.record(z.string(), z.strictObject({ models, tools: Rules })).default({}),
 })
 export type Policy = z.infer<typeof PolicyFile>

@@ -31,6 +31,26 @@ export const Usage = z.object({
 })
 export type Usage = z.infer<typeof Usage>
 
+/** What served an answer. Two runs with the same of these and the same prompt were asked the same. */
+export const ServedBy = z.object({
+  pool: z.string(),
+  /** `quotes`: no model, only passages. */
+  tier: z.enum(['local', 'cloud', 'quotes']),
+  /** In place of the agent's own pool: another local one, a smaller model, a cloud model. */
+  instead: z.enum(['local', 'smaller', 'cloud']).optional(),
+  /** The revision of the weights, where models.yaml names it. */
+  revision: z.string().optional(),
+  settings: z
+    .object({
+      maxTokens: z.int().optional(),
+      temperature: z.number().optional(),
+      topP: z.number().optional(),
+      seed: z.int().optional(),
+    })
+    .optional(),
+})
+export type ServedBy = z.infer<typeof ServedBy>
+
 const at = { at: z.iso.datetime() }
 
 const Lists = z.union([z.array(z.array(z.string())), z.array(z.string()).transform((list) => [list])])
@@ -76,7 +96,9 @@ export const Step = z.discriminatedUnion('kind', [
     finish: z.enum(['stop', 'tool_calls', 'length']),
     model: z.string(),
     usage: Usage.optional(),
+    /** Of everything that was sent: messages and tools. */
     promptHash: z.string(),
+    by: ServedBy.optional(),
     /** What the prompt held that others wrote. */
     taint: z.array(Taint).optional(),
     firstTokenMs: z.number().nonnegative(),

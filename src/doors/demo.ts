@@ -104,7 +104,7 @@ export async function openDemo(options: {
   opened.defer(() => serving.close(3_000))
   await reading
   const rest = opened.move()
-  return { workspace, model: engines.chat.model, standIn, close: () => rest.disposeAsync() }
+  return { workspace, model: engines.models.model, standIn, close: () => rest.disposeAsync() }
 }
 
 /** Removes everything in a directory except what says whose it is. */

@@ -3,9 +3,7 @@ import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
 import type { Home } from '../core/home.ts'
 import { readHome } from '../home/read.ts'
-import { openChat } from '../models/chat.ts'
 import { openEmbedder } from '../models/embed.ts'
-import { findPool } from '../models/find.ts'
 import { openQueue } from '../queue/open.ts'
 import { openSpeaker } from '../slack/speak.ts'
 import { countConnected } from '../store/credentials.ts'
@@ -17,6 +15,7 @@ import { openTools } from '../tools/open.ts'
 import { isAcceptedServer } from '../tools/pins.ts'
 import { tooAlike } from './accepting.ts'
 import { readEnv } from './environment.ts'
+import { examineModels } from './examine-models.ts'
 import { print } from './print.ts'
 import { readSeal } from './secret.ts'
 
@@ -55,7 +54,7 @@ export async function* examine(): AsyncGenerator<Finding> {
     Promise.resolve(home.findings),
     all(examineStore(env, home.read)),
     one(examineQueue(env)),
-    one(examineModel(home.read)),
+    examineModels(home.read),
     one(examineEmbeddings(home.read)),
     home.read ? all(examineTools(home.read)) : Promise.resolve([]),
   ]
@@ -212,31 +211,6 @@ async function examineQueue(env: Env): Promise<Finding> {
     return { mark: 'warn', about: 'queue', said: `${kind}; ${warnings.join(' ')}` }
   } catch (error) {
     return bad('queue', error, 'Is Valkey or Redis running, and is REDIS_URL right?')
-  }
-}
-
-async function examineModel(home: Home | undefined): Promise<Finding> {
-  try {
-    const found = await findPool(home?.models, process.env)
-    const help = 'Describe a pool in models.yaml, set OPENAI_BASE_URL and OPENAI_MODEL, or start Ollama.'
-    if (!found)
-      return { mark: 'bad', about: 'model', said: 'none is configured and no Ollama runs here', help }
-    const chat = openChat(found.pool, process.env)
-    const probed = await chat.probe()
-    const where = `${chat.model} at ${chat.url} (from ${found.origin})`
-    if (!probed.ok)
-      return { mark: 'bad', about: 'model', said: `${where}: ${probed.why}`, help: 'Is the server up?' }
-    if (probed.models.length === 0 || probed.models.includes(chat.model))
-      return { mark: 'ok', about: 'model', said: where }
-    const listed = `Listed there: ${probed.models.slice(0, 10).join(', ')}`
-    return {
-      mark: 'warn',
-      about: 'model',
-      said: `${where}: the server does not list this model`,
-      help: listed,
-    }
-  } catch (error) {
-    return bad('model', error, 'Mend models.yaml, or OPENAI_BASE_URL and OPENAI_MODEL.')
   }
 }
 

@@ -4,14 +4,13 @@ import { openVault } from '../agent/accounts/vault.ts'
 import { spendOnEmbeddings } from '../agent/budgets/embedding.ts'
 import { type MeterContext, openMeter } from '../agent/budgets/meter.ts'
 import type { Env } from '../core/env.ts'
-import { Fault } from '../core/fault.ts'
-import type { Home, Pool } from '../core/home.ts'
+import type { Home } from '../core/home.ts'
 import type { Lock } from '../core/lock.ts'
 import type { Meter } from '../core/meter.ts'
+import type { Pool } from '../core/pools.ts'
 import { readHome } from '../home/read.ts'
-import { type Chat, openChat } from '../models/chat.ts'
 import { type Embedder, openEmbedder } from '../models/embed.ts'
-import { findPool } from '../models/find.ts'
+import type { OpenModels } from '../models/open.ts'
 import { openQueue, type Queue } from '../queue/open.ts'
 import { type Ledger, openLedger } from '../store/ledger.ts'
 import { migrate } from '../store/migrate.ts'
@@ -23,6 +22,7 @@ import type { FetchFor } from '../tools/access.ts'
 import { guardedFor, openTools, type Tools } from '../tools/open.ts'
 import { readEnv } from './environment.ts'
 import { watchLock } from './lock.ts'
+import { choosePools, openPools } from './models.ts'
 import { needsSeal, readSeal } from './secret.ts'
 
 export type Engines = AsyncDisposable & {
@@ -31,8 +31,7 @@ export type Engines = AsyncDisposable & {
   store: Store
   /** Opens the queue of a workspace. */
   openQueue: (workspace: string) => Promise<Queue>
-  chat: Chat
-  pool: Pool
+  models: OpenModels
   /** What is held and was used, by any process. */
   ledger: Ledger
   /** Holds and settles what model calls use; Slack says who is in a team. */
@@ -57,18 +56,12 @@ export type Wish = {
   fallback?: () => Promise<Pool>
 }
 
-const NO_MODEL =
-  'No model is configured. Describe one in models.yaml of the home, or set OPENAI_BASE_URL and OPENAI_MODEL, or start Ollama.'
-
 /** Opens everything, in the order in which each needs the one before; closes what was opened where one fails. */
 export async function openEngines(wish: Wish): Promise<Engines> {
   const env = wish.env ?? readEnv()
   const { log, logger } = openLog(env.LOG_LEVEL)
   const home = await readHome(env.QUORUM_HOME, process.env)
-  const found = await findPool(home.models, process.env)
-  const pool = found?.pool ?? (await wish.fallback?.())
-  if (!pool) throw new Fault('config-invalid', NO_MODEL)
-  const chat = openChat(pool, process.env, log)
+  const { pools, origin } = await choosePools(home, wish.fallback)
 
   await using opened = new AsyncDisposableStack()
   const store = opened.use(
@@ -78,6 +71,7 @@ export async function openEngines(wish: Wish): Promise<Engines> {
   if (applied.length > 0) log('info', 'the database was migrated', { applied })
   const ledger = opened.use(openLedger(store.pool, { log }))
   const strategy = await prepareSearch(store.pool)
+  const models = opened.use(openPools(pools, { env, home, db: store.pool, log }))
   const watch = opened.use(watchLock(home, log))
   const { written, policy } = home
   const seal = readSeal(env, { make: needsSeal(home) })
@@ -92,8 +86,8 @@ export async function openEngines(wish: Wish): Promise<Engines> {
   opened.defer(() => embedder.close())
   log('info', 'engines are open', {
     store: store.kind,
-    model: chat.model,
-    origin: found?.origin ?? 'fallback',
+    model: models.model,
+    origin,
     search: strategy,
   })
   const rest = opened.move()
@@ -103,8 +97,7 @@ export async function openEngines(wish: Wish): Promise<Engines> {
     store,
     openQueue: (workspace) =>
       openQueue({ redisUrl: env.REDIS_URL, name: `quorum-${workspace}`, log: logger }),
-    chat,
-    pool,
+    models,
     ledger,
     meter: (slack) => openMeter({ ...slack, ledger, budgets: home.budgets }),
     tools,

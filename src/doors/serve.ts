@@ -3,7 +3,6 @@ import type { ServerResponse } from 'node:http'
 import { type ConnectContext, connectionsOf, disconnect, offerConnect } from '../agent/accounts/connect.ts'
 import { isAdmin } from '../agent/admins.ts'
 import { advance } from '../agent/advance.ts'
-import type { AnswerContext } from '../agent/answer.ts'
 import { openNotices } from '../agent/approvals/notice.ts'
 
 import { tellAlerts } from '../agent/budgets/alerts.ts'
@@ -15,15 +14,15 @@ import { openRights } from '../agent/knowledge/rights.ts'
 import { checkModal, openModal } from '../agent/modal.ts'
 import { type Repeating, repeat } from '../agent/repeat.ts'
 import { openWorker, type Worker } from '../agent/work.ts'
-import { estimateTokens } from '../core/chunk.ts'
+import type { ChatRequest } from '../core/chat.ts'
 import { inboxKey } from '../core/heard.ts'
-import type { Attempt, Meter } from '../core/meter.ts'
-import { askMetered } from '../models/metered.ts'
+import type { ModelQuestion } from '../models/open.ts'
 import type { Queue } from '../queue/open.ts'
 import { openSlack, type Slack } from '../slack/listen.ts'
 import { openSpeaker, type Speak } from '../slack/speak.ts'
 import { doubtPerson, doubtScope } from '../store/members.ts'
 import type { Run } from '../store/runs.ts'
+import { wakeWaiting } from '../store/wakeups.ts'
 import { catalogueOf, namesOf } from '../tools/pins.ts'
 import { askHealth, type Check, openHealth } from '../web/health.ts'
 import { connectContext, connectRoutes, pagesFor } from './connect.ts'
@@ -120,7 +119,7 @@ async function startWorker(
   queue: Queue,
   connecting: ConnectContext,
 ): Promise<Worker> {
-  const { env, home, store, tools, lock, embedder, strategy, log } = engines
+  const { env, home, store, models, tools, lock, embedder, strategy, log } = engines
   const rights = openRights({ pool: store.pool, roster: speak.roster, log })
   const notices = openNotices({
     pool: store.pool,
@@ -133,13 +132,15 @@ async function startWorker(
     lock,
     log,
   })
+  const meter = engines.meter(speak)
   const context = {
     pool: store.pool,
     speak,
     log,
     policy: home.policy,
     agent: (name: string) => home.agents.find((a) => a.name === name) ?? firstAgent(engines),
-    ask: metered(engines, engines.meter(speak)),
+    ask: (request: ChatRequest, options: Omit<ModelQuestion, 'request' | 'meter'>) =>
+      models.ask(request, { ...options, meter }),
     catalogue: () => tools.catalogue(workspace),
     call: tools.call,
     offerConnect: (run: Run, server: string, scopes?: readonly string[]) =>
@@ -157,6 +158,9 @@ async function startWorker(
     advance: (run, owner, shutdown) => advance({ ...context, owner }, run, shutdown),
     log,
   })
+  models.onRoom(async (key) => {
+    if ((await wakeWaiting(store.pool, workspace, { for: 'capacity', key })) > 0) worker.poke()
+  })
   return {
     ...worker,
     async close(graceMs) {
@@ -170,25 +174,6 @@ async function lookAfterLedger(engines: Engines, workspace: string, speak: Speak
   const swept = await ledger.sweep()
   if (swept > 0) log('info', 'calls of processes that are gone were charged at their least', { swept })
   await tellAlerts({ pool: store.pool, workspace, policy: home.policy, speak, log })
-}
-
-/** What an answer may be, in tokens, where the pool does not say; and the least that is still of use. */
-const OUTPUT = { most: 4096, least: 256 }
-
-function metered({ chat, pool }: Engines, meter: Meter): AnswerContext['ask'] {
-  return (request, options) => {
-    const most = pool.maxOutputTokens ?? OUTPUT.most
-    const prompt = estimateTokens(JSON.stringify(request))
-    const attempt: Attempt = {
-      pool: 'main',
-      model: chat.model,
-      tier: 'local',
-      prompt,
-      most,
-      least: Math.min(OUTPUT.least, most),
-    }
-    return askMetered(chat, meter, attempt, request, options)
-  }
 }
 
 async function listen(

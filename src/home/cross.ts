@@ -4,6 +4,7 @@ import type { Budgets } from '../core/budget.ts'
 import type { Agent, McpFile, Models, Sources } from '../core/home.ts'
 import type { Lock } from '../core/lock.ts'
 import type { Policy } from '../core/rules.ts'
+import { checkModels } from './cross-models.ts'
 import { checkRules } from './cross-policy.ts'
 import { hint } from './nearest.ts'
 import type { Path, Placed } from './placed.ts'
@@ -70,9 +71,7 @@ export function checkTogether(
       report('budgets.yaml', ['agents', name], `there is no agent "${name}"${hint(name, agents)}`)
   }
   for (const { path, what } of checkRules(files, unmatched)) report('policy.yaml', path, what)
-  for (const [path, key] of keysOf(files.models)) {
-    if (!files.env[key]) report('models.yaml', path, `${key} is not set in the environment`)
-  }
+  for (const { path, what } of checkModels(files.models, files.env)) report('models.yaml', path, what)
 }
 
 /** A pattern that can match no tool is a rule that silently does nothing. */
@@ -85,16 +84,4 @@ function patternProblem(
   if (tool === undefined)
     return `"${pattern}" matches no tool; tools are called server__tool, as filesystem__read*`
   return missingServer(server)
-}
-
-/** The names of environment variables that hold keys, and where they stand. */
-function keysOf(models: Models | undefined): [Path, string][] {
-  const keys: [Path, string | undefined][] = [
-    ...Object.entries(models?.pools ?? {}).map(([name, pool]): [Path, string | undefined] => [
-      ['pools', name, 'key'],
-      pool.key,
-    ]),
-    [['embeddings', 'key'], models?.embeddings?.key],
-  ]
-  return keys.filter((entry): entry is [Path, string] => entry[1] !== undefined)
 }

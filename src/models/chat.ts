@@ -2,17 +2,19 @@
 import OpenAI from 'openai'
 import type { ChatAnswer, ChatRequest } from '../core/chat.ts'
 import { Fault } from '../core/fault.ts'
-import type { Pool } from '../core/home.ts'
+import { outputCap, type Pool, type ReplicaAt, replicasOf } from '../core/pools.ts'
 import { type Assembly, assemble, type Chunk } from './assemble.ts'
 import { type Endpoint, type Log, type Names, openEndpoint } from './endpoint.ts'
 import { clean, faultOf } from './failure.ts'
 import { readLimits, startWatch, type Watch } from './timers.ts'
-import { type Quirks, type WireNames, wireNames, writeRequest } from './wire.ts'
+import { type FullRequest, type Quirks, type WireNames, wireNames, writeRequest } from './wire.ts'
 
 export type AskOptions = {
   signal: AbortSignal
   /** Called with each new piece of the answer's text, in order, without reasoning. */
-  onText?: (delta: string) => void
+  onText?: ((delta: string) => void) | undefined
+  /** Called once, when the first part of the answer or of its reasoning arrives. */
+  onFirst?: (() => void) | undefined
 }
 
 export type Chat = {
@@ -26,27 +28,32 @@ export type Chat = {
    *
    * @throws Fault `model-*`; `retry` says whether the same request may succeed later. When the caller aborts, the signal's reason.
    */
-  ask(request: ChatRequest, options: AskOptions): Promise<ChatAnswer>
+  ask(request: FullRequest, options: AskOptions): Promise<ChatAnswer>
   /** Asks the server which models it has, within 5 s. Never throws. */
   probe(): Promise<{ ok: true; models: string[] } | { ok: false; why: string }>
-}
+} & Pick<Endpoint, 'get' | 'post'>
 
 const PROBE_MS = 5_000
 /** How much of an answer that is no stream is read to find its sentence. Bytes. */
 const SNIPPET = 8_000
 
 /**
- * Opens the one replica of a pool. Nothing is sent until it is asked.
+ * Opens one replica of a pool, the first where none is given. Nothing is sent until it is asked.
  *
  * @throws Fault `config-invalid` when a variable the pool names is not set
  */
-export function openChat(pool: Pool, env: Names, log: Log = () => {}): Chat {
-  const url = pool.replicas[0] ?? ''
-  const endpoint = openEndpoint({ url, key: pool.key, headers: pool.headers }, env)
+export function openChat(
+  pool: Pool,
+  env: Names,
+  log: Log = () => {},
+  at: ReplicaAt | undefined = replicasOf(pool)[0],
+): Chat {
+  const url = at?.url ?? ''
+  const endpoint = openEndpoint({ ...at, url }, env)
   const limits = readLimits(pool.timers)
-  const quirks: Quirks = { noStreamOptions: false, completionTokens: false }
+  const quirks: Quirks = { noStreamOptions: false, completionTokens: false, noSalt: false }
 
-  const ask = async (request: ChatRequest, options: AskOptions): Promise<ChatAnswer> => {
+  const ask = async (request: FullRequest, options: AskOptions): Promise<ChatAnswer> => {
     options.signal.throwIfAborted()
     const began = performance.now()
     const names = wireNames(request.tools)
@@ -62,9 +69,9 @@ export function openChat(pool: Pool, env: Names, log: Log = () => {}): Chat {
     }
   }
 
-  const begin = async (request: ChatRequest, names: WireNames, watch: Watch, caller: AbortSignal) => {
+  const begin = async (request: FullRequest, names: WireNames, watch: Watch, caller: AbortSignal) => {
     for (;;) {
-      const maxTokens = request.maxTokens ?? pool.maxOutputTokens
+      const maxTokens = request.maxTokens ?? (pool.maxOutputTokens && outputCap(pool, 'interactive'))
       const body = writeRequest(request, pool.model, maxTokens, names, quirks)
       try {
         const sent = endpoint.client.chat.completions.create(body, { signal: watch.signal })
@@ -82,7 +89,14 @@ export function openChat(pool: Pool, env: Names, log: Log = () => {}): Chat {
     }
   }
 
-  return { model: pool.model, url, ask, probe: () => probe(endpoint, pool) }
+  return {
+    model: pool.model,
+    url,
+    ask,
+    probe: () => probe(endpoint, at),
+    get: endpoint.get,
+    post: endpoint.post,
+  }
 }
 
 /** Reads the stream to its end, or to its finish reason and a moment more. Returns when the first token came. */
@@ -90,7 +104,7 @@ async function read(
   chunks: AsyncIterator<Chunk>,
   answer: Assembly,
   watch: Watch,
-  { signal, onText }: AskOptions,
+  { signal, onText, onFirst }: AskOptions,
   secrets: string[],
 ): Promise<number | undefined> {
   let first: number | undefined
@@ -106,7 +120,10 @@ async function read(
   try {
     for (let next = await pull(); !next.done; next = await pull()) {
       const { text, token } = answer.take(next.value)
-      if (token) first ??= performance.now()
+      if (token && first === undefined) {
+        first = performance.now()
+        onFirst?.()
+      }
       watch.alive(token)
       if (answer.finished()) watch.finished()
       if (text) onText?.(text)
@@ -152,6 +169,10 @@ function learn(error: unknown, quirks: Quirks): boolean {
     quirks.noStreamOptions = true
     return true
   }
+  if (/cache_salt/.test(words) && !quirks.noSalt) {
+    quirks.noSalt = true
+    return true
+  }
   if (/max_tokens/.test(words) && /max_completion_tokens/.test(words) && !quirks.completionTokens) {
     quirks.completionTokens = true
     return true
@@ -164,14 +185,14 @@ function* callIds(request: ChatRequest): Iterable<string> {
     if (message.role === 'assistant') for (const call of message.calls ?? []) yield call.id
 }
 
-async function probe(endpoint: Endpoint, pool: Pool): ReturnType<Chat['probe']> {
+async function probe(endpoint: Endpoint, at: ReplicaAt | undefined): ReturnType<Chat['probe']> {
   try {
     const page = await endpoint.client.models.list({ signal: AbortSignal.timeout(PROBE_MS) })
     if (!Array.isArray(page.data)) return { ok: false, why: 'it answers, but not with a list of models' }
     return { ok: true, models: page.data.map((model) => String(model.id)) }
   } catch (error) {
     // A deployment of Azure has a chat and no list of models.
-    const azure = /api-version=/.test(pool.replicas[0] ?? '') || 'api-key' in (pool.headers ?? {})
+    const azure = /api-version=/.test(at?.url ?? '') || 'api-key' in (at?.headers ?? {})
     if (azure && error instanceof OpenAI.NotFoundError) return { ok: true, models: [] }
     if (error instanceof OpenAI.APIUserAbortError)
       return { ok: false, why: `it did not answer within ${PROBE_MS / 1_000} s` }

@@ -13,6 +13,9 @@ export type Endpoint = {
   client: OpenAI
   /** Keys and header values: scrubbed from every sentence that leaves the room. */
   secrets: string[]
+  /** Asks for a page of the server itself, beside its API: `/metrics`, `/health`. Throws where it cannot be reached. */
+  get(path: string, ms: number): Promise<{ status: number; text: string }>
+  post(path: string, body: object, ms: number): Promise<{ status: number; text: string }>
 }
 
 /** Keys shorter than this are placeholders such as `none`; scrubbing them would only garble sentences. */
@@ -51,7 +54,27 @@ export function openEndpoint(
     fetchOptions: { dispatcher, redirect: 'manual' } as unknown as NonNullable<ClientOptions['fetchOptions']>,
   })
   const secrets = [key, ...Object.values(headers)].filter((value) => value !== undefined)
-  return { client, secrets: secrets.filter((value) => value.length >= SHORTEST_SECRET) }
+  const send = async (path: string, ms: number, body?: object) => {
+    const response = await fetch(new URL(`${address.pathname.replace(/\/+(v1\/*)?$/, '')}${path}`, address), {
+      method: body ? 'POST' : 'GET',
+      headers: {
+        ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
+        ...(body ? { 'content-type': 'application/json' } : {}),
+        ...headers,
+      },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+      signal: AbortSignal.timeout(ms),
+      redirect: 'manual',
+      dispatcher,
+    })
+    return { status: response.status, text: await response.text() }
+  }
+  return {
+    client,
+    secrets: secrets.filter((value) => value.length >= SHORTEST_SECRET),
+    get: (path, ms) => send(path, ms),
+    post: (path, body, ms) => send(path, ms, body),
+  }
 }
 
 function expand(value: string, env: Names): string {

@@ -16,11 +16,16 @@ export function retryAfterMs(error: unknown): number | undefined {
   return error instanceof Fault ? (error.cause as FailureCause | undefined)?.retryAfterMs : undefined
 }
 
+/** The status the server answered with, where it answered with one. */
+export function statusOf(error: unknown): number | undefined {
+  return error instanceof Fault ? (error.cause as FailureCause | undefined)?.status : undefined
+}
+
 /** Whether the server refused before it read the prompt: nobody is charged for that. */
 export function wasNotRead(error: unknown): boolean {
-  if (!(error instanceof Fault)) return false
-  const status = (error.cause as FailureCause | undefined)?.status
-  return error.code === 'model-unreachable' || (status !== undefined && status !== 500)
+  const status = statusOf(error)
+  if (status !== undefined) return status !== 500
+  return error instanceof Fault && error.code === 'model-unreachable'
 }
 
 /**

@@ -1,10 +1,12 @@
 /** Which model answers: the home's, else what the environment names, else an Ollama on this machine. */
 import { Fault } from '../core/fault.ts'
-import type { Models, Pool } from '../core/home.ts'
+import type { Models } from '../core/home.ts'
+import type { Pool } from '../core/pools.ts'
 import { type Names, openEndpoint } from './endpoint.ts'
 import { faultOf } from './failure.ts'
 
-export type Found = { pool: Pool; origin: 'models.yaml' | 'OPENAI_BASE_URL' | 'ollama' }
+/** `pools` by their names; the first one is asked where an agent names none. */
+export type Found = { pools: Record<string, Pool>; origin: 'models.yaml' | 'OPENAI_BASE_URL' | 'ollama' }
 
 const OPENAI = 'https://api.openai.com/v1'
 const OLLAMA = 'http://127.0.0.1:11434/v1'
@@ -14,27 +16,26 @@ const LIST_MS = 5_000
 const NO_CHAT = /embed|bge-|e5-|gte-|minilm|rerank|whisper|tts|dall-e|moderation|transcribe|image/i
 
 /**
- * Looks for a pool: models.yaml, then OPENAI_BASE_URL or OPENAI_API_KEY, then Ollama at its usual address.
+ * Looks for pools: models.yaml, then OPENAI_BASE_URL or OPENAI_API_KEY, then Ollama at its usual address.
  * `undefined`: there is none.
  *
  * @throws Fault `model-*` when OPENAI_BASE_URL is set and its models cannot be listed though OPENAI_MODEL is
  * empty; `config-invalid` when only a key for OpenAI is set and no model
  */
-export async function findPool(
+export async function findPools(
   home: Models | undefined,
   env: Names,
   options: { ollama?: string } = {},
 ): Promise<Found | undefined> {
-  const written = Object.values(home?.pools ?? {})[0]
-  if (written) return { pool: written, origin: 'models.yaml' }
+  if (home && Object.keys(home.pools).length > 0) return { pools: home.pools, origin: 'models.yaml' }
   if (env.OPENAI_BASE_URL || env.OPENAI_API_KEY)
-    return { pool: await fromEnvironment(env), origin: 'OPENAI_BASE_URL' }
+    return { pools: { main: await fromEnvironment(env) }, origin: 'OPENAI_BASE_URL' }
   const url = options.ollama ?? OLLAMA
   const model = await listChatModels({ url }, env, OLLAMA_PROBE_MS).then(
     (models) => models[0],
     () => undefined,
   )
-  return model === undefined ? undefined : { pool: { model, replicas: [url] }, origin: 'ollama' }
+  return model === undefined ? undefined : { pools: { main: { model, replicas: [url] } }, origin: 'ollama' }
 }
 
 async function fromEnvironment(env: Names): Promise<Pool> {

@@ -1,14 +1,11 @@
 /** The three clocks of a model call: until the first token, between chunks, and over all. */
 
 import { Fault } from '../core/fault.ts'
-import type { Pool } from '../core/home.ts'
+import { milliseconds, type Pool } from '../core/pools.ts'
 
 /** Milliseconds. */
 export type Limits = { firstToken: number; idle: number; total: number }
 
-const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
-/** The longest time a timer of Node can hold. */
-const LONGEST = 2_147_483_647
 /** How long the token counts may trail the finish reason. */
 const AFTER_FINISH_MS = 2_000
 
@@ -19,12 +16,6 @@ export function readLimits(timers: Pool['timers'] = {}): Limits {
     idle: milliseconds(timers.idle ?? '30s'),
     total: milliseconds(timers.total ?? '10m'),
   }
-}
-
-function milliseconds(duration: string): number {
-  const [, count, unit] = /^(\d+)(ms|s|m|h)$/.exec(duration) ?? []
-  if (!count || !unit) throw new Error(`not a duration: ${duration}`)
-  return Math.min(LONGEST, Math.max(1, Number(count) * UNITS[unit as keyof typeof UNITS]))
 }
 
 export type Watch = {

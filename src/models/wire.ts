@@ -1,12 +1,22 @@
 /** Our words for a prompt, written as OpenAI-compatible servers read them. */
 import type OpenAI from 'openai'
 import type { ChatMessage, ChatRequest } from '../core/chat.ts'
+import type { Pool } from '../core/pools.ts'
 import type { ToolCall } from '../core/run.ts'
 
 type Params = OpenAI.Chat.Completions.ChatCompletionCreateParamsStreaming
 
 /** What a server turned out not to know; learnt once and kept. */
-export type Quirks = { noStreamOptions: boolean; completionTokens: boolean }
+export type Quirks = { noStreamOptions: boolean; completionTokens: boolean; noSalt: boolean }
+
+/** A request with what a pool adds to it. */
+export type FullRequest = ChatRequest & {
+  /** Keeps the prefix caches of workspaces apart; for servers in the house, which ignore what they do not know. */
+  salt?: string | undefined
+  sampling?: Pool['sampling']
+  /** The last message is the beginning of the answer, to be gone on with. */
+  resume?: boolean | undefined
+}
 
 /** Servers accept tool names of letters, digits, `_` and `-`, up to 64: our names to theirs and back. */
 export type WireNames = { out(ours: string): string; back(theirs: string): string }
@@ -30,19 +40,25 @@ export function wireNames(tools: { name: string }[]): WireNames {
 
 /** The body of a streaming request. `tool_choice` is left out: the default is `auto`, and Ollama has none. */
 export function writeRequest(
-  request: ChatRequest,
+  request: FullRequest,
   model: string,
   maxTokens: number | undefined,
   names: WireNames,
   quirks: Quirks,
 ): Params {
   const limit = quirks.completionTokens ? 'max_completion_tokens' : 'max_tokens'
+  const { temperature, topP, seed } = request.sampling ?? {}
   return {
     model,
     stream: true,
     messages: request.messages.map((message) => writeMessage(message, names)),
     ...(quirks.noStreamOptions ? {} : { stream_options: { include_usage: true } }),
     ...(maxTokens === undefined ? {} : { [limit]: maxTokens }),
+    ...(temperature === undefined ? {} : { temperature }),
+    ...(topP === undefined ? {} : { top_p: topP }),
+    ...(seed === undefined ? {} : { seed }),
+    ...(request.salt && !quirks.noSalt ? { cache_salt: request.salt } : {}),
+    ...(request.resume ? { add_generation_prompt: false, continue_final_message: true } : {}),
     ...(request.tools.length === 0
       ? {}
       : {

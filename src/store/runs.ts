@@ -142,11 +142,14 @@ export async function hasStopped(db: Db, run: string, after: number): Promise<bo
   return (found.rowCount ?? 0) > 0
 }
 
-/** What was asked and answered in the thread before this run, oldest first. */
+/** Exchanges that are forgotten at once, so that what a prompt begins with stays the same in between. */
+const PAST_STEP = 10
+
+/** The last exchanges of the thread before this run, oldest first: at least `step`, and less than twice as many. */
 export async function readPast(
   db: Db,
   run: Run,
-  limit = 20,
+  step = PAST_STEP,
 ): Promise<{ user: string; question: string; answer: string; tainted: boolean }[]> {
   if (run.message === run.thread) return [] // The question that began the thread.
   const found = await db.query(
@@ -158,8 +161,10 @@ export async function readPast(
        join steps a on a.run = r.id and a.n = 1
        join steps f on f.run = r.id and f.n = r.n and f.kind = 'finished'
      where r.workspace = $1 and r.channel = $2 and r.thread = $3 and r.id <> $4 and not r.active
-     order by r.created_at desc limit $5`,
-    [run.workspace, run.channel, run.thread, run.id, limit],
+     order by r.created_at desc
+     limit $5::int + (select count(*)::int % $5::int from runs where workspace = $1 and channel = $2
+                      and thread = $3 and id <> $4 and not active)`,
+    [run.workspace, run.channel, run.thread, run.id, step],
   )
   return found.rows.reverse().map((row) => ({
     user: row.asked.user,

@@ -51,7 +51,7 @@ const CASES: [file: string, content: string, line: string][] = [
   [
     'policy.yaml',
     'rules: {}\n',
-    ':1: unknown key "rules"; known are "admins", "tools", "channels", "agents"',
+    ':1: unknown key "rules"; known are "admins", "models", "tools", "channels", "agents"',
   ],
   ['budgets.yaml', 'workspace: { day: { token: 5M } }\n', ':1: unknown key "token"; did you mean "tokens"?'],
   [
@@ -92,13 +92,13 @@ const CASES: [file: string, content: string, line: string][] = [
   ],
   [
     'models.yaml',
-    'pools:\n  a: { model: m, replicas: [http://a.example] }\n  b: { model: m, replicas: [http://a.example] }\n',
-    ':1: "pools" must be exactly one pool; several are not supported yet',
+    'pools:\n  a: { model: m, replicas: [http://a.example], instead: [c] }\n  b: { model: m, replicas: [http://a.example] }\n',
+    ':2: there is no pool "c" in models.yaml; did you mean "b"?',
   ],
   [
     'models.yaml',
-    'pools:\n  a: { model: m, replicas: [http://a.example, http://b.example] }\n',
-    ':2: "pools.a.replicas" must be exactly one replica; several are not supported yet',
+    'pools:\n  a: { model: m, replicas: [http://a.example, http://a.example/] }\n',
+    ':2: http://a.example stands here twice',
   ],
   [
     'models.yaml',

@@ -53,7 +53,8 @@ test('every setting that the starter shows as a comment is one that works', asyn
     return `${head}tools:${uncomment(rules)}`
   })
   await change('sources.yaml', (text) => text.replace('# link:', 'link:'))
-  const home = await readHome(dir, { VLLM_API_KEY: 'k', AZURE_KEY: 'k', TRACKER_TOKEN: 't' })
+  const keys = { VLLM_API_KEY: 'k', AZURE_KEY: 'k', SECOND_API_KEY: 'k', OPENAI_API_KEY: 'k' }
+  const home = await readHome(dir, { ...keys, TRACKER_TOKEN: 't' })
   expect(home.agents[0]).toMatchObject({ model: 'main', knowledge: ['pages'] })
   expect(Object.keys(home.servers)).toEqual(['files', 'tracker'])
   expect(Object.keys(home.policy.tools)).toHaveLength(9)
@@ -62,7 +63,11 @@ test('every setting that the starter shows as a comment is one that works', asyn
     ['quorum'],
   ])
   expect(home.models).toMatchObject({
-    pools: { main: { key: 'VLLM_API_KEY' } },
+    pools: {
+      main: { key: 'VLLM_API_KEY', instead: ['backup'], smaller: 'small' },
+      backup: { tier: 'cloud' },
+    },
+    waits: { quotes: '1m' },
     embeddings: { dimensions: 1024 },
   })
   expect(home.budgets).toMatchObject({

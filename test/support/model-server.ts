@@ -100,6 +100,7 @@ export async function openModelServer(
       const data = (options.models ?? ['test']).map((id) => ({ id, object: 'model' }))
       return sendJson(response, 200, { object: 'list', data })
     }
+    if (/\/(health|metrics|tokenize)$/.test(path)) return sendJson(response, 404, { error: 'no such page' })
     const body = JSON.parse(await readBody(request))
     if (path.includes('/embeddings')) {
       embedded.push(body.input)

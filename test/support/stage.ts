@@ -10,12 +10,13 @@ import { Env } from '../../src/core/env.ts'
 import { AgentFront, type Home, type ToolServer } from '../../src/core/home.ts'
 import type { Lock } from '../../src/core/lock.ts'
 import type { Meter } from '../../src/core/meter.ts'
+import type { Patience, Pool } from '../../src/core/pools.ts'
 import { PolicyFile } from '../../src/core/rules.ts'
 import { openWorkspace, type Workspace } from '../../src/demo/workspace/open.ts'
 import type { Engines } from '../../src/doors/engines.ts'
 import { type Serving, serve } from '../../src/doors/serve.ts'
-import { openChat } from '../../src/models/chat.ts'
 import { openEmbedder } from '../../src/models/embed.ts'
+import { openModels } from '../../src/models/open.ts'
 import { openQueue } from '../../src/queue/open.ts'
 import { openLedger } from '../../src/store/ledger.ts'
 import { prepareSearch } from '../../src/store/passages.ts'
@@ -45,6 +46,9 @@ export type StageOptions = {
   secret?: string
   /** Allows everything where it is left out. */
   meter?: Meter
+  /** The pools; one of the model's server where it is left out. */
+  pools?: (model: ModelServer) => Record<string, Pool>
+  patience?: Patience
 }
 
 export type Stage = AsyncDisposable & {
@@ -83,10 +87,21 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const seal = secret === '' ? undefined : openSeal(secret)
   const home = homeOf(options)
   const ledger = opened.use(openLedger(store.pool))
-  const pool = { model: 'test', replicas: [model.url], ...(options.timers ? { timers: options.timers } : {}) }
   const embeddings = { url: model.url, model: 'test-embed', dimensions: 8, languages: 'all' as const }
   let charged: string | undefined
   const spend = spendOnEmbeddings({ ledger, budgets: home.budgets }, embeddings, () => charged)
+  const pool: Pool = {
+    model: 'test',
+    replicas: [model.url],
+    ...(options.timers ? { timers: options.timers } : {}),
+  }
+  const models = openModels({
+    pools: options.pools?.(model) ?? { main: pool },
+    patience: options.patience,
+    env: {},
+    log: (level, message, fields) => engines.log(level === 'debug' ? 'info' : level, message, { ...fields }),
+  })
+  opened.defer(async () => models.close())
   const engines: Engines = {
     env: Env.parse({
       PORT: options.http ? await freePort() : 0,
@@ -97,8 +112,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     store,
     openQueue: (workspace) =>
       openQueue({ redisUrl: process.env.TEST_REDIS_URL, name: `${own}-${workspace}` }),
-    chat: openChat(pool, {}),
-    pool,
+    models,
     ledger,
     meter: (slack) => options.meter ?? openMeter({ ...slack, ledger, budgets: home.budgets }),
     tools: opened.use(

@@ -149,9 +149,26 @@ function answeredDetails(step: StepOf<'answered'>): RichTextElement[] {
   const tokens = step.usage
     ? `${step.usage.prompt} tokens read${step.usage.cached ? ` (${step.usage.cached} from cache)` : ''}, ${step.usage.completion} written`
     : 'tokens not reported'
+  if (step.by?.tier === 'quotes') return [text(' · no model: passages only'), line(step.text)]
   const attempts = step.attempts > 1 ? ` · ${step.attempts} attempts` : ''
-  const facts = `${cut(clean(step.model), 80)} · ${tokens} · first token ${span(step.firstTokenMs)}, all ${span(step.ms)}${attempts}`
+  const facts = `${cut(clean(step.model), 80)}${servedBy(step)} · ${tokens} · first token ${span(step.firstTokenMs)}, all ${span(step.ms)}${attempts}`
   return [text(` · ${facts}`), ...(step.text.trim() ? [line(step.text)] : [])]
+}
+
+/** Pool, revision and settings, and the beginning of the prompt's hash: what tells two answers' conditions apart. */
+function servedBy({ by, promptHash }: StepOf<'answered'>): string {
+  if (!by) return ''
+  const { maxTokens, temperature, topP, seed } = by.settings ?? {}
+  const facts = [
+    `pool ${by.pool}${by.tier === 'cloud' ? ' (cloud)' : ''}`,
+    by.revision && `revision ${cut(clean(by.revision), 40)}`,
+    maxTokens !== undefined && `at most ${maxTokens} tokens`,
+    temperature !== undefined && `temperature ${temperature}`,
+    topP !== undefined && `top p ${topP}`,
+    seed !== undefined && `seed ${seed}`,
+    `prompt ${cut(clean(promptHash), 12)}`,
+  ]
+  return ` · ${facts.filter(Boolean).join(', ')}`
 }
 
 /** Words on a line of their own, short. */

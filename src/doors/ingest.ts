@@ -3,10 +3,11 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import type pg from 'pg'
 import { embedMissing } from '../agent/knowledge/embed.ts'
+import { slackSources } from '../agent/knowledge/follower.ts'
 import type { Ingested, Progress } from '../agent/knowledge/ingest.ts'
 import { groupSkipped, type Outcome, readAll, readSource } from '../agent/knowledge/upkeep.ts'
 import { Fault } from '../core/fault.ts'
-import { Source } from '../core/home.ts'
+import { Source, type Sources } from '../core/home.ts'
 import type { Embedder } from '../models/embed.ts'
 import type { SkippedFor } from '../store/sources.ts'
 
@@ -17,7 +18,7 @@ type Context = {
   /** The directory of the home. */
   home: string
   workspace: string
-  sources: Record<string, Source>
+  sources: Sources['sources']
   print: (line: string) => void
   /** Shows how far it is in one line that is written again and again, where there is a terminal. */
   show?: ((line: string) => void) | undefined
@@ -61,8 +62,10 @@ async function readEverything(context: Context): Promise<boolean> {
     context.signal,
   )
   if (forgotten > 0) context.print(`${forgotten} documents forgotten whose source is not in sources.yaml`)
-  if (Object.keys(sources).length === 0)
+  if (Object.keys(context.sources).length === 0)
     context.print('sources.yaml names no source; see also: quorum ingest DIR')
+  for (const name of Object.keys(slackSources(context.sources)))
+    context.print(`${name}: channels of Slack are followed by \`quorum start\``)
   const each = Object.entries(sources).map(([name, outcome]) => printOutcome(context, name, outcome))
   return each.every((well) => well)
 }

@@ -4,9 +4,7 @@ import { expect, test } from 'vitest'
 import { runCommand, startCommand } from '../support/command.ts'
 import { makeTemporary } from '../support/temporary.ts'
 
-test('a first home, knowledge read and searched, before any workspace is connected', {
-  timeout: 180_000,
-}, async () => {
+test('a first home, knowledge read and searched, before any workspace is connected', async () => {
   await using place = await makeTemporary()
   const run = (...args: string[]) => runCommand(args, { cwd: place.dir, env: { LOG_LEVEL: 'warn' } })
   expect(await run('init', 'home')).toMatchObject({ code: 0 })
@@ -25,7 +23,7 @@ test('a first home, knowledge read and searched, before any workspace is connect
     code: 0,
     out: 'Nothing to do: the database is at this version.\n',
   })
-})
+}, 180_000)
 
 test('a reader that stops reading is no error', async () => {
   await using place = await makeTemporary()

@@ -1,7 +1,7 @@
 /** Upkeep: every source is read again from time to time, by one process at a time, and how it went is kept. */
 import { randomUUID } from 'node:crypto'
 import { Fault } from '../../core/fault.ts'
-import type { Source } from '../../core/home.ts'
+import type { Source, Sources as SourcesFile } from '../../core/home.ts'
 import { lifetime } from '../../core/rules.ts'
 import { forgetOtherSources } from '../../store/documents.ts'
 import {
@@ -19,7 +19,7 @@ import { type IngestContext, type Ingested, ingest } from './ingest.ts'
 /** `busy`: another process is reading it just now. */
 export type Outcome = Ingested | Fault | 'busy'
 
-type Sources = Record<string, Source>
+type Sources = SourcesFile['sources']
 
 /** Whoever reads holds the source for so long, in ms, and renews it three times in that. */
 const HOLD_MS = 30_000
@@ -87,7 +87,8 @@ export function groupSkipped(skipped: Ingested['skipped'], examples = EXAMPLES):
 
 /**
  * Brings everything named in sources.yaml up to date, one source after another, and forgets documents of
- * sources that are not named any more. A source that fails is told as its `Fault`; the others go on.
+ * sources that are not named any more. A source that fails is told as its `Fault`; the others go on. Channels of Slack
+ * are not read here: `openFollower` follows them.
  */
 export async function readAll(
   context: IngestContext,
@@ -97,9 +98,14 @@ export async function readAll(
 ): Promise<{ forgotten: number; sources: Record<string, Outcome> }> {
   const forgotten = await forgetOthers(context, workspace, sources)
   const results: Record<string, Outcome> = {}
-  for (const [name, source] of Object.entries(sources))
+  for (const [name, source] of readOf(sources))
     results[name] = await readSource(context, workspace, name, source, signal)
   return { forgotten, sources: results }
+}
+
+/** Those that are read; channels of Slack are followed as they change. */
+function readOf(sources: Sources): [string, Source][] {
+  return Object.entries(sources).flatMap(([name, source]) => ('slack' in source ? [] : [[name, source]]))
 }
 
 async function forgetOthers({ pool }: IngestContext, workspace: string, sources: Sources): Promise<number> {
@@ -143,7 +149,7 @@ export function openUpkeep(context: UpkeepContext): Upkeep {
     if (named !== Object.keys(all).join()) await forgetOthers(context, workspace, all)
     named = Object.keys(all).join()
     const tried = await sinceTried(pool, workspace)
-    for (const [name, source] of Object.entries(all)) {
+    for (const [name, source] of readOf(all)) {
       if (stop.signal.aborted) return
       if (!isDue(name, source, tried.get(name) ?? Number.POSITIVE_INFINITY)) continue
       poked.delete(name)

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Chunk } from '../../src/core/chunk.ts'
 import { FUSION } from '../../src/core/fuse.ts'
-import { type DocumentRow, putDocument, relabelSource } from '../../src/store/documents.ts'
+import { type DocumentRow, putDocuments, relabelSource } from '../../src/store/documents.ts'
 import type { Store } from '../../src/store/open.ts'
 import { countSources, recallPassages, type Search } from '../../src/store/passages.ts'
 import { claimUnembedded, putVectors, type VectorTable } from '../../src/store/vectors.ts'
@@ -51,7 +51,7 @@ async function shelve(
       ...(language ? { language } : {}),
     }
     const chunks: Chunk[] = [{ n: 1, heading: 'H', text, start: 0, end: text.length }]
-    await putDocument(store.pool, { workspace, source }, row, chunks)
+    await putDocuments(store.pool, { workspace, source }, [{ document: row, chunks }])
   }
   if (!vectors) return
   const claimed = await claimUnembedded(store.pool, table, { workspace, limit: 1000, claimMs: 60_000 })
@@ -264,7 +264,7 @@ test('a hit brings the lines around it, of its own section only, and not those t
   ]
   const chunks = parts.map((part, at) => ({ n: at + 1, ...part, start: at, end: at + 1 }))
   const row: DocumentRow = { path: 'd', title: 'D', hash: 'h', audience: ['everyone'], language: 'en' }
-  await putDocument(store.pool, { workspace: 'T1', source: 's' }, row, chunks)
+  await putDocuments(store.pool, { workspace: 'T1', source: 's' }, [{ document: row, chunks }])
   const hits = await find('fox')
   expect(hits).toHaveLength(3)
   const [a] = hits.filter((hit) => hit.heading === 'A')

@@ -108,6 +108,10 @@ const EmbeddingsFile = z.strictObject({
   model: z.string(),
   key: variable.optional(),
   dimensions: z.int().min(1).max(4000).optional(),
+  /** Whether texts leave the house; left out, the address says. A cloud model needs a price and a budget in dollars. */
+  tier: z.enum(['local', 'cloud']).optional(),
+  /** Dollars for a million tokens. */
+  price: z.number().min(0).optional(),
   /** Put before each question and each passage, for models that want it. */
   prefix: z.strictObject({ query: z.string().default(''), passage: z.string().default('') }).optional(),
   /** Requests at a time while passages are embedded. */

@@ -8,7 +8,7 @@ import type { Lock } from '../core/lock.ts'
 import type { Meter } from '../core/meter.ts'
 import type { Pool } from '../core/pools.ts'
 import { readHome } from '../home/read.ts'
-import { type Embedder, openEmbedder } from '../models/embed.ts'
+import type { Embedder } from '../models/embed.ts'
 import type { OpenModels } from '../models/open.ts'
 import { openQueue, type Queue } from '../queue/open.ts'
 import { type Ledger, openLedger } from '../store/ledger.ts'
@@ -19,6 +19,7 @@ import type { Seal } from '../store/seal.ts'
 import { type Log, openLog } from '../telemetry/log.ts'
 import type { FetchFor } from '../tools/access.ts'
 import { guardedFor, openTools, type Tools } from '../tools/open.ts'
+import { openPaidEmbedder } from './embedder.ts'
 import { readEnv } from './environment.ts'
 import { watchLock } from './lock.ts'
 import { choosePools, openPools } from './models.ts'
@@ -76,7 +77,7 @@ export async function openEngines(wish: Wish): Promise<Engines> {
   const fetchFor = guardedFor(policy)
   const options = { env: process.env, cwd: home.dir, policy, lock: watch.lock, written, vault, fetchFor, log }
   const tools = opened.use(openTools(home.servers, options))
-  const embedder = openEmbedder(home.models?.embeddings, process.env)
+  const embedder = openPaidEmbedder(home, ledger)
   opened.defer(() => embedder.close())
   log('info', 'engines are open', {
     store: store.kind,

@@ -3,13 +3,15 @@ import { openRights, type Rights } from '../agent/knowledge/rights.ts'
 import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
 import { readHome } from '../home/read.ts'
-import { openEmbedder } from '../models/embed.ts'
+import type { Embedder } from '../models/embed.ts'
 import { openSpeaker, type Speaker } from '../slack/speak.ts'
 import { listWorkspaces } from '../store/documents.ts'
+import { openLedger } from '../store/ledger.ts'
 import { migrate } from '../store/migrate.ts'
 import { openStore, type Store } from '../store/open.ts'
 import { prepareSearch } from '../store/passages.ts'
 import { openLog } from '../telemetry/log.ts'
+import { openPaidEmbedder } from './embedder.ts'
 import { readEnv } from './environment.ts'
 import { ingestDoor } from './ingest.ts'
 import { print } from './print.ts'
@@ -36,7 +38,7 @@ type Knowledge = {
   env: Env
   store: Store
   rights: Rights
-  embedder: ReturnType<typeof openEmbedder>
+  embedder: Embedder
   workspace: string
   strategy: Awaited<ReturnType<typeof prepareSearch>>
 }
@@ -57,7 +59,8 @@ async function withKnowledge(work: (knowledge: Knowledge) => Promise<number>): P
     : undefined
   const workspace = await findWorkspace(speaker, store)
   const rights = openRights({ pool: store.pool, roster: speaker?.speak.roster })
-  const embedder = openEmbedder(home.models?.embeddings, process.env)
+  await using ledger = openLedger(store.pool)
+  const embedder = openPaidEmbedder(home, ledger)
   try {
     return await work({ env, store, rights, embedder, workspace, strategy })
   } finally {

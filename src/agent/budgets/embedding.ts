@@ -23,7 +23,8 @@ export function lacksPrice(config: Embeddings): boolean {
   return config.price === undefined && tierOf(asPool(config)) === 'cloud'
 }
 
-function asPool({ model, url, tier, price }: Embeddings): Pool {
+/** Whoever names a price pays it, wherever the server is. */
+function asPool({ model, url, price, tier = price === undefined ? undefined : 'cloud' }: Embeddings): Pool {
   return Pool.parse({
     model,
     replicas: [url],

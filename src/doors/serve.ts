@@ -241,6 +241,7 @@ async function listen(
     budgets: home.budgets,
     speak: slack.speak,
     health: tools.health,
+    rights: openRights({ pool, roster: slack.speak.roster, log }),
     connections: (user) => connectionsOf(connecting, { workspace, user }),
   }
   const turns: Repeating[] = []

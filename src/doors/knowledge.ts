@@ -1,4 +1,4 @@
-/** Opening what `quorum ingest` and `quorum search` need: the store, the embeddings, the workspace. */
+/** Opening what `quorum ingest`, `search` and `forget` need: the store, the embeddings, the workspace. */
 import { openRights, type Rights } from '../agent/knowledge/rights.ts'
 import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
@@ -11,6 +11,7 @@ import { openStore, type Store } from '../store/open.ts'
 import { prepareSearch } from '../store/passages.ts'
 import { openLog } from '../telemetry/log.ts'
 import { readEnv } from './environment.ts'
+import { forgetDoor } from './forget.ts'
 import { ingestDoor } from './ingest.ts'
 import { print } from './print.ts'
 import { searchDoor } from './search.ts'
@@ -24,6 +25,10 @@ export async function openIngest(args: string[]): Promise<number> {
     const context = { pool: store.pool, embedder, home: home.dir, workspace, sources: home.sources, print }
     return ingestDoor(args, { ...context, signal: stop.signal })
   })
+}
+
+export async function openForget(args: string[]): Promise<number> {
+  return withKnowledge(({ store, workspace }) => forgetDoor(args, { store, workspace, print }))
 }
 
 export async function openSearch(args: string[]): Promise<number> {

@@ -207,6 +207,7 @@ function homeOf(options: StageOptions): Home {
     models: undefined,
     budgets: BudgetsFile.parse(options.budgets ?? {}),
     sources: {},
+    retention: { inbox: 7 },
   }
 }
 

@@ -11,14 +11,7 @@ import type { Message } from '../slack/message.ts'
 import type { Speak } from '../slack/speak.ts'
 import { sweepOld } from '../store/erase.ts'
 import { pruneGrants } from '../store/grants.ts'
-import {
-  claimInbox,
-  markHandled,
-  putOff,
-  readInbox,
-  readWaiting,
-  writeInbox,
-} from '../store/inbox.ts'
+import { claimInbox, markHandled, putOff, readInbox, readWaiting, writeInbox } from '../store/inbox.ts'
 import { isPartOfThread, type Run } from '../store/runs.ts'
 import { inTransaction, type Tx } from '../store/transaction.ts'
 import type { Tools } from '../tools/open.ts'

@@ -5,7 +5,7 @@ import type { Numbered, Step } from '../../src/core/run.ts'
 import { forgetDoor } from '../../src/doors/forget.ts'
 import {
   forgetOtherSources,
-  putDocument,
+  putDocuments,
   refreshStatistics,
   removeDocuments,
 } from '../../src/store/documents.ts'
@@ -45,7 +45,8 @@ async function shelve(title: string, text: string, at = title): Promise<string> 
     link: 'https://x/a',
     date: '2026-05-02',
   }
-  await putDocument(store.pool, shelf, document, [{ n: 1, heading: 'H', text, start: 0, end: text.length }])
+  const chunks = [{ n: 1, heading: 'H', text, start: 0, end: text.length }]
+  await putDocuments(store.pool, shelf, [{ document, chunks }])
   const { rows } = await store.pool.query<{ id: string }>(
     'select p.id from passages p join documents d on d.id = p.document where d.path = $1',
     [at],

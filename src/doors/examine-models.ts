@@ -47,13 +47,8 @@ async function examineReplica(
 
 function examinePrice(about: string, pool: Pool): Finding[] {
   if (tierOf(pool) === 'local' || pool.price) return []
-  const said = `${pool.model} is in the cloud and has no price`
-  return [
-    {
-      mark: 'warn',
-      about,
-      said,
-      help: 'Without `price` in models.yaml its spending cannot be counted in money.',
-    },
-  ]
+  const said = `${pool.model} is in the cloud and has no price, so nothing is asked of it`
+  const help =
+    'Give it a `price` in models.yaml and a budget in dollars in budgets.yaml, or `tier: local` if it is yours.'
+  return [{ mark: 'bad', about, said, help }]
 }

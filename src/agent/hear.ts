@@ -2,7 +2,7 @@
 import type pg from 'pg'
 import type { Budgets } from '../core/budget.ts'
 import type { CatalogueTool } from '../core/catalogue.ts'
-import { HELP, readWord } from '../core/command.ts'
+import { HELP, readPromptWords, readWord } from '../core/command.ts'
 import type { Heard, HeardOf } from '../core/heard.ts'
 import type { StepOf } from '../core/run.ts'
 import { sayMessage } from '../slack/blocks/say.ts'
@@ -31,7 +31,7 @@ import { followRaise, type Raised, takeRaise, tellRaise } from './budgets/raise.
 import { showBudgets } from './budgets/show.ts'
 import { readCall, tellTools } from './commands/direct.ts'
 import { tellPrompts } from './commands/prompts.ts'
-import { postQuestion } from './commands/question.ts'
+import { BUSY, type Posted, postPrompt, postQuestion } from './commands/question.ts'
 import { tellStatus } from './commands/status.ts'
 import { keyOfMessage, type Mentioned, takeUpEdit, takeUpMessage, threadOf } from './mention.ts'
 import { stopDeleted, stopMine, stopPressed, stopThread } from './stop.ts'
@@ -66,9 +66,6 @@ const ATTEMPTS = 8
 
 const WAITING =
   'I read this when the approval above is decided. To ask for something else instead, press Deny, or write `@quorum stop`.'
-
-const BUSY =
-  'Something else is at work in this thread, so I did not run this. Run it when that has ended, or in a new message.'
 
 /** What to do after the transaction of a story. */
 type After = {
@@ -116,19 +113,29 @@ export async function handleHeard(context: HearContext, key: string, fresh?: Hea
   try {
     heard ??= await readUnhandled(context.pool, key)
     if (!heard) return
+    const rest = heard.kind === 'message' ? readPromptWords(heard.text) : undefined
+    if (heard.kind === 'message' && rest) {
+      const known = heard
+      const asked = await postPrompt(context, key, known, rest)
+      if (typeof asked === 'string') return await act(context, key, known, async () => ({ whisper: asked }))
+      return await ask(context, key, asked)
+    }
     if (opensThread(heard)) {
-      const question = await postQuestion(context, key, heard)
-      if (!question) return await markHandled(context.pool, key)
-      const { message, also } = question
-      return await act(context, key, message, async (tx) =>
-        takeUp(await takeUpMessage(tx, message, context.agent, also)),
-      )
+      const asked = await postQuestion(context, key, heard)
+      return asked ? await ask(context, key, asked) : await markHandled(context.pool, key)
     }
     const [known, prepared] = [heard, await prepare(context, heard)]
     await act(context, key, known, (tx) => tellStory(context, tx, known, prepared))
   } catch (error) {
     await giveUpAfterAll(context, key, heard, error)
   }
+}
+
+/** Asks what a command or a prompt made of what was heard. */
+function ask(context: HearContext, key: string, { message, also }: Posted): Promise<void> {
+  return act(context, key, message, async (tx) =>
+    takeUp(await takeUpMessage(tx, message, context.agent, also)),
+  )
 }
 
 /** One story in one transaction with the mark that it was handled, then what it says. */
@@ -164,23 +171,27 @@ async function prepare(context: HearContext, heard: Heard): Promise<Prepared> {
     return { known: await prepareDecision(context, heard, heard.choice === 'again') }
   if (heard.kind === 'submitted' && heard.form === 'edit')
     return { known: await prepareDecision(context, heard, true) }
-  if (heard.kind === 'commanded' && heard.word === 'prompts')
-    return { prompts: await tellPrompts(context.tools) }
-  if (asksForBudgets(heard)) return { budgets: await showBudgets(context, { rest: '', ...heard }) }
+  if (asksFor(heard, 'budget')) return { budgets: await showBudgets(context, { rest: '', ...heard }) }
+  if (asksFor(heard, 'prompts')) return { prompts: await tellPrompts(context.tools) }
   return heard.kind === 'pressed' ? { admin: await isAdmin(context, heard.user) } : {}
 }
 
-function asksForBudgets(heard: Heard): heard is HeardOf<'commanded'> | HeardOf<'message'> {
+/** Whether a command, or a message that holds nothing else, is this word. */
+function asksFor(
+  heard: Heard,
+  word: 'budget' | 'prompts',
+): heard is HeardOf<'commanded'> | HeardOf<'message'> {
   return heard.kind === 'commanded'
-    ? heard.word === 'budget'
-    : heard.kind === 'message' && readWord(heard.text) === 'budget'
+    ? heard.word === word
+    : heard.kind === 'message' && readWord(heard.text) === word
 }
 
 async function tellStory(context: HearContext, tx: Tx, heard: Heard, prepared: Prepared): Promise<After> {
   const { known, admin = false } = prepared
   switch (heard.kind) {
     case 'message':
-      return prepared.budgets ? { whisper: prepared.budgets } : hearMessage(context, tx, heard)
+      if (prepared.budgets) return { whisper: prepared.budgets }
+      return prepared.prompts ? { whisper: prepared.prompts } : hearMessage(context, tx, heard)
     case 'edited':
       return takeUp(await takeUpEdit(tx, heard, context.agent))
     case 'deleted':

@@ -21,7 +21,7 @@ export type Mentioned =
   /** `waiting`: the run will read it only when an approval is decided. */
   | { outcome: 'steered'; waiting: boolean }
   | { outcome: 'known' }
-  /** A call was asked for while another run is at work in the thread. */
+  /** A call, or a prompt, was asked for while another run is at work in the thread. */
   | { outcome: 'busy' }
 
 /** The thread a message belongs to: the one it replies in, or the one it begins. */
@@ -67,7 +67,7 @@ export async function takeUpMessage(
     if (created) return { outcome: 'created', run: created, asked }
     if (await findRunOfMessage(tx, heard)) return { outcome: 'known' }
     const active = await lockActiveRun(tx, thread)
-    if (active) return also.call ? { outcome: 'busy' } : steer(tx, active, heard)
+    if (active) return also.call || also.prompt ? { outcome: 'busy' } : steer(tx, active, heard)
   }
   throw new Error('the run of the thread ended while a message for it was taken up')
 }

@@ -10,10 +10,10 @@ export const HELP = [
   '`/quorum prompt server__name argument=value` asks with a prompt of a tool server. `/quorum prompts` lists them.',
   '`/quorum status` shows what I am doing for you.',
   '`/quorum budget` shows what may be spent on what you ask: used, held, left.',
-  '`/quorum stop` stops what I am doing for you in this channel. In a thread, where commands do not work: `@quorum stop`, `@quorum run …`.',
+  '`/quorum stop` stops what I am doing for you in this channel. In a thread, where commands do not work, mention me before the word: `@quorum stop`, `run …`, `prompt …`, `tools`, `prompts`.',
 ].join('\n')
 
-const ALONE = ['status', 'stop', 'help', 'tools', 'budget'] as const
+const ALONE = ['status', 'stop', 'help', 'tools', 'prompts', 'budget'] as const
 type Word = (typeof ALONE)[number]
 
 /** The word in a message that holds nothing else; undefined where it is a question. */
@@ -54,6 +54,11 @@ function readArguments(text: string): object | undefined {
 
 /** A prompt of a tool server, as it is asked for. */
 export type Prompted = { server: string; name: string; args: Record<string, string> }
+
+/** What follows `prompt` in a message that asks with one; undefined where it is anything else, as "prompt me at noon". */
+export function readPromptWords(text: string): string | undefined {
+  return /^prompt\s+([a-z0-9][a-z0-9_-]*__[A-Za-z0-9_.-]+(?:\s[\s\S]*)?)$/i.exec(text.trim())?.[1]
+}
 
 /** What is written after `prompt`: `server__name key=value other="two words"`; a sentence where it is not. */
 export function readPrompted(text: string): Prompted | string {

@@ -1,6 +1,10 @@
 /** What the agent heard from Slack, freed of Slack's shapes: the inbox holds exactly this. */
 import { z } from 'zod'
 
+/** What a prompt of a tool server made, by its name: fetched once, so that what is asked is what was shown. */
+export const Made = z.object({ prompt: z.string(), text: z.string() })
+export type Made = z.infer<typeof Made>
+
 const where = { workspace: z.string(), channel: z.string(), user: z.string() }
 
 export const Heard = z.discriminatedUnion('kind', [
@@ -16,6 +20,7 @@ export const Heard = z.discriminatedUnion('kind', [
     /** Somebody else is mentioned first: the message is for them. */
     forOther: z.boolean(),
     dm: z.boolean(),
+    made: Made.optional(),
   }),
   /** A person changed the words of an earlier message. */
   z.object({
@@ -81,6 +86,7 @@ export const Heard = z.discriminatedUnion('kind', [
     rest: z.string(),
     trigger: z.string(),
     responseUrl: z.string(),
+    made: Made.optional(),
   }),
   /** The native Stop of an agent session. */
   z.object({ kind: z.literal('interrupted'), ...where, thread: z.string(), eventId: z.string() }),

@@ -112,6 +112,8 @@ const EmbeddingsFile = z.strictObject({
   prefix: z.strictObject({ query: z.string().default(''), passage: z.string().default('') }).optional(),
   /** Requests at a time while passages are embedded. */
   concurrency: z.int().min(1).max(64).optional(),
+  /** Dollars for a million tokens; with a price it is a cloud model, which needs a budget in dollars. */
+  price: z.number().min(0).max(1_000).optional(),
   /** Any text; another one has every passage embedded again. */
   revision: z.string().optional(),
   /** What the model knows; vectors weigh less in other languages. */
@@ -144,9 +146,30 @@ const about = {
         .min(1, 'at least one of them'),
     ])
     .default('everyone'),
-  /** Where a page can be opened: `{path}` is its path or address within the source, `${NAME}` the environment's. */
+  /**
+   * Where a page can be opened: `{path}` is its path or address within the source, `${NAME}` the environment's; what
+   * stands for the place of a passage is listed at `placeLink` in core/place.
+   */
   link: z.string().optional(),
+  /** How often it is read again; every ten minutes where it is left out. */
+  every: shaped(/^[1-9]\d{0,5}[smhd]$/, 'a time such as 30s, 10m or 1d').optional(),
 }
+/** Channels of Slack that we are a member of. Who is in a channel, and nobody else, may read what was said in it. */
+export const SlackSource = z.strictObject({
+  slack: z.strictObject({
+    channels: z.union(
+      [
+        z.literal('all'),
+        z.array(shaped(/^[CG][A-Z0-9]+$/, 'the id of a Slack channel')).min(1, 'at least one channel'),
+      ],
+      'all, or a list of channel ids',
+    ),
+    /** How far back; what is older is forgotten. */
+    since: shaped(/^[1-9]\d{0,3}d$/, 'a number of days such as 90d').default('90d'),
+  }),
+})
+export type SlackSource = z.infer<typeof SlackSource>
+
 const patterns = z.array(z.string().min(1)).min(1, 'at least one pattern').optional()
 /** Which files are read, as patterns of their paths below the source: such as docs/** and *.md. */
 const files = { include: patterns, exclude: patterns }
@@ -165,9 +188,12 @@ export const Source = z.union([
     ...about,
   }),
 ])
+/** A source that is read from time to time; Slack's channels are followed as they change. */
 export type Source = z.infer<typeof Source>
 
-export const SourcesFile = z.strictObject({ sources: z.record(name, Source).default({}) })
+export const SourcesFile = z.strictObject({
+  sources: z.record(name, z.union([...Source.options, SlackSource])).default({}),
+})
 export type Sources = z.infer<typeof SourcesFile>
 
 /** A home, read and checked: one directory that is a deployment. */

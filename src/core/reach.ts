@@ -1,13 +1,10 @@
 /** How far the tool servers of a home may reach, and how much of ours they may take, by the rules of policy.yaml. */
+import { hostFits } from './addresses.ts'
 import { matches } from './pattern.ts'
-import { lifetime, type Policy, type Rule } from './rules.ts'
+import type { Policy, Rule } from './rules.ts'
 
-/** Bounds of one server, or of one tool; what is left out is bounded by the runtime alone. */
+/** Bounds of one server; what is left out is bounded by the runtime alone. Those of a call: see `limitsFor` of policy.ts. */
 export type Limits = {
-  /** How long a call may be silent, in milliseconds. */
-  timeoutMs?: number
-  /** Largest answer that is read, in bytes. */
-  resultBytes?: number
   /** How many tools of the server are taken. */
   tools?: number
   /** Calls at once. */
@@ -39,14 +36,6 @@ export function reachOf(policy: Policy, server: string): Reach {
     (a, b) => (a === b ? a : undefined),
   )
   return { ...(egress && { egress }), ...(env && { env }), limits: smallest(rules) }
-}
-
-/** The limits of one tool, by every rule that speaks of all its calls; `names` as judged, the catalogue's first. */
-export function limitsOf(policy: Policy, names: readonly string[]): Limits {
-  const rules = unconditional(policy).flatMap(([pattern, rule]) =>
-    names.some((name) => matches(pattern, name)) ? [rule] : [],
-  )
-  return smallest(rules)
 }
 
 function unconditional(policy: Policy): [string, Rule][] {
@@ -83,14 +72,9 @@ function narrower(a: string, b: string): string | undefined {
   const [hostB = '', portB] = b.split(':')
   if (portA !== undefined && portB !== undefined && portA !== portB) return undefined
   const port = portA ?? portB
-  const host = within(hostA, hostB) ? hostA : within(hostB, hostA) ? hostB : undefined
+  const named = (inner: string, outer: string) => hostFits(outer, { host: inner, port: undefined })
+  const host = named(hostA, hostB) ? hostA : named(hostB, hostA) ? hostB : undefined
   return host && (port === undefined ? host : `${host}:${port}`)
-}
-
-/** Whether every host that `inner` names is one that `outer` names. */
-function within(inner: string, outer: string): boolean {
-  if (inner === outer) return true
-  return outer.startsWith('*.') && inner.replace(/^\*\./, 'x.').endsWith(outer.slice(1))
 }
 
 /** The smallest of the numbers that are given; undefined where none is. */
@@ -100,15 +84,7 @@ export function least(values: readonly (number | undefined)[]): number | undefin
 }
 
 function smallest(rules: Rule[]): Limits {
-  const given = rules.flatMap((rule) => (rule.limits ? [rule.limits] : []))
-  const timeoutMs = least(given.map(({ timeout }) => (timeout === undefined ? undefined : lifetime(timeout))))
-  const resultBytes = least(given.map((limits) => limits.result_bytes))
-  const tools = least(given.map((limits) => limits.tools))
-  const atOnce = least(given.map((limits) => limits.at_once))
-  return {
-    ...(timeoutMs !== undefined && { timeoutMs }),
-    ...(resultBytes !== undefined && { resultBytes }),
-    ...(tools !== undefined && { tools }),
-    ...(atOnce !== undefined && { atOnce }),
-  }
+  const tools = least(rules.map(({ limits }) => limits?.tools))
+  const atOnce = least(rules.map(({ limits }) => limits?.at_once))
+  return { ...(tools !== undefined && { tools }), ...(atOnce !== undefined && { atOnce }) }
 }

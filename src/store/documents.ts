@@ -50,40 +50,58 @@ export async function listDocuments(
   )
 }
 
+/** A document to keep, with the passages it was cut into. */
+export type Cut = { document: DocumentRow; chunks: Chunk[] }
+
 /**
- * Keeps a document, wholly or not at all, and answers how many passages were written. Passages that read the
+ * Keeps documents, wholly or not at all, and answers how many passages were written. Passages that read the
  * same as before keep their ids and vectors. Several may keep the same document at once; the last one stays.
  */
-export async function putDocument(
-  pool: pg.Pool,
-  shelf: Shelf,
-  document: DocumentRow,
-  chunks: Chunk[],
-): Promise<number> {
-  const audience = await audienceId(pool, shelf.workspace, document.audience)
+export async function putDocuments(pool: pg.Pool, shelf: Shelf, cuts: readonly Cut[]): Promise<number> {
+  const audiences = new Map<string, number>()
+  for (const { document } of cuts) {
+    const key = document.audience.join()
+    if (!audiences.has(key)) audiences.set(key, await audienceId(pool, shelf.workspace, document.audience))
+  }
+  // Everybody locks the rows in the same order.
+  const sorted = cuts.toSorted((a, b) => (a.document.path < b.document.path ? -1 : 1))
   return await inTransaction(pool, async (tx) => {
-    // The row stays locked until the end, so that two writers of one document take turns.
-    const { rows } = await tx.query<{ id: string }>(
-      `insert into documents (workspace, source, path, title, link, date, hash, audience)
-       values ($1, $2, $3, $4, $5, $6, $7, $8)
-       on conflict (workspace, source, path) do update set title = excluded.title, link = excluded.link,
-         date = excluded.date, hash = excluded.hash, audience = excluded.audience, updated_at = now()
-       returning id`,
-      [
-        shelf.workspace,
-        shelf.source,
-        document.path,
-        storable(document.title),
-        document.link ?? null,
-        document.date ?? null,
-        document.hash,
-        audience,
-      ],
-    )
-    const id = rows[0]?.id
-    if (!id) throw new Error('an upsert returned no row')
-    return await putPassages(tx, id, document.title, chunks)
+    let written = 0
+    for (const cut of sorted) {
+      const audience = audiences.get(cut.document.audience.join())
+      written += await putOne(tx, shelf, cut, audience)
+    }
+    return written
   })
+}
+
+async function putOne(
+  tx: Tx,
+  shelf: Shelf,
+  { document, chunks }: Cut,
+  audience: number | undefined,
+): Promise<number> {
+  // The row stays locked until the end, so that two writers of one document take turns.
+  const { rows } = await tx.query<{ id: string }>(
+    `insert into documents (workspace, source, path, title, link, date, hash, audience)
+     values ($1, $2, $3, $4, $5, $6, $7, $8)
+     on conflict (workspace, source, path) do update set title = excluded.title, link = excluded.link,
+       date = excluded.date, hash = excluded.hash, audience = excluded.audience, updated_at = now()
+     returning id`,
+    [
+      shelf.workspace,
+      shelf.source,
+      document.path,
+      storable(document.title),
+      document.link ?? null,
+      document.date ?? null,
+      document.hash,
+      audience,
+    ],
+  )
+  const id = rows[0]?.id
+  if (!id) throw new Error('an upsert returned no row')
+  return await putPassages(tx, id, document.title, chunks)
 }
 
 /** Changes what is known about a document whose text is still the same. */
@@ -144,39 +162,49 @@ type Written = {
   text: string
   start_at: number
   end_at: number
+  link: string | null
   search_text: string
 }
 
 async function putPassages(tx: Tx, document: string, title: string, chunks: Chunk[]): Promise<number> {
-  const { rows } = await tx.query<{ id: string; hash: string; n: number; start_at: number; end_at: number }>(
-    'select id, hash, n, start_at, end_at from passages where document = $1 order by n',
+  const { rows } = await tx.query<Omit<Written, 'heading' | 'text' | 'search_text'> & { id: string }>(
+    'select id, hash, n, start_at, end_at, link from passages where document = $1 order by n',
     [document],
   )
   const old = Map.groupBy(rows, (row) => row.hash)
   const fresh: Written[] = []
-  const moved: { id: string; n: number; start_at: number; end_at: number }[] = []
-  for (const { n, heading, text, start, end } of chunks) {
+  const moved: (Pick<Written, 'n' | 'start_at' | 'end_at' | 'link'> & { id: string })[] = []
+  for (const { n, heading, text, start, end, link = null } of chunks) {
     const read = embeddingText(title, { heading, text })
     const hash = createHash('sha256').update(read).digest('hex')
     const same = old.get(hash)?.shift()
     if (!same)
-      fresh.push({ n, hash, heading, text, start_at: start, end_at: end, search_text: searchText(read) })
-    else if (same.n !== n || same.start_at !== start || same.end_at !== end)
-      moved.push({ id: same.id, n, start_at: start, end_at: end })
+      fresh.push({
+        n,
+        hash,
+        heading,
+        text,
+        start_at: start,
+        end_at: end,
+        link,
+        search_text: searchText(read),
+      })
+    else if (same.n !== n || same.start_at !== start || same.end_at !== end || same.link !== link)
+      moved.push({ id: same.id, n, start_at: start, end_at: end, link })
   }
   const gone = [...old.values()].flat().map((row) => row.id)
   if (gone.length > 0) await tx.query('delete from passages where id = any($1)', [gone])
   if (moved.length > 0)
     await tx.query(
-      `update passages p set n = m.n, start_at = m.start_at, end_at = m.end_at
-       from jsonb_to_recordset($1) as m (id uuid, n int, start_at int, end_at int) where p.id = m.id`,
+      `update passages p set n = m.n, start_at = m.start_at, end_at = m.end_at, link = m.link
+       from jsonb_to_recordset($1) as m (id uuid, n int, start_at int, end_at int, link text) where p.id = m.id`,
       [asJson(moved)],
     )
   if (fresh.length > 0)
     await tx.query(
-      `insert into passages (document, n, hash, heading, text, start_at, end_at, search_text)
-       select $1, n, hash, heading, text, start_at, end_at, search_text from jsonb_to_recordset($2)
-         as f (n int, hash text, heading text, text text, start_at int, end_at int, search_text text)`,
+      `insert into passages (document, n, hash, heading, text, start_at, end_at, link, search_text)
+       select $1, n, hash, heading, text, start_at, end_at, link, search_text from jsonb_to_recordset($2)
+         as f (n int, hash text, heading text, text text, start_at int, end_at int, link text, search_text text)`,
       [document, asJson(fresh)],
     )
   return fresh.length

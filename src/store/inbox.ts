@@ -1,5 +1,5 @@
 /** What was heard from Slack, kept from before it is acknowledged until it is handled. */
-import { Heard, inboxKey } from '../core/heard.ts'
+import { Heard, inboxKey, Made } from '../core/heard.ts'
 import { asJson } from './json.ts'
 import type { Db } from './transaction.ts'
 
@@ -33,6 +33,16 @@ export async function readInbox(
   const found = await db.query('select heard, handled_at from inbox where key = $1', [key])
   const row = found.rows[0]
   return row && { heard: Heard.parse(row.heard), handled: row.handled_at !== null }
+}
+
+/** Keeps what a prompt made beside what was heard, and gives what is kept: of several, the first. */
+export async function keepMade(db: Db, key: string, made: Made): Promise<Made> {
+  const kept = await db.query(
+    `update inbox set heard = case when heard ? 'made' then heard else jsonb_set(heard, '{made}', $2::jsonb) end
+     where key = $1 returning heard -> 'made' as made`,
+    [key, asJson(made)],
+  )
+  return Made.parse(kept.rows[0]?.made)
 }
 
 export async function markHandled(tx: Db, key: string): Promise<void> {

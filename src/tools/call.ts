@@ -101,9 +101,8 @@ async function sendKnown(
   const tool = connection.tools.find((one) => one.name === name)
   const refused = tool ? differs(tool, options.expect) : `There is no tool called "${name}" any more.`
   if (!tool || refused) return failed(refused ?? '')
-  const limits = connection.options.limitsOf([tool.name, `${tool.server}__${tool.tool}`])
-  const timeoutMs = least([options.timeoutMs, limits.timeoutMs, connection.config.timeoutMs]) ?? CALL_MS
-  const resultBytes = least([options.resultBytes, limits.resultBytes]) ?? MAX_BYTES
+  const timeoutMs = least([options.timeoutMs, connection.config.timeoutMs]) ?? CALL_MS
+  const resultBytes = options.resultBytes ?? MAX_BYTES
   const open: Unanswered = { questions: [], times: 0 }
   connection.calls.add(open)
   try {

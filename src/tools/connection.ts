@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { AuthProvider, PriorDiscovery } from '@modelcontextprotocol/client'
 import { Fault } from '../core/fault.ts'
 import type { ToolServer } from '../core/home.ts'
-import type { Limits, Reach } from '../core/reach.ts'
+import type { Reach } from '../core/reach.ts'
 import { type Accepted, acceptTools } from './accept.ts'
 import { findNotConnected } from './access.ts'
 import { serverHash } from './bind.ts'
@@ -54,8 +54,6 @@ export type Connection = {
     env: Environment
     cwd: string
     reach: Reach
-    /** What bounds one tool, by the names it is judged by. */
-    limitsOf: (names: readonly string[]) => Limits
     log: Log
     /** How requests are signed in; `mask` hides what they are signed with. */
     signIn?: (server: Expanded) => { authProvider: AuthProvider; mask: (text: string) => string } | undefined

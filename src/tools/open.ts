@@ -4,7 +4,7 @@ import type { CatalogueTool, ToolOutcome } from '../core/catalogue.ts'
 import { Fault } from '../core/fault.ts'
 import type { ToolServer } from '../core/home.ts'
 import type { Lock } from '../core/lock.ts'
-import { limitsOf, reachOf } from '../core/reach.ts'
+import { reachOf } from '../core/reach.ts'
 import type { Policy } from '../core/rules.ts'
 import type { Accepted } from './accept.ts'
 import type { FetchFor, Vault } from './access.ts'
@@ -194,7 +194,6 @@ function prepare(name: string, server: ToolServer, options: ToolsOptions, config
   const reach = policy ? reachOf(policy, name) : { limits: {} }
   return openServed(name, server, {
     ...{ env, cwd, reach, vault, log },
-    limitsOf: (names) => (policy ? limitsOf(policy, names) : {}),
     fetchFor,
     pinned: () => pinnedTools(name, server, config, lock?.()),
   })

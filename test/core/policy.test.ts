@@ -3,7 +3,14 @@ import { expect, test } from 'vitest'
 import { mayDecide } from '../../src/core/approvers.ts'
 import type { CatalogueTool } from '../../src/core/catalogue.ts'
 import { matches } from '../../src/core/pattern.ts'
-import { DEFAULT_EXPIRES_MS, type Judgement, judge, outputFor, type Question } from '../../src/core/policy.ts'
+import {
+  DEFAULT_EXPIRES_MS,
+  type Judgement,
+  judge,
+  limitsFor,
+  outputFor,
+  type Question,
+} from '../../src/core/policy.ts'
 import { type Policy, PolicyFile } from '../../src/core/rules.ts'
 
 const tool: CatalogueTool = {
@@ -315,4 +322,18 @@ test('with taint a write or a read from an address never runs unasked, unless th
     }),
     { numRuns: 1_000 },
   )
+})
+
+test('the limits of a call are the smallest of every rule that names its tool, in every layer', () => {
+  const rules = policy(
+    {
+      'files__*': { limits: { timeout: '1m' } },
+      files__write_file: { when: { size: 1 }, limits: { timeout: '5s', result_bytes: 9 } },
+    },
+    { channels: { C1: { tools: { '*': { limits: { result_bytes: 7 } } } } } },
+  )
+  expect(limitsFor(rules, tool, asked)).toEqual({ timeoutMs: 5_000, resultBytes: 7 })
+  expect(limitsFor(rules, tool, { ...asked, channel: 'C2' })).toEqual({ timeoutMs: 5_000, resultBytes: 9 })
+  const other = { ...tool, name: 'files__read', tool: 'read' }
+  expect(limitsFor(rules, other, { ...asked, channel: 'C2' })).toEqual({ timeoutMs: 60_000 })
 })

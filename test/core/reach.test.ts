@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { hostFits } from '../../src/core/addresses.ts'
-import { limitsOf, reachOf } from '../../src/core/reach.ts'
+import { reachOf } from '../../src/core/reach.ts'
 import { PolicyFile, type Rule } from '../../src/core/rules.ts'
 
 const policy = (tools: Record<string, Rule | Rule[]>) => PolicyFile.parse({ tools })
@@ -42,7 +42,7 @@ test('of several rules only what all of them name is left, and the smallest limi
   expect(reachOf(rules, 'linear')).toEqual({
     egress: ['a.example.com:443', 'b.example.org:443'],
     env: ['B'],
-    limits: { timeoutMs: 30_000, resultBytes: 1_000, tools: 5, atOnce: 2 },
+    limits: { tools: 5, atOnce: 2 },
   })
 })
 
@@ -54,16 +54,6 @@ test('rules that name nothing in common leave nothing', () => {
 test('a rule with a condition speaks of single calls, not of the server', () => {
   const rules = policy({ 'x__*': { when: { id: 1 }, egress: ['a.example.com'], limits: { timeout: '1s' } } })
   expect(reachOf(rules, 'x')).toEqual({ limits: {} })
-  expect(limitsOf(rules, ['x__y'])).toEqual({})
-})
-
-test('the limits of a tool are those of every rule that names it', () => {
-  const rules = policy({
-    'x__*': { limits: { timeout: '1m' } },
-    x__y: { limits: { timeout: '5s', result_bytes: 9 } },
-  })
-  expect(limitsOf(rules, ['x__y'])).toEqual({ timeoutMs: 5_000, resultBytes: 9 })
-  expect(limitsOf(rules, ['x__z'])).toEqual({ timeoutMs: 60_000 })
 })
 
 test.each<[string, string, number, boolean]>([

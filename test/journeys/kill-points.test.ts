@@ -34,7 +34,7 @@ test(
     await using orders = await makeTemporary()
     await using deployment = await openDeployment(posts, seed, random, orders.dir)
     const { workspace, pool, fleet, effects } = deployment
-    await until(async () => (await pool.query('select 1 from workers')).rowCount === 10, 60_000)
+    await until(async () => (await pool.query('select 1 from workers')).rowCount === 10, 180_000)
     await mkdir(path.join(orders.dir, 'obeyed'))
     const files = POINTS.flatMap((point) => Array.from({ length: rounds }, (_, i) => `${point}.${i}`))
     for (const file of files) await writeFile(path.join(orders.dir, file), '')
@@ -66,5 +66,5 @@ test(
     expect(fleet.fallen()).toEqual([])
     expect(codes).toEqual(posts.map(() => 0))
   },
-  SETTLE_MS + 120_000 + rounds * 10_000,
+  SETTLE_MS + 480_000 + rounds * 10_000,
 )

@@ -3,11 +3,15 @@ import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { postQuestion } from '../../src/agent/commands/question.ts'
 import { ingest } from '../../src/agent/knowledge/ingest.ts'
 import { Fault } from '../../src/core/fault.ts'
+import { inboxKey } from '../../src/core/heard.ts'
 import { ToolServer } from '../../src/core/home.ts'
 import type { Numbered } from '../../src/core/run.ts'
 import { taintOf } from '../../src/core/taint.ts'
+import { openSpeaker } from '../../src/slack/speak.ts'
+import { writeInbox } from '../../src/store/inbox.ts'
 import { openStage, type Stage, until } from '../support/stage.ts'
 import { makeTemporary } from '../support/temporary.ts'
 
@@ -97,4 +101,61 @@ test('a prompt is listed, asked with, shown as a quote, and taints the run', asy
   )
   const run = steps.rows.map((row) => ({ ...row.body, n: row.n })) as Numbered[]
   expect(taintOf(run.slice(0, 1))).toEqual([{ from: 'tool', what: 'library__review' }])
+})
+
+test('in a thread the words follow a mention: prompts are listed, and asked with, beside what others wrote', async () => {
+  const { workspace } = stage
+  const { general } = workspace.channels
+  const { ana } = workspace.users
+  const ts = await workspace.say(ana, general, 'We talk about anchors.')
+  const seen = workspace.ephemerals(ana).length
+  await workspace.say(ana, general, '@quorum prompts', { thread: ts })
+  const told = await until(async () => workspace.ephemerals(ana)[seen]?.text)
+  expect(told).toContain('library__review topic=')
+  await workspace.say(ana, general, '@quorum prompt library__nothing x=y', { thread: ts })
+  expect(await until(async () => workspace.ephemerals(ana)[seen + 1]?.text)).toMatch(/could not be had/)
+  await workspace.say(ana, general, '@quorum prompt library__review topic=anchors', { thread: ts })
+  await stage.ended(general, ts)
+  const said = workspace.messages(general, ts).map((m) => JSON.stringify(m.blocks ?? ''))
+  expect(
+    said.filter((one) => one.includes('rich_text_quote') && one.includes('Review anchors')),
+  ).toHaveLength(1)
+  expect(stage.said(general, ts).at(-1)).toContain('Review anchors in a plain tone.')
+  const steps = await stage.engines.store.pool.query(
+    `select body from steps where body->>'kind' = 'asked' and body->>'prompt' is not null`,
+  )
+  expect(steps.rowCount).toBeGreaterThanOrEqual(2)
+})
+
+test('who dies between showing a prompt and asking with it: what was shown is asked, and it is fetched once', async () => {
+  const { workspace } = stage
+  const { general } = workspace.channels
+  const { ana } = workspace.users
+  const speaker = await openSpeaker({ botToken: workspace.botToken, apiUrl: workspace.apiUrl })
+  const { pool } = stage.engines.store
+  const heard = {
+    ...({ kind: 'commanded', workspace: workspace.team, channel: general, user: ana } as const),
+    ...{
+      word: 'prompt',
+      rest: 'library__review topic=crash',
+      trigger: 'crashed',
+      responseUrl: 'http://x.invalid',
+    },
+  }
+  const key = inboxKey(heard)
+  await writeInbox(pool, heard)
+  const { tools } = stage.engines
+  const context = { pool, speak: speaker.speak, accepted: () => [], tools }
+  const first = await postQuestion(context, key, heard)
+  speaker.close()
+  const shown = /Copy \d+/.exec(first?.message.text ?? '')?.[0]
+  expect(shown).toBeDefined()
+  const root = first?.message.ts ?? ''
+  await stage.ended(general, root)
+  expect(stage.said(general, root).at(-1)).toContain(`${shown}.`)
+  const posts = workspace
+    .messages(general)
+    .filter((m) => JSON.stringify(m.blocks ?? '').includes('Review crash'))
+  expect(posts.filter((m) => JSON.stringify(m.blocks).includes('rich_text_quote'))).toHaveLength(1)
+  expect(JSON.stringify(posts[0]?.blocks)).toContain(`${shown}.`)
 })

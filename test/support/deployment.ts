@@ -59,7 +59,7 @@ export async function openDeployment(
   }
   const mortal = orders !== undefined
   const fleet = opened.use(openFleet(posts, { cwd: home.dir, env, random, mortal }))
-  await workspace.until(() => workspace.connections() > 0, 60_000)
+  await workspace.until(() => workspace.connections() > 0, 180_000)
   const rest = opened.move()
   const queueUrl = queue.url
   return {

@@ -102,28 +102,23 @@ test('a server that is too slow stalls its own calls only, and what waits there 
   expect(tools.health()[1]).toMatchObject({ running: 0, waiting: 0, restarts: 0, era: '2025-11-25' })
 })
 
-test('what policy.yaml bounds: the time of silence, the size of a result, the number of tools', async () => {
+test('what bounds a call and a server: the time of silence, the size of a result, the number of tools', async () => {
   const policy = PolicyFile.parse({
     tools: {
       'bad__*': { limits: { tools: 100 } },
-      bad__never: { limits: { timeout: '1s' } },
-      'bad__l*': { limits: { result_bytes: 50_000 } },
       '*': { limits: { tools: 12 } },
     },
   })
   await using tools = openTestTools({ bad: hostile() }, { policy })
   expect(await tools.catalogue()).toHaveLength(12)
   expect(tools.lines.join('\n')).toContain('tools beyond the limit are left out')
-  await using all = openTestTools(
-    { bad: hostile() },
-    { policy: { ...policy, tools: { ...policy.tools, '*': [] } } },
-  )
-  const late = await call(all, 'bad__never')
+  await using all = openTestTools({ bad: hostile() })
+  const late = await call(all, 'bad__never', {}, 1_000)
   expect(late).toMatchObject({
     outcome: 'unknown',
     text: 'bad did not answer within 1 s. The call may have run.',
   })
-  const large = await call(all, 'bad__large')
+  const large = await all.call('bad__large', {}, { signal, resultBytes: 50_000 })
   expect(large.outcome).toBe('succeeded')
   expect(large.text).toMatch(
     /^\(bad answered with 100,\d\d\d bytes, more than the 50,000 bytes it may; that was not read\.\)$/,

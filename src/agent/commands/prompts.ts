@@ -1,5 +1,8 @@
 /** Prompts of tool servers as commands: what there is, and a question made by one. */
-import { type Prompted, readPrompted } from '../../core/command.ts'
+import type pg from 'pg'
+import { readPrompted } from '../../core/command.ts'
+import type { Made } from '../../core/heard.ts'
+import { keepMade } from '../../store/inbox.ts'
 import type { Tools } from '../../tools/open.ts'
 
 const MOST = 30
@@ -16,18 +19,24 @@ export async function tellPrompts(tools: Pick<Tools, 'prompts'>): Promise<string
   return lines.join('\n')
 }
 
-/** The text that a prompt makes, or one sentence why it makes none. */
+/**
+ * The text that a prompt makes, or one sentence why it makes none. It is fetched once for what was heard under `key`:
+ * another time the server could say something else than what was shown.
+ */
 export async function askPrompt(
-  tools: Pick<Tools, 'prompt'>,
-  rest: string,
-): Promise<{ prompted: Prompted; text: string } | string> {
+  { pool, tools }: { pool: pg.Pool; tools: Pick<Tools, 'prompt'> },
+  key: string,
+  { rest, made }: { rest: string; made?: Made | undefined },
+): Promise<Made | string> {
+  if (made) return made
   const prompted = readPrompted(rest)
   if (typeof prompted === 'string') return prompted
   const { server, name, args } = prompted
+  const prompt = `${server}__${name}`
   try {
-    return { prompted, text: await tools.prompt(server, name, args) }
+    return await keepMade(pool, key, { prompt, text: await tools.prompt(server, name, args) })
   } catch (error) {
     const why = error instanceof Error ? error.message.replace(/\s+/g, ' ').slice(0, 300) : ''
-    return `The prompt ${server}__${name} could not be had: ${why}`
+    return `The prompt ${prompt} could not be had: ${why}`
   }
 }

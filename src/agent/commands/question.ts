@@ -2,12 +2,15 @@
 import type pg from 'pg'
 import type { CatalogueTool } from '../../core/catalogue.ts'
 import { Fault } from '../../core/fault.ts'
-import type { HeardOf } from '../../core/heard.ts'
+import type { HeardOf, Made } from '../../core/heard.ts'
 import type { ToolCall } from '../../core/run.ts'
 import { promptMessage, sayMessage } from '../../slack/blocks/say.ts'
 import type { Message } from '../../slack/message.ts'
 import type { Speak } from '../../slack/speak.ts'
+import { lockActiveRun } from '../../store/runs.ts'
+import { inTransaction } from '../../store/transaction.ts'
 import type { Tools } from '../../tools/open.ts'
+import { threadOf } from '../mention.ts'
 import { sayForSure } from '../say.ts'
 import { readCall } from './direct.ts'
 import { askPrompt } from './prompts.ts'
@@ -29,7 +32,7 @@ export async function postQuestion(
   heard: HeardOf<'commanded'>,
 ): Promise<Posted | undefined> {
   const { workspace, channel, user } = heard
-  const asked = await readAsked(context, heard)
+  const asked = await readAsked(context, key, heard)
   if (typeof asked === 'string') {
     await context.speak.respond(heard.responseUrl, sayMessage(asked))
     return undefined
@@ -50,7 +53,11 @@ export async function postQuestion(
 
 type Asked = { text: string; message: Message; also: Posted['also'] }
 
-async function readAsked(context: QuestionContext, heard: HeardOf<'commanded'>): Promise<Asked | string> {
+async function readAsked(
+  context: QuestionContext,
+  key: string,
+  heard: HeardOf<'commanded'>,
+): Promise<Asked | string> {
   const { word, rest } = heard
   const who = await context.speak.name(heard.user)
   if (word === 'run') {
@@ -59,10 +66,33 @@ async function readAsked(context: QuestionContext, heard: HeardOf<'commanded'>):
     return { text: `run ${rest}`, message: sayMessage(`${who} runs: ${rest}`), also: { call } }
   }
   if (word === 'prompt') {
-    const made = await askPrompt(context.tools, rest)
-    if (typeof made === 'string') return made
-    const prompt = `${made.prompted.server}__${made.prompted.name}`
-    return { text: made.text, message: promptMessage(who, prompt, made.text), also: { prompt } }
+    const made = await askPrompt(context, key, heard)
+    return typeof made === 'string' ? made : asksWith(who, made)
   }
   return { text: rest, message: sayMessage(`${who} asks: ${rest}`), also: {} }
 }
+
+function asksWith(who: string, { prompt, text }: Made): Asked {
+  return { text, message: promptMessage(who, prompt, text), also: { prompt } }
+}
+
+/** A message that asks with a prompt: shows in its thread what the prompt made. A sentence where nothing is asked. */
+export async function postPrompt(
+  context: QuestionContext,
+  key: string,
+  heard: HeardOf<'message'>,
+  rest: string,
+): Promise<Posted | string> {
+  const thread = threadOf(heard)
+  if (await inTransaction(context.pool, (tx) => lockActiveRun(tx, thread))) return BUSY
+  const made = await askPrompt(context, key, { rest, made: heard.made })
+  if (typeof made === 'string') return made
+  const { text, message, also } = asksWith(await context.speak.name(heard.user), made)
+  const { channel } = heard
+  await sayForSure(context, { owner: key, part: 'question', channel, thread: thread.ts, message })
+  return { message: { ...heard, text }, also }
+}
+
+/** Said where a call or a prompt is asked for while something else is at work. */
+export const BUSY =
+  'Something else is at work in this thread, so I did not run this. Run it when that has ended, or in a new message.'

@@ -5,6 +5,7 @@ import { serveStdio } from '@modelcontextprotocol/server/stdio'
 import { z } from 'zod'
 
 const [file = ''] = process.argv.slice(2)
+let asked = 0
 
 serveStdio(
   () => {
@@ -29,7 +30,10 @@ serveStdio(
       messages: [
         {
           role: 'user',
-          content: { type: 'text', text: `Review ${topic} in a ${tone ?? 'plain'} tone. <!channel>` },
+          content: {
+            type: 'text',
+            text: `Review ${topic} in a ${tone ?? 'plain'} tone. <!channel> Copy ${++asked}.`,
+          },
         },
       ],
     }))

@@ -5,6 +5,7 @@ import type pg from 'pg'
 import { embedMissing } from '../agent/knowledge/embed.ts'
 import { slackSources } from '../agent/knowledge/follower.ts'
 import type { Ingested, Progress } from '../agent/knowledge/ingest.ts'
+import type { Readers } from '../agent/knowledge/readers.ts'
 import { groupSkipped, type Outcome, readAll, readSource } from '../agent/knowledge/upkeep.ts'
 import { Fault } from '../core/fault.ts'
 import { Source, type Sources } from '../core/home.ts'
@@ -17,6 +18,7 @@ type Context = {
   embedder?: Embedder | undefined
   /** The directory of the home. */
   home: string
+  git?: Readers['git']
   workspace: string
   sources: Sources['sources']
   print: (line: string) => void

@@ -1,4 +1,5 @@
 /** Opening what `quorum ingest` and `quorum search` need: the store, the embeddings, the workspace. */
+import path from 'node:path'
 import { spendOnEmbeddings } from '../agent/budgets/embedding.ts'
 import { openRights, type Rights } from '../agent/knowledge/rights.ts'
 import type { Env } from '../core/env.ts'
@@ -29,6 +30,7 @@ export async function openIngest(args: string[]): Promise<number> {
       pool: store.pool,
       embedder,
       home: home.dir,
+      git: { place: path.join(env.QUORUM_DATA, 'checkouts'), env: process.env },
       workspace,
       sources: home.sources,
       print,

@@ -4,6 +4,7 @@ import { Fault } from '../../core/fault.ts'
 import type { Source } from '../../core/home.ts'
 import { countDirectory, readDirectory } from '../../sources/directory.ts'
 import type { Opened } from '../../sources/entry.ts'
+import { countCheckout, fetchCheckout, type GitEnv, isAddress, readCheckout } from '../../sources/git.ts'
 import { type ResourceServer, readResources } from '../../sources/resources.ts'
 
 /** What readers need of the deployment. */
@@ -12,10 +13,12 @@ export type Readers = {
   home: string
   /** The resources of a tool server; absent where no tools are open. */
   resources?: ((server: string) => ResourceServer) | undefined
+  /** Where checkouts of addresses are kept, and the environment git runs in; absent: no address is fetched. */
+  git?: { place: string; env: GitEnv } | undefined
 }
 
 /** Opens a source; what it holds is read as its entries are asked for. @throws Fault `source-unreadable` */
-export function openSource({ home, resources }: Readers, source: Source): Opened {
+export function openSource({ home, resources, git }: Readers, source: Source): Opened {
   if ('directory' in source) {
     const directory = path.resolve(home, source.directory)
     return {
@@ -24,11 +27,30 @@ export function openSource({ home, resources }: Readers, source: Source): Opened
       count: () => countDirectory(directory, source),
     }
   }
+  if ('git' in source) return openCheckout({ home, git }, source)
   const { tool_server: server } = source
   if (!resources)
     throw new Fault('source-unreadable', `The resources of ${server} are read by \`quorum start\` only.`)
   const entries = readResources(resources(server), source.resources)
   return { place: `The tool server ${server}`, entries: asFault(server, entries) }
+}
+
+function openCheckout({ home, git }: Readers, source: Extract<Source, { git: string }>): Opened {
+  const { git: where, branch } = source
+  const checkout = { ...source, env: git?.env }
+  if (!isAddress(where)) {
+    const directory = path.resolve(home, where)
+    return {
+      place: directory,
+      entries: readCheckout(directory, checkout),
+      count: () => countCheckout(directory, checkout),
+    }
+  }
+  if (!git) throw new Fault('source-unreadable', 'There is no place to keep checkouts in.')
+  async function* fetched({ place, env }: { place: string; env: GitEnv }) {
+    yield* readCheckout(await fetchCheckout(place, { url: where, branch, env }), checkout)
+  }
+  return { place: 'The repository', entries: fetched(git) }
 }
 
 /** A server that cannot be asked is a source that cannot be read. */

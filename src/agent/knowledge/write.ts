@@ -1,6 +1,7 @@
 /** Writing documents as they are read: a few at once, while the next ones are being taken apart. */
 import type pg from 'pg'
 import { chunk } from '../../core/chunk.ts'
+import { placeLines, withoutLines } from '../../core/place.ts'
 import { removeSecrets } from '../../core/secrets.ts'
 import type { Found } from '../../sources/entry.ts'
 import {
@@ -65,7 +66,10 @@ export function openWriter(
         continue
       }
       const { document, removed } = removeSecrets(read)
-      cuts.push({ document: { ...under.row, title: document.title }, chunks: chunk(document) })
+      const { link, ...row } = under.row
+      const chunks = placeLines(document.text, chunk(document), link)
+      const whole = link === undefined ? {} : { link: withoutLines(link) }
+      cuts.push({ document: { ...row, ...whole, title: document.title }, chunks })
       done.secrets += removed
       known += under.known ? 1 : 0
     }

@@ -154,7 +154,9 @@ test('ended in the middle, it is taken up again', async () => {
   expect(await rows()).toHaveLength(60)
 })
 
-test('any sequence of changes ends where a first reading of the last state would', async () => {
+test('any sequence of changes ends where a first reading of the last state would', {
+  timeout: 180_000,
+}, async () => {
   const state = fc.dictionary(
     fc.constantFrom('a.md', 'b.md', 'c.txt', 'sub/d.md', 'sub/e.md'),
     fc.constantFrom('# T\n\none', '# T\n\ntwo', '# U\n\none\n\n## H\n\ntwo\n\n## H\n\none', ''),
@@ -233,4 +235,21 @@ test('single documents are kept and forgotten as somebody tells of them, each wi
     removed: 1,
     skipped: [{ path: 'C1/1', why: 'it is not readable' }],
   })
+})
+
+test('a citation opens at the lines it is of, also after they moved', async () => {
+  await using files = await openFiles({ 'a.md': '# A\n\nfruit\n\n## B\n\nseeds\nof fruit' })
+  const link = 'https://host/{path}#L{lines}'
+  const links = async () => (await find('fruit')).map((hit) => hit.link).sort()
+  await read(files.dir, { link })
+  expect(await links()).toEqual(['https://host/a.md#L3-3', 'https://host/a.md#L7-8'])
+  expect(await read(files.dir, { link })).toMatchObject({ unchanged: 1 })
+  await files.write('a.md', '# A\n\n\n\nfruit\n\n## B\n\nseeds\nof fruit')
+  expect(await read(files.dir, { link })).toMatchObject({ changed: 1, passages: 0 })
+  expect(await links()).toEqual(['https://host/a.md#L5-5', 'https://host/a.md#L9-10'])
+  expect(await read(files.dir, { link: 'https://other/{path}#L{line}' })).toMatchObject({
+    changed: 1,
+    passages: 0,
+  })
+  expect(await links()).toEqual(['https://other/a.md#L5', 'https://other/a.md#L9'])
 })

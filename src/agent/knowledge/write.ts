@@ -3,6 +3,7 @@ import type pg from 'pg'
 import { chunk } from '../../core/chunk.ts'
 import { placeLines, withoutLines } from '../../core/place.ts'
 import { removeSecrets } from '../../core/secrets.ts'
+import { languageOf } from '../../models/language.ts'
 import type { Found } from '../../sources/entry.ts'
 import {
   type Cut,
@@ -67,9 +68,14 @@ export function openWriter(
       }
       const { document, removed } = removeSecrets(read)
       const { link, ...row } = under.row
-      const chunks = placeLines(document.text, chunk(document), link)
-      const whole = link === undefined ? {} : { link: withoutLines(link) }
-      cuts.push({ document: { ...row, ...whole, title: document.title }, chunks })
+      const language = languageOf(document.text)
+      const about = {
+        ...row,
+        title: document.title,
+        ...(link === undefined ? {} : { link: withoutLines(link) }),
+        ...(language ? { language } : {}),
+      }
+      cuts.push({ document: about, chunks: placeLines(document.text, chunk(document), link) })
       done.secrets += removed
       known += under.known ? 1 : 0
     }

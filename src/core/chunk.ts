@@ -17,14 +17,24 @@ export type Block =
   /** What people do not see: no passage holds it. */
   | ({ kind: 'hidden' } & Range)
 
-/** A document as a source reads it. `path` is unique within the source. */
-export type SourceDocument = { path: string; title: string; text: string; blocks: Block[] }
+/**
+ * A document as a source reads it. `path` is unique within the source. `places`, in their order: parts that can be opened
+ * by themselves, each from `at` on.
+ */
+export type SourceDocument = {
+  path: string
+  title: string
+  text: string
+  blocks: Block[]
+  places?: { at: number; link: string }[]
+}
 
 /**
  * A passage: `text` is exactly the document's text from `start` to `end`, below the head of the table that it is
- * out of; `n` counts from 1; `heading` is the way of headings above it, without the title, joined by ` › `.
+ * out of; `n` counts from 1; `heading` is the way of headings above it, without the title, joined by ` › `; `link` opens
+ * it where the document's own does not lead there.
  */
-export type Chunk = { n: number; heading: string; text: string } & Range
+export type Chunk = { n: number; heading: string; text: string; link?: string } & Range
 
 /** Tokens of title, headings and text together that one passage is meant to hold. */
 export const PASSAGE_TOKENS = 240
@@ -70,7 +80,15 @@ export function chunk(document: SourceDocument): Chunk[] {
         ? [section.heading, about].filter((part) => part !== '').join(' › ')
         : section.heading
       const text = document.text.slice(start, end)
-      chunks.push({ n: chunks.length + 1, heading, text: lead ? `${lead}\n${text}` : text, start, end })
+      const link = document.places?.findLast((place) => place.at <= start)?.link
+      chunks.push({
+        n: chunks.length + 1,
+        heading,
+        text: lead ? `${lead}\n${text}` : text,
+        start,
+        end,
+        ...(link ? { link } : {}),
+      })
     }
   }
   return chunks

@@ -147,6 +147,22 @@ const about = {
   /** Where a page can be opened: `{path}` is its path or address within the source, `${NAME}` the environment's. */
   link: z.string().optional(),
 }
+/** Channels of Slack that we are a member of. Who is in a channel, and nobody else, may read what was said in it. */
+export const SlackSource = z.strictObject({
+  slack: z.strictObject({
+    channels: z.union(
+      [
+        z.literal('all'),
+        z.array(shaped(/^[CG][A-Z0-9]+$/, 'the id of a Slack channel')).min(1, 'at least one channel'),
+      ],
+      'all, or a list of channel ids',
+    ),
+    /** How far back; what is older is forgotten. */
+    since: shaped(/^[1-9]\d{0,3}d$/, 'a number of days such as 90d').default('90d'),
+  }),
+})
+export type SlackSource = z.infer<typeof SlackSource>
+
 const patterns = z.array(z.string().min(1)).min(1, 'at least one pattern').optional()
 /** Which files are read, as patterns of their paths below the source: such as docs/** and *.md. */
 const files = { include: patterns, exclude: patterns }
@@ -165,9 +181,12 @@ export const Source = z.union([
     ...about,
   }),
 ])
+/** A source that is read from time to time; Slack's channels are followed as they change. */
 export type Source = z.infer<typeof Source>
 
-export const SourcesFile = z.strictObject({ sources: z.record(name, Source).default({}) })
+export const SourcesFile = z.strictObject({
+  sources: z.record(name, z.union([...Source.options, SlackSource])).default({}),
+})
 export type Sources = z.infer<typeof SourcesFile>
 
 /** A home, read and checked: one directory that is a deployment. */

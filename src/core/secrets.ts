@@ -128,6 +128,11 @@ function matchesOf({ pattern, is }: Rule, text: string): Range[] {
   })
 }
 
+/** A text without its secrets. */
+export function withoutSecrets(text: string): string {
+  return hide(text, findSecrets(text))
+}
+
 /** A document without its secrets, its blocks where they now are, and how many secrets were taken out. */
 export function removeSecrets(document: SourceDocument): { document: SourceDocument; removed: number } {
   const title = hide(document.title, findSecrets(document.title))
@@ -145,7 +150,11 @@ export function removeSecrets(document: SourceDocument): { document: SourceDocum
       ...('head' in block && block.head ? { head: range(block.head) } : {}),
     }
   })
-  return { document: { ...document, title, text, blocks }, removed: Math.max(found.length, 1) }
+  const places = document.places?.map((place) => ({ ...place, at: moved(place.at, 'start') }))
+  return {
+    document: { ...document, title, text, blocks, ...(places ? { places } : {}) },
+    removed: Math.max(found.length, 1),
+  }
 }
 
 /** The same lines, so that a line that is cited stays where it was. */

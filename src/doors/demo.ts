@@ -10,7 +10,7 @@ import { openWorkspace, type Workspace } from '../demo/workspace/open.ts'
 import { lockDirectory } from '../store/lock.ts'
 import { openEngines } from './engines.ts'
 import { readEnv } from './environment.ts'
-import { makeVectors, readSources } from './learn.ts'
+import { keepVectors, readSources } from './learn.ts'
 import { serve } from './serve.ts'
 import { untilAsked } from './until.ts'
 
@@ -96,7 +96,7 @@ export async function openDemo(options: {
   // Loading takes a second of which the first question need not wait.
   void engines.embedder.ready()
   const reading = readSources(engines, workspace.team, stop.signal)
-  const learning = reading.then(() => makeVectors(engines, workspace.team, stop.signal))
+  const learning = keepVectors(engines, workspace.team, stop.signal)
   opened.defer(() => learning)
   opened.defer(() => stop.abort())
   const { botToken, appToken, apiUrl } = workspace

@@ -3,7 +3,6 @@ import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
 import type { Home } from '../core/home.ts'
 import { readHome } from '../home/read.ts'
-import { openEmbedder } from '../models/embed.ts'
 import { openQueue } from '../queue/open.ts'
 import { openSpeaker } from '../slack/speak.ts'
 import { countConnected } from '../store/credentials.ts'
@@ -16,6 +15,7 @@ import { isAcceptedServer } from '../tools/pins.ts'
 import { tooAlike } from './accepting.ts'
 import { readEnv } from './environment.ts'
 import { examineModels } from './examine-models.ts'
+import { examineEmbeddings, examineProgress } from './examine-vectors.ts'
 import { print } from './print.ts'
 import { readSeal } from './secret.ts'
 
@@ -133,6 +133,7 @@ async function* examineStore(env: Env, home: Home | undefined): AsyncGenerator<F
       ? { mark: 'ok', about: 'migrations', said: 'all applied' }
       : { mark: 'warn', about: 'migrations', said: `${waiting.length} to apply: ${waiting.join(', ')}`, help }
     if (waiting.length === 0) yield await examineSearch(opened)
+    if (waiting.length === 0) yield* examineProgress(opened)
     if (home) yield* examineAccounts(env, home, waiting.length === 0 ? opened : undefined)
   } catch (error) {
     yield bad('migrations', error, 'Run the version of Quorum that this database belongs to.')
@@ -211,18 +212,6 @@ async function examineQueue(env: Env): Promise<Finding> {
     return { mark: 'warn', about: 'queue', said: `${kind}; ${warnings.join(' ')}` }
   } catch (error) {
     return bad('queue', error, 'Is Valkey or Redis running, and is REDIS_URL right?')
-  }
-}
-
-async function examineEmbeddings(home: Home | undefined): Promise<Finding> {
-  const embedder = openEmbedder(home?.models?.embeddings, process.env)
-  try {
-    const ready = await embedder.ready()
-    if (ready === 'ready') return { mark: 'ok', about: 'embeddings', said: embedder.model.name }
-    const help = 'Without it, only words are searched.'
-    return { mark: 'warn', about: 'embeddings', said: `${embedder.model.name}: ${ready.why}`, help }
-  } finally {
-    await embedder.close()
   }
 }
 

@@ -3,9 +3,10 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import type pg from 'pg'
 import { embedMissing } from '../agent/knowledge/embed.ts'
+import { slackSources } from '../agent/knowledge/follower.ts'
 import { type Ingested, ingest, ingestAll } from '../agent/knowledge/ingest.ts'
 import { Fault } from '../core/fault.ts'
-import { Source } from '../core/home.ts'
+import { Source, type Sources } from '../core/home.ts'
 import type { Embedder } from '../models/embed.ts'
 
 type Context = {
@@ -15,7 +16,7 @@ type Context = {
   /** The directory of the home. */
   home: string
   workspace: string
-  sources: Record<string, Source>
+  sources: Sources['sources']
   print: (line: string) => void
   signal?: AbortSignal
 }
@@ -61,6 +62,8 @@ async function readAll(context: Context): Promise<boolean> {
       well = false
     } else for (const line of formatIngested(name, result)) context.print(line)
   }
+  for (const name of Object.keys(slackSources(context.sources)))
+    context.print(`${name}: channels of Slack are followed by \`quorum start\``)
   return well
 }
 

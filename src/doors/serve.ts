@@ -8,6 +8,8 @@ import { openNotices } from '../agent/approvals/notice.ts'
 import { tellAlerts } from '../agent/budgets/alerts.ts'
 import { forgetOld, type HearContext, handleHeard, handleWaiting, takeIn } from '../agent/hear.ts'
 import { type HomeContext, homeOf } from '../agent/home.ts'
+import { type Follower, openFollower, slackSources, stillListening } from '../agent/knowledge/follower.ts'
+import { overhear } from '../agent/knowledge/overhear.ts'
 
 import { remember } from '../agent/knowledge/remember.ts'
 import { openRights } from '../agent/knowledge/rights.ts'
@@ -50,6 +52,8 @@ export type Serving = {
 const LEASE = { leaseMs: 15_000, beatMs: 1_000 }
 /** Waiting rows of the inbox are looked at this often, in ms. */
 const INBOX_MS = 2_000
+/** That we listen is noted this often, in ms; a gap in it is read afterwards. */
+const LISTENING_MS = 30_000
 /** Some of what is known of who reads what is asked for again this often, in ms. */
 const RIGHTS_MS = 10_000
 /** What is old is forgotten this often, in ms. */
@@ -67,6 +71,7 @@ export async function serve(engines: Engines, slackAt: SlackAddress, part: Part)
   await using opened = new AsyncDisposableStack()
   let graceMs = 0
   let worker: Worker | undefined
+  let follower: Follower | undefined
   let port = env.PORT
   let speak: Speak | undefined
   const connecting = connectContext(
@@ -74,8 +79,8 @@ export async function serve(engines: Engines, slackAt: SlackAddress, part: Part)
     () => port,
     async (user) => (speak ? isAdmin({ policy: engines.home.policy, speak }, user) : false),
   )
-  const listener =
-    part === 'worker' ? undefined : await listen(engines, slackAt, () => worker?.poke(), checks, connecting)
+  const poke: Poke = { worker: () => worker?.poke(), follower: (what) => follower?.poke(what) }
+  const listener = part === 'worker' ? undefined : await listen(engines, slackAt, poke, checks, connecting)
   const speaker = listener?.slack ?? (await openSpeaker({ ...slackAt, log }))
   speak = speaker.speak
   const { workspace } = speaker.identity
@@ -86,6 +91,12 @@ export async function serve(engines: Engines, slackAt: SlackAddress, part: Part)
     const working = await startWorker(engines, workspace, speaker.speak, queue, connecting)
     worker = working
     opened.defer(() => working.close(Math.max(0, graceMs - LISTEN_GRACE_MS)))
+    const following = openFollower({
+      ...{ pool: store.pool, workspace, sources: engines.home.sources, log },
+      ...{ speak: speaker.speak, channels: speaker.channels },
+    })
+    follower = following
+    opened.defer(() => following.close())
     const looking = repeat(LEDGER_MS, () => lookAfterLedger(engines, workspace, speaker.speak), log)
     opened.defer(() => looking.close())
   }
@@ -175,15 +186,19 @@ async function lookAfterLedger(engines: Engines, workspace: string, speak: Speak
   await tellAlerts({ pool: store.pool, workspace, policy: home.policy, speak, log })
 }
 
+/** Wakes whoever works in this process. */
+type Poke = { worker: () => void; follower: Follower['poke'] }
+
 async function listen(
   engines: Engines,
   slackAt: SlackAddress,
-  poke: () => void,
+  poke: Poke,
   checks: Check[],
   connecting: ConnectContext,
 ): Promise<{ slack: Slack; start(): Promise<void>; close(graceMs: number): Promise<void> }> {
   const { env, home, store, tools, lock, log } = engines
   const pool = store.pool
+  const follows = Object.keys(slackSources(home.sources)).length > 0
   const pages = () => pagesFor(connecting, slack.speak.name)
   const customRoutes = [...healthRoutes(checks), ...connectRoutes(pages)]
   const slack = await openSlack(
@@ -194,6 +209,7 @@ async function listen(
           ? doubtScope(pool, workspace, change.scope)
           : doubtPerson(pool, workspace, change.person, change.kind),
       intake: (heard) => takeIn(pool, heard),
+      overhear: follows ? (overheard) => overhear({ pool, poke: poke.follower }, overheard) : undefined,
       handle: (heard) => handleHeard(context, inboxKey(heard), heard),
       open: (button, subject, viewer) => openModal(context, button, subject, viewer),
       check: (heard) => checkModal(context, heard),
@@ -212,7 +228,7 @@ async function listen(
     accepted: () => catalogueOf(lock()),
     tools,
     showHome: async (user) => slack.speak.publishHome(user, await homeOf(homeContext, user)),
-    poke,
+    poke: poke.worker,
     disconnect: (tx, heard) => disconnect(connecting, tx, heard),
     log,
   }
@@ -239,8 +255,17 @@ async function listen(
       await slack.start()
       const sweep = repeat(INBOX_MS, () => handleWaiting(context), log)
       sweep.poke()
+      const { sources } = home
+      const listening = repeat(
+        LISTENING_MS,
+        async () =>
+          void (follows && slack.listening() && (await stillListening({ pool, workspace, sources }))),
+        log,
+      )
+      listening.poke()
       turns.push(
         sweep,
+        listening,
         repeat(FORGET_MS, () => forgetOld(context), log),
       )
     },

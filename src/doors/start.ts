@@ -4,7 +4,7 @@ import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
 import { openEngines } from './engines.ts'
 import { readEnv } from './environment.ts'
-import { makeVectors, readSources } from './learn.ts'
+import { keepVectors, readSources } from './learn.ts'
 import { type Part, type SlackAddress, serve } from './serve.ts'
 import { untilAsked } from './until.ts'
 
@@ -46,15 +46,12 @@ async function run(part: Part): Promise<number> {
       workspace: serving.workspace,
       health: `http://${env.HOST}:${serving.port}/health`,
     })
-    const learn = async () => {
-      await readSources(engines, serving.workspace, stop.signal)
-      await makeVectors(engines, serving.workspace, stop.signal)
-    }
-    const learning = part === 'slack' ? Promise.resolve() : learn()
+    const learning = part === 'slack' ? [] : [readSources, keepVectors]
+    const learned = learning.map((learn) => learn(engines, serving.workspace, stop.signal))
     const signal = await asked
     log('info', 'closing', { signal })
     stop.abort()
-    await Promise.all([serving.close(), learning])
+    await Promise.all([serving.close(), ...learned])
   } finally {
     stop.abort()
     await engines[Symbol.asyncDispose]()

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type WebAPICallResult, WebAPIRateLimitedError, type WebClient } from '@slack/web-api'
 import { Fault } from '../core/fault.ts'
 import { mayHaveArrived, slackFault } from './faults.ts'
-import { type Lane, openLane, openLimits } from './lane.ts'
+import { type Lane, openLane, openLimits, openPace, type Pace } from './lane.ts'
 
 const everywhere = (what: 'history' | 'read') => [
   `channels:${what}`,
@@ -26,6 +26,7 @@ export const METHODS = {
   'conversations.members': { scopes: everywhere('read'), safe: true },
   'conversations.replies': { scopes: everywhere('history'), safe: true },
   'conversations.history': { scopes: everywhere('history'), safe: true },
+  'users.conversations': { scopes: ['channels:read', 'groups:read'], safe: true },
   'users.info': { scopes: ['users:read'], safe: true },
   'users.list': { scopes: ['users:read'], safe: true },
   'usergroups.list': { scopes: ['usergroups:read'], safe: true },
@@ -36,14 +37,17 @@ export const METHODS = {
 } as const satisfies Record<string, { scopes: readonly string[]; safe: boolean }>
 type Method = keyof typeof METHODS
 
-/** From the most important down. `progress` is dropped rather than waited for. */
-const PRIORITIES = ['approval', 'answer', 'error', 'progress'] as const
+/**
+ * From the most important down. `progress` is dropped rather than waited for; `background` waits as long as it takes,
+ * and leaves room: one call of a method at a time, at a pace below what Slack allows.
+ */
+const PRIORITIES = ['approval', 'answer', 'error', 'progress', 'background'] as const
 export type Priority = (typeof PRIORITIES)[number]
 
 export type Call = (
   method: Method,
   args: Record<string, unknown>,
-  options?: { priority?: Priority; droppable?: boolean },
+  options?: { priority?: Priority; droppable?: boolean; signal?: AbortSignal },
 ) => Promise<WebAPICallResult | 'dropped'>
 
 /** How long a call may wait for its turn and for Slack's limits, all in all. */
@@ -65,18 +69,28 @@ export function openCalls(client: WebClient): { call: Call; close(): void } {
     return lane
   }
 
-  const call: Call = async (method, args, { priority = 'answer', droppable = false } = {}) => {
+  const paces = new Map<string, Pace>()
+  function paceOf(method: string): Pace {
+    const pace = paces.get(method) ?? openPace()
+    paces.set(method, pace)
+    return pace
+  }
+
+  const call: Call = async (method, args, { priority = 'answer', droppable = false, signal } = {}) => {
+    const ends = signal ? AbortSignal.any([signal, closed.signal]) : closed.signal
+    const pace = priority === 'background' ? paceOf(method) : undefined
     const channel = typeof args.channel === 'string' ? args.channel : undefined
     // Slack counts posts by channel, everything else by method.
     const limit = method === 'chat.postMessage' ? `${method} ${channel}` : method
     const lane = channel && method.startsWith('chat.') ? laneOf(channel) : undefined
     const rank = PRIORITIES.indexOf(priority)
-    const deadline = performance.now() + LONGEST_WAIT_MS
+    const deadline = pace ? Number.POSITIVE_INFINITY : performance.now() + LONGEST_WAIT_MS
     for (let attempt = 1; ; attempt++) {
       if (droppable && (limits.quiet(limit) || lane?.paced())) return 'dropped'
       const left = limits.left(limit)
       // A little later by rank, so that of those who waited the most important is first in line.
-      if (left > 0) await pause(left + rank * 10, deadline, method, closed.signal)
+      if (left > 0) await pause(left + rank * 10, deadline, method, ends)
+      if (pace) await pause(pace.next(), deadline, method, ends)
       await lane?.turn(rank)
       let wait: number
       try {
@@ -88,12 +102,13 @@ export function openCalls(client: WebClient): { call: Call; close(): void } {
         if (error instanceof WebAPIRateLimitedError) {
           limits.hit(limit, wait)
           lane?.slow(wait)
+          pace?.slow(wait)
         }
       } finally {
         lane?.leave()
       }
       if (droppable) return 'dropped'
-      await pause(wait, deadline, method, closed.signal)
+      await pause(wait, deadline, method, ends)
     }
   }
 

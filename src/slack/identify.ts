@@ -12,6 +12,16 @@ export const EVENTS = {
   'message.groups': 'groups:history',
   'message.im': 'im:history',
   'message.mpim': 'mpim:history',
+  channel_left: 'channels:read',
+  group_left: 'groups:read',
+  channel_rename: 'channels:read',
+  group_rename: 'groups:read',
+  channel_archive: 'channels:read',
+  group_archive: 'groups:read',
+  channel_unarchive: 'channels:read',
+  group_unarchive: 'groups:read',
+  channel_deleted: 'channels:read',
+  group_deleted: 'groups:read',
   app_home_opened: undefined,
   agent_session_stopped: 'assistant:write',
   // Who is who and who is in what.
@@ -59,7 +69,15 @@ const OPTIONAL = new Set([
 ])
 
 /** `scopes` is empty where Slack does not tell. */
-export type Identity = { workspace: string; botUser: string; botId: string; appId?: string; scopes: string[] }
+export type Identity = {
+  workspace: string
+  /** The workspace's address, with a slash at the end. */
+  url: string
+  botUser: string
+  botId: string
+  appId?: string
+  scopes: string[]
+}
 
 /** Every scope that the app's events, command and calls need. */
 export function neededScopes(): string[] {
@@ -69,6 +87,7 @@ export function neededScopes(): string[] {
 }
 
 const Answer = z.object({
+  url: z.url(),
   team_id: z.string(),
   user_id: z.string(),
   bot_id: z.string().optional(),
@@ -98,6 +117,7 @@ export async function identify(call: Call, log?: Log): Promise<Identity> {
   }
   return {
     workspace: answer.team_id,
+    url: answer.url,
     botUser: answer.user_id,
     botId: answer.bot_id,
     ...(answer.app_id ? { appId: answer.app_id } : {}),

@@ -78,3 +78,36 @@ export function openLimits(): Limits {
     quiet: (key) => performance.now() < (limits.get(key)?.quietUntil ?? 0),
   }
 }
+
+/** Calls in the background: so many in a row, then one every so often, a little less than Slack allows (50 a minute). */
+const BURST = 20
+const REFILL_MS = 1_500
+/** How long the pace that Slack has asked for is kept. */
+const SLOW_FOR_MS = 10 * 60_000
+
+export type Pace = {
+  /** Takes a place in the row and says in how many milliseconds its turn is. */
+  next(): number
+  /** Slack asked for `ms` without calls: one call in that time, from now on. */
+  slow(ms: number): void
+}
+
+export function openPace(): Pace {
+  // Up to a burst of turns may lie in the past.
+  let turn = performance.now() - BURST * REFILL_MS
+  let slow = { ms: 0, until: 0 }
+  return {
+    next: () => {
+      const now = performance.now()
+      const paced = now < slow.until
+      const everyMs = paced ? Math.max(slow.ms, REFILL_MS) : REFILL_MS
+      turn = Math.max(turn, paced ? now : now - BURST * REFILL_MS) + everyMs
+      return Math.max(0, turn - everyMs - now)
+    },
+    slow: (ms) => {
+      const now = performance.now()
+      slow = { ms: now < slow.until ? Math.max(slow.ms, ms) : ms, until: now + SLOW_FOR_MS }
+      turn = now + ms
+    },
+  }
+}

@@ -3,8 +3,10 @@ import { App, type Receiver, type ReceiverEvent } from '@slack/bolt'
 import type { HomeView, ModalView } from '@slack/types'
 import { answerAtOnce } from '../core/command.ts'
 import type { Heard, HeardOf } from '../core/heard.ts'
+import type { Overheard } from '../core/overheard.ts'
 import { sayMessage } from './blocks/say.ts'
 import { type Change, changeOf } from './changes.ts'
+import type { Channels } from './channels.ts'
 import { hear } from './hear.ts'
 import {
   ACTIONS,
@@ -17,9 +19,15 @@ import {
 } from './identify.ts'
 import { lineFor, type SlackSettings } from './line.ts'
 import type { Log } from './message.ts'
+import { overhear } from './overhear.ts'
 import { openSpeaker, type Speak } from './speak.ts'
 
 export type SlackHandlers = {
+  /**
+   * Keeps what was said in a channel that is a source, before Slack is answered; throws where it could not. Absent:
+   * channels are not listened to.
+   */
+  overhear?: ((overheard: Overheard) => Promise<void>) | undefined
   /** Who is who or who is in what changed. Throws where that could not be noted: then Slack repeats it. */
   changed(change: Change): Promise<void>
   /** Writes the inbox row. Throws where it could not: then Slack is not answered, and repeats. */
@@ -39,6 +47,7 @@ export type Viewer = { workspace: string; user: string; channel: string; thread?
 export type Slack = {
   identity: Identity
   speak: Speak
+  channels: Channels
   /** Begins to listen. @throws Fault slack-token (app token), slack-unreachable */
   start(): Promise<void>
   /** Whether Slack can reach us now, as far as we know. */
@@ -57,11 +66,12 @@ export type Slack = {
 export async function openSlack(settings: SlackSettings, on: SlackHandlers): Promise<Slack> {
   const line = lineFor(settings)
   const speaker = await openSpeaker(settings)
-  const { identity, speak } = speaker
+  const { identity, speak, channels } = speaker
   const app = boltApp(line.receiver, settings, identity)
   addListeners(app, { speak, identity, on, log: settings.log })
   const running = new Set<Promise<unknown>>()
   const intake = tellOnce(on.intake, settings.log)
+  const overhear = on.overhear && tellOnce(on.overhear, settings.log)
   let closing = false
 
   const track = (work: Promise<unknown>): void => {
@@ -70,7 +80,7 @@ export async function openSlack(settings: SlackSettings, on: SlackHandlers): Pro
   }
   const processEvent = async (event: ReceiverEvent): Promise<void> => {
     if (closing) throw new Error('This process is closing: another one will take it.')
-    const work = take(event, { app, identity, on: { ...on, intake }, log: settings.log, track })
+    const work = take(event, { app, identity, on: { ...on, intake, overhear }, log: settings.log, track })
     track(work)
     await work
   }
@@ -89,6 +99,7 @@ export async function openSlack(settings: SlackSettings, on: SlackHandlers): Pro
   return {
     identity,
     speak,
+    channels,
     start: line.start,
     listening: line.listening,
     eventsUrl: line.eventsUrl,
@@ -109,6 +120,8 @@ type Taking = {
 async function take(event: ReceiverEvent, { app, identity, on, log, track }: Taking): Promise<void> {
   const change = changeOf(event.body, identity.workspace)
   if (change) await on.changed(change)
+  const overheard = on.overhear && overhear(event.body, identity)
+  if (overheard) await on.overhear?.(overheard)
   const heard = hear(event.body, identity)
   if (heard === 'ignored') return acknowledge(app, event)
   const reply = heard.kind === 'commanded' ? answerAtOnce(heard) : undefined
@@ -138,11 +151,14 @@ async function take(event: ReceiverEvent, { app, identity, on, log, track }: Tak
 }
 
 /** Says that nothing can be stored when it begins, not for each thing that comes meanwhile. */
-function tellOnce(intake: SlackHandlers['intake'], log: Log | undefined): SlackHandlers['intake'] {
+function tellOnce<What, Taken>(
+  store: (what: What) => Promise<Taken>,
+  log: Log | undefined,
+): (what: What) => Promise<Taken> {
   let told = false
-  return async (heard) => {
+  return async (what) => {
     try {
-      const taken = await intake(heard)
+      const taken = await store(what)
       if (taken !== 'not-for-us') told = false
       return taken
     } catch (error) {

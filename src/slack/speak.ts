@@ -2,6 +2,7 @@
 import type { View } from '@slack/types'
 import { z } from 'zod'
 import { type Call, openCalls } from './call.ts'
+import { type Channels, openChannels } from './channels.ts'
 import { slackWord } from './faults.ts'
 import { type Identity, identify, webClient } from './identify.ts'
 import type { Log, Message } from './message.ts'
@@ -44,6 +45,7 @@ export type SpeakerSettings = { botToken: string; apiUrl?: string | undefined; l
 export type Speaker = {
   identity: Identity
   speak: Speak
+  channels: Channels
   close(): void
   [Symbol.asyncDispose](): Promise<void>
 }
@@ -58,7 +60,8 @@ export async function openSpeaker(settings: SpeakerSettings): Promise<Speaker> {
   try {
     const identity = await identify(calls.call, settings.log)
     const speak = speakWith(calls.call, identity, settings)
-    return { identity, speak, close: calls.close, [Symbol.asyncDispose]: async () => calls.close() }
+    const channels = openChannels(calls.call, identity, speak.name)
+    return { identity, speak, channels, close: calls.close, [Symbol.asyncDispose]: async () => calls.close() }
   } catch (error) {
     calls.close()
     throw error

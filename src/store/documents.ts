@@ -144,39 +144,49 @@ type Written = {
   text: string
   start_at: number
   end_at: number
+  link: string | null
   search_text: string
 }
 
 async function putPassages(tx: Tx, document: string, title: string, chunks: Chunk[]): Promise<number> {
-  const { rows } = await tx.query<{ id: string; hash: string; n: number; start_at: number; end_at: number }>(
-    'select id, hash, n, start_at, end_at from passages where document = $1 order by n',
+  const { rows } = await tx.query<Omit<Written, 'heading' | 'text' | 'search_text'> & { id: string }>(
+    'select id, hash, n, start_at, end_at, link from passages where document = $1 order by n',
     [document],
   )
   const old = Map.groupBy(rows, (row) => row.hash)
   const fresh: Written[] = []
-  const moved: { id: string; n: number; start_at: number; end_at: number }[] = []
-  for (const { n, heading, text, start, end } of chunks) {
+  const moved: (Pick<Written, 'n' | 'start_at' | 'end_at' | 'link'> & { id: string })[] = []
+  for (const { n, heading, text, start, end, link = null } of chunks) {
     const read = embeddingText(title, { heading, text })
     const hash = createHash('sha256').update(read).digest('hex')
     const same = old.get(hash)?.shift()
     if (!same)
-      fresh.push({ n, hash, heading, text, start_at: start, end_at: end, search_text: searchText(read) })
-    else if (same.n !== n || same.start_at !== start || same.end_at !== end)
-      moved.push({ id: same.id, n, start_at: start, end_at: end })
+      fresh.push({
+        n,
+        hash,
+        heading,
+        text,
+        start_at: start,
+        end_at: end,
+        link,
+        search_text: searchText(read),
+      })
+    else if (same.n !== n || same.start_at !== start || same.end_at !== end || same.link !== link)
+      moved.push({ id: same.id, n, start_at: start, end_at: end, link })
   }
   const gone = [...old.values()].flat().map((row) => row.id)
   if (gone.length > 0) await tx.query('delete from passages where id = any($1)', [gone])
   if (moved.length > 0)
     await tx.query(
-      `update passages p set n = m.n, start_at = m.start_at, end_at = m.end_at
-       from jsonb_to_recordset($1) as m (id uuid, n int, start_at int, end_at int) where p.id = m.id`,
+      `update passages p set n = m.n, start_at = m.start_at, end_at = m.end_at, link = m.link
+       from jsonb_to_recordset($1) as m (id uuid, n int, start_at int, end_at int, link text) where p.id = m.id`,
       [asJson(moved)],
     )
   if (fresh.length > 0)
     await tx.query(
-      `insert into passages (document, n, hash, heading, text, start_at, end_at, search_text)
-       select $1, n, hash, heading, text, start_at, end_at, search_text from jsonb_to_recordset($2)
-         as f (n int, hash text, heading text, text text, start_at int, end_at int, search_text text)`,
+      `insert into passages (document, n, hash, heading, text, start_at, end_at, link, search_text)
+       select $1, n, hash, heading, text, start_at, end_at, link, search_text from jsonb_to_recordset($2)
+         as f (n int, hash text, heading text, text text, start_at int, end_at int, link text, search_text text)`,
       [document, asJson(fresh)],
     )
   return fresh.length

@@ -82,7 +82,7 @@ export async function recallPassages(db: Db, search: Search): Promise<Hit[]> {
         end as score
       from words w full join near v using (id)
       order by score desc, id limit ${bind(search.limit)})
-    select p.id, d.source, d.audience, d.path, d.title, p.heading, d.link,
+    select p.id, d.source, d.audience, d.path, d.title, p.heading, coalesce(p.link, d.link) as link,
       to_char(d.date, 'YYYY-MM-DD') as date, p.text, p.start_at as start, p.end_at as end, f.word_rank, f.vector_rank, f.score::float8 as score
     from fused f join passages p using (id) join documents d on d.id = p.document
     order by f.score desc, p.id`,

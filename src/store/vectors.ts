@@ -242,6 +242,20 @@ export async function refuseVector(
   )
 }
 
+/** Keeps claimed passages from others for another while. */
+export async function renewClaims(
+  db: Db,
+  { id }: Pick<VectorTable, 'id'>,
+  passages: string[],
+  claimMs: number,
+): Promise<void> {
+  await db.query(
+    `update vector_claims set claimed_until = now() + $3 * interval '1 ms'
+     where model = $1 and passage = any($2) and claimed_until is not null`,
+    [id, passages, claimMs],
+  )
+}
+
 /** Gives claimed passages back. */
 export async function releaseVectors(
   db: Db,
@@ -252,6 +266,15 @@ export async function releaseVectors(
     id,
     passages,
   ])
+}
+
+/** Another answer than before where documents have come or changed in between, mostly; cheaper than counting. */
+export async function lastChange(db: Db, workspace: string): Promise<string> {
+  const { rows } = await db.query<{ at: string | null }>(
+    'select max(updated_at)::text as at from documents where workspace = $1',
+    [workspace],
+  )
+  return rows[0]?.at ?? ''
 }
 
 /** Whether a workspace has anything to embed at all. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type pg from 'pg'
 import { PROBE } from '../../src/agent/knowledge/embed.ts'
+import type { Embeddings } from '../../src/core/home.ts'
 import type { Embedder, Engine } from '../../src/models/embed.ts'
 import type { Db } from '../../src/store/transaction.ts'
 import { useModel, type VectorTable } from '../../src/store/vectors.ts'
@@ -52,6 +53,8 @@ export function testEmbedder(
   options: {
     model?: string
     ready?: () => Promise<'ready' | { why: string }>
+    /** Where a server is; without it the model is the embedded one. */
+    origin?: Embeddings
     vector?: (text: string) => number[]
     /** Models of before that can still be asked. */
     others?: Engine[]
@@ -61,7 +64,12 @@ export function testEmbedder(
   const texts: string[] = []
   const embedder: Embedder & { texts: string[] } = {
     texts,
-    model: { name: options.model ?? 'test-words', revision: '1', languages: 'all', origin: null },
+    model: {
+      name: options.model ?? 'test-words',
+      revision: '1',
+      languages: 'all',
+      origin: options.origin ?? null,
+    },
     dimensions: () => DIMENSIONS,
     runtime: () => 'a test',
     ready: options.ready ?? (async () => 'ready'),

@@ -14,6 +14,7 @@ import {
   refreshVectorStatistics,
   refuseVector,
   releaseVectors,
+  renewClaims,
   servingTable,
   switchTo,
   type Unembedded,
@@ -33,14 +34,14 @@ export type EmbedOptions = {
   signal?: AbortSignal
   /** `made` of `total` passages have their vector; called after each batch. */
   onProgress?: (progress: { made: number; total: number }) => void
-  /** How long passages taken on are left to us should we vanish, in ms; 2 min where left out. */
+  /** How long passages taken on are left to us should we vanish, in ms; 20 s where left out. */
   claimMs?: number
   /** How long vectors of a model that is not used any more are kept, in ms; a week where left out. */
   graceMs?: number
 }
 
-/** Passages taken on together: few enough to be made well within a claim at 4 a second. */
-const CLAIM = 64
+/** Batches on their way at once: being embedded, waiting for that, being written. */
+const LANES = 3
 /** How often we look whether passages that somebody else has taken on have become free, in ms. */
 const LOOK_MS = 2_000
 const WEEK_MS = 7 * 24 * 3_600_000
@@ -113,56 +114,110 @@ async function askable({
   return { engine, table }
 }
 
+type Done = { made: number; refused: number }
+
 type Filling = Pick<Context, 'pool' | 'workspace'> & { engine: Pick<Engine, 'embed'>; table: VectorTable }
 
-/** Makes what a table lacks, until nothing is missing or the signal is aborted. */
-async function fill(
-  filling: Filling,
-  { batch = 16, signal, onProgress, claimMs = 120_000 }: EmbedOptions,
-  done: { made: number; refused: number },
-): Promise<void> {
+/**
+ * Makes what a table lacks, until nothing is missing or the signal is aborted. A few lanes share the work, so that
+ * the model need not wait while vectors are written.
+ */
+async function fill(filling: Filling, options: EmbedOptions, done: Done): Promise<void> {
   const { pool, workspace, table } = filling
   const before = await countVectors(pool, table, workspace)
+  if (before.missing === 0) return
   const already = before.made - done.made
   const total = before.made + before.missing
-  let after = FIRST
-  while (!signal?.aborted) {
-    const claimed = await claimUnembedded(pool, table, { workspace, limit: CLAIM, claimMs, after })
-    const last = claimed.at(-1)
-    if (!last) {
-      if ((await countVectors(pool, table, workspace)).missing === 0) break
-      // What is missing was left out: somebody has taken it on, or it came after we had passed its place.
-      if (after === FIRST) await pause(LOOK_MS, undefined, signal ? { signal } : {}).catch(() => {})
-      after = FIRST
-      continue
-    }
-    after = last.passage
-    const left = new Set(claimed.map((one) => one.passage))
-    try {
-      for (let at = 0; at < claimed.length && !signal?.aborted; at += batch) {
-        const some = claimed.slice(at, at + batch)
-        await makeVectors(filling, some, done, signal)
-        for (const one of some) left.delete(one.passage)
-        onProgress?.({ made: already + done.made, total })
-      }
-    } catch (error) {
-      if (!signal?.aborted) throw error
-    } finally {
-      if (left.size > 0) await releaseVectors(pool, table, [...left])
+  const failed = new AbortController()
+  const signal = AbortSignal.any([failed.signal, ...(options.signal ? [options.signal] : [])])
+  const { batch = 16, claimMs = 20_000 } = options
+  const next = openWalk(filling, { batch, claimMs, signal })
+  using held = keepClaims(filling, claimMs)
+  const lane = async () => {
+    for (let some = await next(); some.length > 0; some = await next()) {
+      const passages = some.map((one) => one.passage)
+      for (const passage of passages) held.passages.add(passage)
+      await makeClaimed(filling, some, done, signal)
+      for (const passage of passages) held.passages.delete(passage)
+      options.onProgress?.({ made: already + done.made, total })
     }
   }
-  if (before.missing > 0) await refreshVectorStatistics(pool, table)
+  const lanes = Array.from({ length: LANES }, () =>
+    lane().catch((error) => {
+      failed.abort(error)
+      throw error
+    }),
+  )
+  await Promise.allSettled(lanes)
+  await refreshVectorStatistics(pool, table)
+  if (failed.signal.aborted && !options.signal?.aborted) throw failed.signal.reason
+}
+
+/**
+ * Goes through what is missing, some at a time, until there is no more, or the signal is aborted: then nothing is
+ * answered. Whoever finds nothing while others work leaves the rest to them.
+ */
+function openWalk(
+  { pool, workspace, table }: Filling,
+  { batch, claimMs, signal }: { batch: number; claimMs: number; signal: AbortSignal },
+): () => Promise<Unembedded[]> {
+  let after = FIRST
+  let walkers = LANES
+  return async () => {
+    while (!signal.aborted) {
+      const from = after
+      const some = await claimUnembedded(pool, table, { workspace, limit: batch, claimMs, after: from })
+      const last = some.at(-1)?.passage
+      if (last !== undefined) {
+        if (last > after) after = last
+        return some
+      }
+      // What is missing now has been taken on by somebody else, or came after we had passed its place.
+      after = FIRST
+      if (from !== FIRST) continue
+      if (walkers > 1 || (await countVectors(pool, table, workspace)).missing === 0) break
+      await pause(LOOK_MS, undefined, { signal }).catch(() => {})
+    }
+    walkers -= 1
+    return []
+  }
+}
+
+/** Passages that are ours for as long as we live, however slow the model is. */
+function keepClaims({ pool, table }: Filling, claimMs: number): Disposable & { passages: Set<string> } {
+  const passages = new Set<string>()
+  const timer = setInterval(() => {
+    // Where this fails, so will what comes next, and says so; at worst somebody else does the same work.
+    if (passages.size > 0) renewClaims(pool, table, [...passages], claimMs).catch(() => {})
+  }, claimMs / 4)
+  return { passages, [Symbol.dispose]: () => clearInterval(timer) }
+}
+
+/** Makes vectors of passages that were taken on, and gives back those it could not make. */
+async function makeClaimed(
+  filling: Filling,
+  some: Unembedded[],
+  done: Done,
+  signal: AbortSignal,
+): Promise<void> {
+  const left = new Set(some.map((one) => one.passage))
+  try {
+    await makeVectors(filling, some, done, signal)
+    left.clear()
+  } finally {
+    if (left.size > 0) await releaseVectors(filling.pool, filling.table, [...left])
+  }
 }
 
 /** One batch. Where the model works but not on this batch, its texts are tried one by one. */
 async function makeVectors(
   filling: Filling,
   some: Unembedded[],
-  done: { made: number; refused: number },
-  signal: AbortSignal | undefined,
+  done: Done,
+  signal: AbortSignal,
 ): Promise<void> {
   const { pool, engine, table } = filling
-  const options = { priority: 'bulk' as const, ...(signal ? { signal } : {}) }
+  const options = { priority: 'bulk' as const, signal }
   try {
     const vectors = await engine.embed(
       some.map((one) => embeddingText(one.title, one)),
@@ -171,7 +226,7 @@ async function makeVectors(
     await putVectors(pool, table, pair(some, vectors))
     done.made += some.length
   } catch (error) {
-    if (!(error instanceof Fault) || error.retry || signal?.aborted) throw error
+    if (!(error instanceof Fault) || error.retry || signal.aborted) throw error
     // Throws again where it is not the text but the model.
     await engine.embed(['Is it the text or the model?'], options)
     const [only] = some

@@ -4,7 +4,7 @@ import type pg from 'pg'
 import { audienceOf } from '../../core/audience.ts'
 import { chunk } from '../../core/chunk.ts'
 import { Fault } from '../../core/fault.ts'
-import type { Source } from '../../core/home.ts'
+import type { Source, Sources } from '../../core/home.ts'
 import { removeSecrets } from '../../core/secrets.ts'
 import type { Found, Skipped } from '../../sources/entry.ts'
 import {
@@ -137,17 +137,19 @@ export async function follow(
 
 /**
  * Brings everything named in sources.yaml up to date, one source after another, and forgets documents of
- * sources that are not named any more. A source that fails is told as its `Fault`; the others go on.
+ * sources that are not named any more. A source that fails is told as its `Fault`; the others go on. Channels of Slack
+ * are not read here: `openFollower` follows them.
  */
 export async function ingestAll(
   context: IngestContext,
   workspace: string,
-  sources: Record<string, Source>,
+  sources: Sources['sources'],
   signal?: AbortSignal,
 ): Promise<{ forgotten: number; sources: Record<string, Ingested | Fault> }> {
   const forgotten = await forgetOtherSources(context.pool, workspace, Object.keys(sources))
   const results: Record<string, Ingested | Fault> = {}
   for (const [name, source] of Object.entries(sources)) {
+    if ('slack' in source) continue
     results[name] = await ingest(context, workspace, name, source, signal).catch((error) => {
       if (error instanceof Fault) return error
       throw error

@@ -115,6 +115,9 @@ export function announceLeft(hub: Hub, user: string, channel: Channel): void {
   const own = user === hub.world.bot.user
   if (own || heardChannel(hub, channel.id))
     post(hub, moved(hub, 'member_left_channel', user, channel), channel)
+  if (!own) return
+  const type = channel.is_private ? 'group_left' : 'channel_left'
+  post(hub, { type, channel: channel.id, actor_id: 'U0CHLOE', event_ts: nextTs(hub.world) }, channel)
 }
 
 function moved(hub: Hub, type: string, user: string, channel: Channel): Json {
@@ -162,6 +165,11 @@ export function announceRegrouped(hub: Hub, group: Group, before: readonly strin
 /** Somebody is new in the workspace, or different now. */
 export function announcePerson(hub: Hub, type: 'team_join' | 'user_change', person: Person): void {
   post(hub, { type, user: describePerson(hub.world, person), event_ts: nextTs(hub.world) })
+}
+
+/** Something became of a channel that the app is in. */
+export function announceChannel(hub: Hub, channel: Channel, event: Json): void {
+  if (heardChannel(hub, channel.id)) post(hub, event, channel)
 }
 
 export function announceHomeOpened(hub: Hub, user: string, tab: 'home' | 'messages'): void {
@@ -213,7 +221,7 @@ export function inner(hub: Hub, message: Message): Json {
   const root = parent ? findMessage(hub.world, channel, parent) : undefined
   const named: Json = { ...rest, team: hub.world.team.id }
   if (root) named.parent_user_id = root.user
-  if (message.bot_id) named.bot_profile = botProfile(hub)
+  if (message.bot_id === hub.world.bot.id) named.bot_profile = botProfile(hub)
   if (!message.blocks && !message.subtype && message.text) named.blocks = [asRichText(message.text)]
   return named
 }

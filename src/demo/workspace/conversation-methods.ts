@@ -39,6 +39,7 @@ const byKind = (verb: 'read' | 'history') => (hub: Hub, args: Json) => {
 export const CONVERSATION_METHODS: Record<string, Method> = {
   'conversations.info': { tier: 3, scope: byKind('read'), run: info },
   'conversations.list': { tier: 2, scope: 'channels:read', run: listChannels },
+  'users.conversations': { tier: 3, scope: 'channels:read', run: listMine },
   'conversations.members': { tier: 4, scope: byKind('read'), run: members },
   'conversations.history': { tier: 3, scope: byKind('history'), run: history },
   'conversations.replies': { tier: 3, scope: byKind('history'), run: replies },
@@ -54,7 +55,7 @@ function describe(hub: Hub, channel: Channel): Json {
   const common = {
     id: channel.id,
     created: 1_700_000_000,
-    is_archived: false,
+    is_archived: channel.is_archived === true,
     context_team_id: hub.world.team.id,
   }
   if (channel.dm)
@@ -92,6 +93,26 @@ function listChannels(hub: Hub, args: Json): Json {
   }
 }
 
+/** The channels that the app is in. */
+function listMine(hub: Hub, args: Json): Json {
+  const types = (textArg(args, 'types') ?? 'public_channel').split(',').map((type) => type.trim())
+  const { world } = hub
+  const mine = [...world.channels.values()].filter(
+    (one) =>
+      types.includes(kindOf(one)) &&
+      mayRead(world, world.bot.user, one.id) &&
+      !(flagArg(args, 'exclude_archived') && one.is_archived),
+  )
+  const { items, cursor } = page(mine, args, limitArg(args, 100, 999))
+  return {
+    channels: items.map((channel) => {
+      const { is_member, ...described } = describe(hub, channel)
+      return described
+    }),
+    response_metadata: { next_cursor: cursor },
+  }
+}
+
 function members(hub: Hub, args: Json): Json {
   const { items, cursor } = page(channelArg(hub, args).members, args, limitArg(args, 100, 1000))
   return { members: items, response_metadata: { next_cursor: cursor } }
@@ -101,7 +122,7 @@ function members(hub: Hub, args: Json): Json {
 function history(hub: Hub, args: Json): Json {
   const channel = joinedArg(hub, args)
   const found = rootMessages(hub.world, channel.id).filter(within(args)).reverse()
-  const { items, more, cursor } = page(found, args, limitArg(args, 100, 999))
+  const { items, more, cursor } = page(found, args, limitArg(args, 100, hub.mostMessages))
   return { messages: show(hub, items, args), has_more: more, response_metadata: { next_cursor: cursor } }
 }
 
@@ -114,7 +135,7 @@ function replies(hub: Hub, args: Json): Json {
   const isReply = asked.thread_ts !== undefined && asked.thread_ts !== ts
   const thread = isReply ? [asked] : threadMessages(hub.world, channel.id, ts)
   const found = thread.filter((message) => message.ts === ts || within(args)(message))
-  const { items, more, cursor } = page(found, args, limitArg(args, 1000, 1000))
+  const { items, more, cursor } = page(found, args, limitArg(args, 1000, hub.mostMessages))
   return { messages: show(hub, items, args), has_more: more, response_metadata: { next_cursor: cursor } }
 }
 

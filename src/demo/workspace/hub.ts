@@ -14,6 +14,8 @@ export type Hub = {
   both: boolean
   /** How long a stream lives, in milliseconds. */
   streamMs: number
+  /** As many messages as history and replies give at once. */
+  mostMessages: number
   streams: Map<string, Stream>
   /** `http://127.0.0.1:PORT` */
   origin: string

@@ -61,15 +61,26 @@ function createCountdown<T>() {
 const PER_MINUTE: Record<1 | 2 | 3 | 4, number> = { 1: 1, 2: 20, 3: 50, 4: 100 }
 const POST_BURST = 3
 
-/** Slack's published tiers as token buckets: the seconds to wait, or undefined where the call may go. */
-export function createTiers(): (method: string, tier: Tier, args: Json) => number | undefined {
+/**
+ * Slack's published tiers as token buckets: the seconds to wait, or undefined where the call may go.
+ *
+ * @param unlistedMs one call of history and one of replies in so many milliseconds
+ */
+export function createTiers({
+  published,
+  unlistedMs,
+}: {
+  published: boolean
+  unlistedMs: number | undefined
+}): (method: string, tier: Tier, args: Json) => number | undefined {
   const buckets = new Map<string, { tokens: number; at: number }>()
   return (method, tier, args) => {
-    if (tier === 'none') return undefined
+    const slow = unlistedMs && /^conversations\.(history|replies)$/.test(method) ? unlistedMs : undefined
+    if (tier === 'none' || (!published && !slow)) return undefined
     const posting = tier === 'post'
     const key = posting ? `${method}:${String(args.channel)}` : method
-    const capacity = posting ? POST_BURST : PER_MINUTE[tier]
-    const perSecond = posting ? 1 : capacity / 60
+    const capacity = slow ? 1 : posting ? POST_BURST : PER_MINUTE[tier]
+    const perSecond = slow ? 1000 / slow : posting ? 1 : capacity / 60
     const now = Date.now()
     const bucket = buckets.get(key) ?? { tokens: capacity, at: now }
     const tokens = Math.min(capacity, bucket.tokens + ((now - bucket.at) / 1000) * perSecond)

@@ -1,6 +1,7 @@
 /** The local workspace: a small Slack on the loopback address, for people without one and for tests. */
 import { fileURLToPath } from 'node:url'
 import { type Call, createApi } from './api.ts'
+import { archive, rename } from './channel-changes.ts'
 import { createHooks } from './hooks.ts'
 import type { Hub } from './hub.ts'
 import { newSecret } from './ids.ts'
@@ -22,7 +23,9 @@ import {
   regroup,
   remove,
   restrict,
+  type SayOptions,
   say,
+  sayAs,
   share,
   unfurl,
   welcome,
@@ -58,6 +61,11 @@ export type WorkspaceOptions = {
   team?: { id: string; name: string }
   /** Keep Slack's published rate limits; false by default. */
   tiers?: boolean
+  /**
+   * Slack's rule for apps that are sold outside of its marketplace: history and replies come 15 messages at a time, once
+   * in so many milliseconds (60,000 in Slack).
+   */
+  unlistedMs?: number
   /** Milliseconds the app has to acknowledge; 3,000 as in Slack. */
   ackMs?: number
   /** Milliseconds before each repetition of an event; Slack: 0, 60,000, 300,000. Here 0, 1,000, 5,000. */
@@ -92,7 +100,12 @@ export type Workspace = {
   /** The bot token's scopes: take some out to see `missing_scope`. */
   scopes: string[]
   /** Writes as a person; `@quorum`, `@ana`, `#ops` are resolved. Gives the message's ts. */
-  say(user: string, channel: string, text: string, options?: { thread?: string }): Promise<string>
+  say(user: string, channel: string, text: string, options?: SayOptions): Promise<string>
+  /** Writes as another app of this name. */
+  sayAs(app: string, channel: string, text: string, options?: SayOptions): Promise<string>
+  rename(channel: string, name: string): Promise<void>
+  /** Puts a channel away, or takes it out again. */
+  archive(channel: string, on: boolean): Promise<void>
   edit(user: string, channel: string, ts: string, text: string): Promise<void>
   /** Deletes; a question with replies becomes a tombstone, which the app sees as a change. */
   remove(user: string, channel: string, ts: string): Promise<void>
@@ -204,7 +217,9 @@ export async function openWorkspace(options: WorkspaceOptions = {}): Promise<Wor
   const socket = openSocketTransport(world.bot.app, waiting.poke)
   const hub = createHub(world, outbox, options)
   const faults = createFaults()
-  const api = createApi(hub, faults, options.tiers ? createTiers() : undefined, waiting.poke)
+  const { tiers, unlistedMs } = options
+  const limits = tiers || unlistedMs ? createTiers({ published: tiers === true, unlistedMs }) : undefined
+  const api = createApi(hub, faults, limits, waiting.poke)
   const live = openLive(world)
   const server = createWorkspaceServer(() => ({
     hub,
@@ -267,6 +282,7 @@ function createHub(world: World, outbox: Outbox, options: WorkspaceOptions): Hub
     scopes: [...SCOPES],
     both: true,
     streamMs: options.streamMs ?? 300_000,
+    mostMessages: options.unlistedMs ? 15 : 999,
     streams: new Map(),
     origin: '',
     botToken: `xoxb-local-${newSecret()}`,
@@ -305,8 +321,12 @@ function identity(hub: Hub, signingSecret: string) {
 
 function acting(hub: Hub) {
   return {
-    say: async (user: string, channel: string, text: string, options?: { thread?: string }) =>
-      say(hub, user, channel, text, options?.thread),
+    say: async (user: string, channel: string, text: string, options?: SayOptions) =>
+      say(hub, user, channel, text, options),
+    sayAs: async (app: string, channel: string, text: string, options?: SayOptions) =>
+      sayAs(hub, app, channel, text, options),
+    rename: async (channel: string, name: string) => rename(hub, channel, name),
+    archive: async (channel: string, on: boolean) => archive(hub, channel, on),
     edit: async (user: string, channel: string, ts: string, text: string) =>
       edit(hub, user, channel, ts, text),
     remove: async (user: string, channel: string, ts: string) => remove(hub, user, channel, ts),

@@ -17,6 +17,7 @@ import {
   addMessage,
   changeMessage,
   findMessage,
+  type Json,
   joinChannel,
   leaveChannel,
   type Message,
@@ -26,11 +27,16 @@ import {
   type World,
 } from './world.ts'
 
+/** Where and with what a message is written. `broadcast`: a reply that is sent to the channel as well. */
+export type SayOptions = { thread?: string; broadcast?: boolean; files?: Json[] }
+
 /** A person writes. `text` is as typed: `@quorum` and `#ops` become what Slack makes of them. */
-export function say(hub: Hub, user: string, channel: string, text: string, thread?: string): string {
+export function say(hub: Hub, user: string, channel: string, text: string, options: SayOptions = {}): string {
   const { world } = hub
+  const { thread, broadcast, files } = options
   expectReader(world, user, channel)
-  if (text.trim() === '') throw new Error('A message needs some text.')
+  if (text.trim() === '' && !files) throw new Error('A message needs some text.')
+  if (world.channels.get(channel)?.is_archived) throw new Error('The channel is archived.')
   const root = thread === undefined ? undefined : findMessage(world, channel, thread)
   if (thread !== undefined && !root) throw new Error('There is no such thread.')
   const message: Message = {
@@ -41,6 +47,33 @@ export function say(hub: Hub, user: string, channel: string, text: string, threa
     text: compose(world, text),
     client_msg_id: crypto.randomUUID(),
     ...(root ? { thread_ts: root.thread_ts ?? root.ts } : {}),
+    ...(root && broadcast ? { subtype: 'thread_broadcast' } : {}),
+    ...(files ? { files, subtype: 'file_share' } : {}),
+  }
+  addMessage(world, message)
+  announcePosted(hub, message)
+  return message.ts
+}
+
+/** Another app writes: a name, not a person. */
+export function sayAs(
+  hub: Hub,
+  app: string,
+  channel: string,
+  text: string,
+  { thread }: SayOptions = {},
+): string {
+  const { world } = hub
+  const message: Message = {
+    type: 'message',
+    subtype: 'bot_message',
+    ts: nextTs(world),
+    channel,
+    user: `U0${app.toUpperCase()}`,
+    bot_id: `B0${app.toUpperCase()}`,
+    bot_profile: { id: `B0${app.toUpperCase()}`, name: app, deleted: false },
+    text: compose(world, text),
+    ...(thread ? { thread_ts: thread } : {}),
   }
   addMessage(world, message)
   announcePosted(hub, message)

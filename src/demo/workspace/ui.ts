@@ -58,7 +58,7 @@ type Act = (hub: Hub, as: string, body: Json) => unknown
 
 const ACTS: Record<string, Act> = {
   '/ui/say': (hub, as, body) => ({
-    ts: say(hub, as, need(body, 'channel'), need(body, 'text'), optional(body, 'thread_ts')),
+    ts: say(hub, as, need(body, 'channel'), need(body, 'text'), threadIn(body)),
   }),
   '/ui/invite': (hub, as, body) => {
     const channel = need(body, 'channel')
@@ -120,4 +120,9 @@ function need(body: Json, name: string): string {
 function optional(body: Json, name: string): string | undefined {
   const value = body[name]
   return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+function threadIn(body: Json): { thread?: string } {
+  const thread = optional(body, 'thread_ts')
+  return thread ? { thread } : {}
 }

@@ -30,6 +30,7 @@ export type Channel = {
   name: string
   members: string[]
   is_ext_shared: boolean
+  is_archived?: boolean
   /** Only members see that it is there. */
   is_private?: boolean
   dm?: string
@@ -45,6 +46,8 @@ export type Message = {
   user: string
   bot_id?: string
   app_id?: string
+  /** Of another app than ours. */
+  bot_profile?: Json
   text: string
   blocks?: Block[]
   attachments?: Json[]
@@ -277,10 +280,10 @@ export function withReplies(world: World, message: Message): Message {
   }
 }
 
-/** The messages of a channel that are not replies, oldest first, with their counts. */
+/** The messages of a channel that are not replies, or were sent to it as well, oldest first, with their counts. */
 export function rootMessages(world: World, channel: string): Message[] {
   return [...(world.messages.get(channel)?.values() ?? [])]
-    .filter((message) => !message.thread_ts || message.thread_ts === message.ts)
+    .filter(({ thread_ts, ts, subtype }) => !thread_ts || thread_ts === ts || subtype === 'thread_broadcast')
     .map((message) => withReplies(world, message))
 }
 

@@ -1,4 +1,5 @@
 /** Opening what `quorum ingest` and `quorum search` need: the store, the embeddings, the workspace. */
+import { spendOnEmbeddings } from '../agent/budgets/embedding.ts'
 import { openRights, type Rights } from '../agent/knowledge/rights.ts'
 import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
@@ -6,14 +7,16 @@ import { readHome } from '../home/read.ts'
 import { openEmbedder } from '../models/embed.ts'
 import { openSpeaker, type Speaker } from '../slack/speak.ts'
 import { listWorkspaces } from '../store/documents.ts'
+import { openLedger } from '../store/ledger.ts'
 import { migrate } from '../store/migrate.ts'
 import { openStore, type Store } from '../store/open.ts'
 import { prepareSearch } from '../store/passages.ts'
 import { openLog } from '../telemetry/log.ts'
 import { readEnv } from './environment.ts'
 import { ingestDoor } from './ingest.ts'
-import { print } from './print.ts'
+import { print, showOver } from './print.ts'
 import { searchDoor } from './search.ts'
+import { sourcesDoor } from './sources.ts'
 import { untilAsked } from './until.ts'
 
 export async function openIngest(args: string[]): Promise<number> {
@@ -21,7 +24,16 @@ export async function openIngest(args: string[]): Promise<number> {
     const home = await readHome(env.QUORUM_HOME, process.env)
     const stop = new AbortController()
     void untilAsked().then(() => stop.abort())
-    const context = { pool: store.pool, embedder, home: home.dir, workspace, sources: home.sources, print }
+    const show = process.stdout.isTTY ? showOver : undefined
+    const context = {
+      pool: store.pool,
+      embedder,
+      home: home.dir,
+      workspace,
+      sources: home.sources,
+      print,
+      show,
+    }
     return ingestDoor(args, { ...context, signal: stop.signal })
   })
 }
@@ -30,6 +42,13 @@ export async function openSearch(args: string[]): Promise<number> {
   return withKnowledge(async ({ store, rights, embedder, workspace, strategy }) =>
     searchDoor(args, { pool: store.pool, rights, embedder, strategy, workspace, print, patienceMs: 20_000 }),
   )
+}
+
+export async function openSources(args: string[]): Promise<number> {
+  return withKnowledge(async ({ env, store, workspace }) => {
+    const home = await readHome(env.QUORUM_HOME, process.env)
+    return sourcesDoor(args, { pool: store.pool, workspace, sources: home.sources, print })
+  })
 }
 
 type Knowledge = {
@@ -57,7 +76,10 @@ async function withKnowledge(work: (knowledge: Knowledge) => Promise<number>): P
     : undefined
   const workspace = await findWorkspace(speaker, store)
   const rights = openRights({ pool: store.pool, roster: speaker?.speak.roster })
-  const embedder = openEmbedder(home.models?.embeddings, process.env)
+  await using ledger = openLedger(store.pool)
+  const embeddings = home.models?.embeddings
+  const spend = spendOnEmbeddings({ ledger, budgets: home.budgets }, embeddings, () => workspace)
+  const embedder = openEmbedder(embeddings, process.env, spend)
   try {
     return await work({ env, store, rights, embedder, workspace, strategy })
   } finally {

@@ -47,6 +47,7 @@ const handlers: SlackHandlers = {
       connections: [],
       budgets: [],
       servers: [],
+      sources: [],
     }),
 }
 

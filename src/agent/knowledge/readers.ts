@@ -2,7 +2,7 @@
 import path from 'node:path'
 import { Fault } from '../../core/fault.ts'
 import type { Source } from '../../core/home.ts'
-import { readDirectory } from '../../sources/directory.ts'
+import { countDirectory, readDirectory } from '../../sources/directory.ts'
 import type { Opened } from '../../sources/entry.ts'
 import { type ResourceServer, readResources } from '../../sources/resources.ts'
 
@@ -18,7 +18,11 @@ export type Readers = {
 export function openSource({ home, resources }: Readers, source: Source): Opened {
   if ('directory' in source) {
     const directory = path.resolve(home, source.directory)
-    return { place: directory, entries: readDirectory(directory, source) }
+    return {
+      place: directory,
+      entries: readDirectory(directory, source),
+      count: () => countDirectory(directory, source),
+    }
   }
   const { tool_server: server } = source
   if (!resources)

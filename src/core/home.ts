@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import type { Budgets } from './budget.ts'
+import { FUSION } from './fuse.ts'
 import type { Lock } from './lock.ts'
 import { address, name, Patience, Pool, variable } from './pools.ts'
 import { type Policy, pattern } from './rules.ts'
@@ -108,12 +109,14 @@ const EmbeddingsFile = z.strictObject({
   model: z.string(),
   key: variable.optional(),
   dimensions: z.int().min(1).max(4000).optional(),
+  /** Whether texts leave the house; left out, a price or else the address says. A cloud model needs both a price and a budget in dollars. */
+  tier: z.enum(['local', 'cloud']).optional(),
+  /** Dollars for a million tokens. */
+  price: z.number().min(0).max(1_000).optional(),
   /** Put before each question and each passage, for models that want it. */
   prefix: z.strictObject({ query: z.string().default(''), passage: z.string().default('') }).optional(),
   /** Requests at a time while passages are embedded. */
   concurrency: z.int().min(1).max(64).optional(),
-  /** Dollars for a million tokens; with a price it is a cloud model, which needs a budget in dollars. */
-  price: z.number().min(0).max(1_000).optional(),
   /** Any text; another one has every passage embedded again. */
   revision: z.string().optional(),
   /** What the model knows; vectors weigh less in other languages. */
@@ -125,11 +128,24 @@ const EmbeddingsFile = z.strictObject({
 })
 export type Embeddings = z.infer<typeof EmbeddingsFile>
 
+/** How recall puts its two lists together (core/fuse.ts). */
+const RecallFile = z
+  .strictObject({
+    k: z.number().min(1).max(1000).default(FUSION.k),
+    words: z.number().min(0).max(1).default(FUSION.words),
+    vectors: z.number().min(0).max(1).default(FUSION.vectors),
+  })
+  .refine(
+    (recall) => recall.words + recall.vectors > 0,
+    'a weight above 0 for words, for vectors, or for both',
+  )
+
 export const ModelsFile = z.strictObject({
   /** The first one is asked where an agent names none. */
   pools: z.record(name, Pool).refine((pools) => Object.keys(pools).length > 0, 'at least one pool'),
   waits: Patience.optional(),
   embeddings: EmbeddingsFile.optional(),
+  recall: RecallFile.optional(),
 })
 export type Models = z.infer<typeof ModelsFile>
 
@@ -191,8 +207,16 @@ export const Source = z.union([
 /** A source that is read from time to time; Slack's channels are followed as they change. */
 export type Source = z.infer<typeof Source>
 
+/** How many days things are kept: runs after they ended, what was heard from Slack after it was handled. */
+const Retention = z.strictObject({
+  runs: z.int().min(1, 'at least one day').optional(),
+  inbox: z.int().min(1, 'at least one day').default(7),
+})
+export type Retention = z.infer<typeof Retention>
+
 export const SourcesFile = z.strictObject({
   sources: z.record(name, z.union([...Source.options, SlackSource])).default({}),
+  retention: Retention.default({ inbox: 7 }),
 })
 export type Sources = z.infer<typeof SourcesFile>
 
@@ -209,4 +233,5 @@ export type Home = {
   models: Models | undefined
   budgets: Budgets
   sources: Sources['sources']
+  retention: Retention
 }

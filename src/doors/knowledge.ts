@@ -1,18 +1,20 @@
-/** Opening what `quorum ingest` and `quorum search` need: the store, the embeddings, the workspace. */
-import { spendOnEmbeddings } from '../agent/budgets/embedding.ts'
+/** Opening what `quorum ingest`, `search`, `sources` and `forget` need: the store, the embeddings, the workspace. */
 import { openRights, type Rights } from '../agent/knowledge/rights.ts'
 import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
+import type { Fusion } from '../core/fuse.ts'
 import { readHome } from '../home/read.ts'
-import { openEmbedder } from '../models/embed.ts'
+import type { Embedder } from '../models/embed.ts'
 import { openSpeaker, type Speaker } from '../slack/speak.ts'
 import { listWorkspaces } from '../store/documents.ts'
 import { openLedger } from '../store/ledger.ts'
 import { migrate } from '../store/migrate.ts'
 import { openStore, type Store } from '../store/open.ts'
-import { prepareSearch } from '../store/passages.ts'
+import { prepareSearch } from '../store/words.ts'
 import { openLog } from '../telemetry/log.ts'
+import { openPaidEmbedder } from './embedder.ts'
 import { readEnv } from './environment.ts'
+import { forgetDoor } from './forget.ts'
 import { ingestDoor } from './ingest.ts'
 import { print, showOver } from './print.ts'
 import { searchDoor } from './search.ts'
@@ -38,9 +40,22 @@ export async function openIngest(args: string[]): Promise<number> {
   })
 }
 
+export async function openForget(args: string[]): Promise<number> {
+  return withKnowledge(({ store, workspace }) => forgetDoor(args, { store, workspace, print }))
+}
+
 export async function openSearch(args: string[]): Promise<number> {
-  return withKnowledge(async ({ store, rights, embedder, workspace, strategy }) =>
-    searchDoor(args, { pool: store.pool, rights, embedder, strategy, workspace, print, patienceMs: 20_000 }),
+  return withKnowledge(async ({ store, rights, embedder, workspace, strategy, fusion }) =>
+    searchDoor(args, {
+      pool: store.pool,
+      rights,
+      embedder,
+      strategy,
+      fusion,
+      workspace,
+      print,
+      patienceMs: 20_000,
+    }),
   )
 }
 
@@ -55,9 +70,10 @@ type Knowledge = {
   env: Env
   store: Store
   rights: Rights
-  embedder: ReturnType<typeof openEmbedder>
+  embedder: Embedder
   workspace: string
   strategy: Awaited<ReturnType<typeof prepareSearch>>
+  fusion: Fusion | undefined
 }
 
 async function withKnowledge(work: (knowledge: Knowledge) => Promise<number>): Promise<number> {
@@ -77,11 +93,9 @@ async function withKnowledge(work: (knowledge: Knowledge) => Promise<number>): P
   const workspace = await findWorkspace(speaker, store)
   const rights = openRights({ pool: store.pool, roster: speaker?.speak.roster })
   await using ledger = openLedger(store.pool)
-  const embeddings = home.models?.embeddings
-  const spend = spendOnEmbeddings({ ledger, budgets: home.budgets }, embeddings, () => workspace)
-  const embedder = openEmbedder(embeddings, process.env, spend)
+  const embedder = openPaidEmbedder(home, ledger)
   try {
-    return await work({ env, store, rights, embedder, workspace, strategy })
+    return await work({ env, store, rights, embedder, workspace, strategy, fusion: home.models?.recall })
   } finally {
     await embedder.close()
   }

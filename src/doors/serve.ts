@@ -84,7 +84,6 @@ export async function serve(engines: Engines, slackAt: SlackAddress, part: Part)
   const speaker = listener?.slack ?? (await openSpeaker({ ...slackAt, log }))
   speak = speaker.speak
   const { workspace } = speaker.identity
-  engines.chargeTo(workspace)
   opened.defer(async () => speaker.close())
   if (part !== 'slack') {
     const queue = opened.use(await engines.openQueue(workspace))
@@ -156,7 +155,13 @@ async function startWorker(
     call: tools.call,
     offerConnect: (run: Run, server: string, scopes?: readonly string[]) =>
       offerConnect({ ...connecting, speak }, run, server, scopes),
-    recall: remember.bind(null, { pool: store.pool, rights, embedder, strategy }),
+    recall: remember.bind(null, {
+      pool: store.pool,
+      rights,
+      embedder,
+      strategy,
+      fusion: home.models?.recall,
+    }),
     ...LEASE,
   }
   const keeping = repeat(RIGHTS_MS, () => rights.keep(workspace), log)
@@ -268,7 +273,7 @@ async function listen(
       turns.push(
         sweep,
         listening,
-        repeat(FORGET_MS, () => forgetOld(context), log),
+        repeat(FORGET_MS, () => forgetOld(context, home.retention), log),
       )
     },
     async close(graceMs) {

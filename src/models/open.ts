@@ -5,12 +5,13 @@ import { Fault } from '../core/fault.ts'
 import type { Meter } from '../core/meter.ts'
 import type { CloudPermit } from '../core/permit.ts'
 import { milliseconds, Patience, type Pool } from '../core/pools.ts'
-import type { Wait } from '../core/wait.ts'
+import { CLOSED, type Wait } from '../core/wait.ts'
 import { askPool, type FromPool, type Means, type Question } from './answer.ts'
 import type { Refusal } from './choose.ts'
 import type { Log, Names } from './endpoint.ts'
 import { watchReplica } from './health.ts'
 import { type OpenPool, openPool, type Serving } from './pool.ts'
+import { openRecent } from './recent.ts'
 import { openRetryBudget } from './retries.ts'
 
 /** A question with what the agent, the channel and the workspace allow. */
@@ -64,6 +65,9 @@ export type ModelOptions = {
 const TELL_MS = 250
 /** When somebody who waits looks again at the latest, in ms, give or take a quarter. */
 const LOOK_MS = { least: 1_000, most: 5_000 }
+/** Beginnings of prompts that are remembered, for so long, in ms. */
+const MOST_WARM = 10_000
+const WARM_MS = 600_000
 const NONE: ReadonlySet<string> = new Set()
 
 /** Opens the pools of a deployment and begins to look after them. Close it to stop. */
@@ -84,6 +88,7 @@ export function openModels(options: ModelOptions): OpenModels {
   )
   const means: Omit<Means, 'meter'> = {
     retries: openRetryBudget(),
+    warm: openRecent(MOST_WARM, WARM_MS),
     drained: options.drained ?? (() => NONE),
     salt: saltWith(options.secret ?? ''),
   }
@@ -163,7 +168,10 @@ function withoutAnswer(
   if (!full && hard !== undefined) throw hard
   // A server that comes back ends the wait sooner than a budget does.
   const budget = results.find((one) => 'wait' in one)
-  if (budget && 'wait' in budget && refusals.length + faults.length === 0) return { wait: budget.wait }
+  if (budget && 'wait' in budget && refusals.length + faults.length === 0) {
+    if (budget.wait.key === CLOSED) throw new Fault('model-unpaid', budget.wait.text)
+    return { wait: budget.wait }
+  }
   if (!full && refusals.some(({ why }) => why === 'small') && !refusals.some(({ why }) => why === 'away'))
     throw new Fault('model-too-long', 'the conversation does not fit any model that may be asked')
   const isBusy = full !== undefined || faults.some((fault) => codeOf(fault) === 'model-overloaded')

@@ -5,6 +5,7 @@ import type pg from 'pg'
 import { embedMissing } from '../agent/knowledge/embed.ts'
 import { slackSources } from '../agent/knowledge/follower.ts'
 import { type Ingested, ingest, ingestAll } from '../agent/knowledge/ingest.ts'
+import type { Readers } from '../agent/knowledge/readers.ts'
 import { Fault } from '../core/fault.ts'
 import { Source, type Sources } from '../core/home.ts'
 import type { Embedder } from '../models/embed.ts'
@@ -17,6 +18,7 @@ type Context = {
   home: string
   workspace: string
   sources: Sources['sources']
+  web?: Readers['web']
   print: (line: string) => void
   signal?: AbortSignal
 }

@@ -15,13 +15,22 @@ import { ingestDoor } from './ingest.ts'
 import { print } from './print.ts'
 import { searchDoor } from './search.ts'
 import { untilAsked } from './until.ts'
+import { webFetch } from './web.ts'
 
 export async function openIngest(args: string[]): Promise<number> {
   return withKnowledge(async ({ env, store, embedder, workspace }) => {
     const home = await readHome(env.QUORUM_HOME, process.env)
     const stop = new AbortController()
     void untilAsked().then(() => stop.abort())
-    const context = { pool: store.pool, embedder, home: home.dir, workspace, sources: home.sources, print }
+    const context = {
+      pool: store.pool,
+      embedder,
+      home: home.dir,
+      workspace,
+      sources: home.sources,
+      web: webFetch,
+      print,
+    }
     return ingestDoor(args, { ...context, signal: stop.signal })
   })
 }

@@ -6,13 +6,14 @@ import { Fault } from '../core/fault.ts'
 import { lastChange } from '../store/vectors.ts'
 import type { Engines } from './engines.ts'
 import { formatIngested } from './ingest.ts'
+import { webFetch } from './web.ts'
 
 type Library = Pick<Engines, 'store' | 'home' | 'embedder' | 'log'> & Partial<Pick<Engines, 'tools'>>
 
 /** Reads what changed in every source; then its words can be searched. Failures are logged, not thrown. */
 export async function readSources(library: Library, workspace: string, signal: AbortSignal): Promise<void> {
   const { store, home, tools, log } = library
-  const context = { pool: store.pool, home: home.dir, resources: tools?.resources }
+  const context = { pool: store.pool, home: home.dir, resources: tools?.resources, web: webFetch }
   await untilDone(library, signal, async () => {
     const read = await ingestAll(context, workspace, home.sources, signal)
     for (const [name, result] of Object.entries(read.sources)) {

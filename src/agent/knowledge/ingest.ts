@@ -18,6 +18,7 @@ import {
   removeDocuments,
   type Shelf,
 } from '../../store/documents.ts'
+import { forgetOtherPages } from '../../store/pages.ts'
 import { openSource, type Readers } from './readers.ts'
 
 /** Raised when documents are read or cut differently, so that all are read again. */
@@ -70,7 +71,7 @@ export async function ingest(
   const present = new Set<string>()
   const gone: string[] = []
   const unsure: string[] = []
-  const { place, entries, changesOnly } = openSource(context, source)
+  const { place, entries, changesOnly } = openSource(context, { shelf, source, signal })
   for await (const entry of entries) {
     signal?.throwIfAborted()
     if ('gone' in entry) gone.push(entry.gone.path)
@@ -147,6 +148,7 @@ export async function ingestAll(
   signal?: AbortSignal,
 ): Promise<{ forgotten: number; sources: Record<string, Ingested | Fault> }> {
   const forgotten = await forgetOtherSources(context.pool, workspace, Object.keys(sources))
+  await forgetOtherPages(context.pool, workspace, Object.keys(sources))
   const results: Record<string, Ingested | Fault> = {}
   for (const [name, source] of Object.entries(sources)) {
     if ('slack' in source) continue

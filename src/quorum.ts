@@ -41,6 +41,11 @@ const DOORS: Record<string, Door> = {
     about: 'what the policy says of a call and why; whether it is right',
     open: async (args) => (await import('./doors/rules.ts')).openPolicy(args),
   },
+  spend: {
+    usage: '[--by agent] [--since 7d]',
+    about: 'what was spent on models: by agent, channel, user, run, step, tool, model or day',
+    open: async (args) => (await import('./doors/spend.ts')).openSpend(args),
+  },
   pool: {
     usage: 'status | drain NAME… | undrain NAME…',
     about: 'the model servers: which are up, how busy; which get no new calls',

@@ -24,7 +24,7 @@ export type ThreadContext = {
 }
 
 /** The end of a run in words: an answer with what it cites, or one sentence. */
-export type Ending = { markdown: string; cited: readonly Cited[]; badge: string }
+export type Ending = { markdown: string; cited: readonly Cited[]; uncited?: string; badge: string }
 
 export type ThreadView = {
   /** Shows the newest state of the work, within Slack's pace. */

@@ -112,6 +112,8 @@ const EmbeddingsFile = z.strictObject({
   prefix: z.strictObject({ query: z.string().default(''), passage: z.string().default('') }).optional(),
   /** Requests at a time while passages are embedded. */
   concurrency: z.int().min(1).max(64).optional(),
+  /** Dollars for a million tokens; with a price it is a cloud model, which needs a budget in dollars. */
+  price: z.number().min(0).max(1_000).optional(),
   /** Any text; another one has every passage embedded again. */
   revision: z.string().optional(),
   /** What the model knows; vectors weigh less in other languages. */
@@ -144,7 +146,10 @@ const about = {
         .min(1, 'at least one of them'),
     ])
     .default('everyone'),
-  /** Where a page can be opened: `{path}` is its path or address within the source, `${NAME}` the environment's. */
+  /**
+   * Where a page can be opened: `{path}` is its path or address within the source, `${NAME}` the environment's; what
+   * stands for the place of a passage is listed at `placeLink` in core/place.
+   */
   link: z.string().optional(),
 }
 /** Channels of Slack that we are a member of. Who is in a channel, and nobody else, may read what was said in it. */

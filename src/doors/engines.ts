@@ -1,6 +1,7 @@
 /** What every door that runs the agent opens: store, queue, model, tools, embeddings. */
 
 import { openVault } from '../agent/accounts/vault.ts'
+import { spendOnEmbeddings } from '../agent/budgets/embedding.ts'
 import { type MeterContext, openMeter } from '../agent/budgets/meter.ts'
 import type { Env } from '../core/env.ts'
 import type { Home } from '../core/home.ts'
@@ -39,6 +40,8 @@ export type Engines = AsyncDisposable & {
   /** What tools.lock.json accepts just now. */
   lock: () => Lock | undefined
   embedder: Embedder
+  /** Embedding is charged to this workspace from now on. */
+  chargeTo(workspace: string): void
   strategy: WordStrategy
   /** Seals accounts that people connect; undefined where no key is set. */
   seal: Seal | undefined
@@ -76,7 +79,10 @@ export async function openEngines(wish: Wish): Promise<Engines> {
   const fetchFor = guardedFor(policy)
   const options = { env: process.env, cwd: home.dir, policy, lock: watch.lock, written, vault, fetchFor, log }
   const tools = opened.use(openTools(home.servers, options))
-  const embedder = openEmbedder(home.models?.embeddings, process.env)
+  let charged: string | undefined
+  const embeddings = home.models?.embeddings
+  const spend = spendOnEmbeddings({ ledger, budgets: home.budgets }, embeddings, () => charged)
+  const embedder = openEmbedder(embeddings, process.env, spend)
   opened.defer(() => embedder.close())
   log('info', 'engines are open', {
     store: store.kind,
@@ -97,6 +103,9 @@ export async function openEngines(wish: Wish): Promise<Engines> {
     tools,
     lock: watch.lock,
     embedder,
+    chargeTo(workspace) {
+      charged = workspace
+    },
     strategy,
     seal,
     fetchFor,

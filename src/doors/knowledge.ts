@@ -1,4 +1,5 @@
 /** Opening what `quorum ingest` and `quorum search` need: the store, the embeddings, the workspace. */
+import { spendOnEmbeddings } from '../agent/budgets/embedding.ts'
 import { openRights, type Rights } from '../agent/knowledge/rights.ts'
 import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
@@ -6,6 +7,7 @@ import { readHome } from '../home/read.ts'
 import { openEmbedder } from '../models/embed.ts'
 import { openSpeaker, type Speaker } from '../slack/speak.ts'
 import { listWorkspaces } from '../store/documents.ts'
+import { openLedger } from '../store/ledger.ts'
 import { migrate } from '../store/migrate.ts'
 import { openStore, type Store } from '../store/open.ts'
 import { prepareSearch } from '../store/passages.ts'
@@ -66,7 +68,10 @@ async function withKnowledge(work: (knowledge: Knowledge) => Promise<number>): P
     : undefined
   const workspace = await findWorkspace(speaker, store)
   const rights = openRights({ pool: store.pool, roster: speaker?.speak.roster })
-  const embedder = openEmbedder(home.models?.embeddings, process.env)
+  await using ledger = openLedger(store.pool)
+  const embeddings = home.models?.embeddings
+  const spend = spendOnEmbeddings({ ledger, budgets: home.budgets }, embeddings, () => workspace)
+  const embedder = openEmbedder(embeddings, process.env, spend)
   try {
     return await work({ env, store, rights, embedder, workspace, strategy })
   } finally {

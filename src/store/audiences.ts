@@ -27,12 +27,14 @@ export type Ages = { readers: number; people: number; audiences?: number | undef
  * a bot or a closed account reads nothing.
  *
  * @param readers the scope of everybody who can read the reply, as `readersOf` in core/audience gives it
+ * @param among only these audiences are looked at; all where it is left out
  */
 export async function readableAudiences(
   db: Db,
   workspace: string,
   readers: string,
   ages: Ages,
+  among?: readonly number[],
 ): Promise<number[]> {
   const { rows } = await db.query<{ id: number }>(READABLE_AUDIENCES, [
     workspace,
@@ -40,6 +42,7 @@ export async function readableAudiences(
     ages.readers,
     ages.people,
     ages.audiences ?? null,
+    among ?? null,
   ])
   return rows.map((row) => row.id)
 }
@@ -50,10 +53,9 @@ export function sure(row: string, age: string): string {
     and ${row}.known_at > coalesce(${row}.doubted_at, '-infinity'))`
 }
 
-/** SQL: whether a reader is in one of the scopes of an audience that are known. */
+/** SQL: whether a reader is in one of the scopes that count of an audience. */
 const INSIDE = `('user:' || r.person = any(a.scopes) or exists (
-  select from members m join fresh f on f.scope = m.scope
-  where m.workspace = $1 and m.person = r.person and m.scope = any(a.scopes)))`
+  select from members m where m.workspace = $1 and m.scope = any(a.scopes) and m.person = r.person))`
 
 /**
  * `readers` are those who are listed one by one; full members who may open a public channel are not listed, and
@@ -73,30 +75,42 @@ const READABLE_AUDIENCES = `
     select l.person, coalesce(p.kind = 'full' and ${sure('p', '$4')}, false) as full from listed l
     left join people p on p.workspace = $1 and p.id = l.person
     where not coalesce(p.kind in ('bot', 'gone') and ${sure('p', '$4')}, false) or $2 like 'user:%'),
+  rest as materialized (select person from readers where not "full"),
   everyone as (
     select p.id as person from people p where p.workspace = $1 and (p.kind = 'full' or not coalesce(${sure('p', '$4')}, false))),
   known as materialized (
     select exists (select from readers) or coalesce((select open from place), false) as readers,
       coalesce((select open from place), false) as open,
       exists (select from scopes s where s.workspace = $1 and s.scope = 'everyone' and ${sure('s', '$4')}) as everyone),
-  candidates as (
-    select a.id, a.scopes,
-      'everyone' = any(a.scopes) or exists (select from fresh f where f.open and f.scope = any(a.scopes)) as open,
-      coalesce((select sum(f.size) from fresh f where f.scope = any(a.scopes)), 0)
-        + (select count(*) from unnest(a.scopes) s where s like 'user:%') as room
-    from audiences a where a.workspace = $1)
+  candidates as materialized (
+    select a.id, bool_or(n.scope = $2) as same, bool_or(n.scope = 'everyone' or coalesce(f.open, false)) as open,
+      sum(case when n.scope like 'user:%' then 1 else coalesce(f.size, 0) end) as room,
+      coalesce(array_agg(n.scope) filter (where n.scope like 'user:%' or f.scope is not null), '{}') as scopes
+    from audiences a cross join unnest(a.scopes) as n (scope) left join fresh f on f.scope = n.scope
+    where a.workspace = $1 and ($6::int[] is null or a.id = any($6)) group by a.id)
   select a.id from candidates a, known k
   where case
-    when $2 = any(a.scopes) then true
+    when a.same then true
     when not k.readers then false
-    when exists (select from readers r where not r.full and not ${INSIDE}) then false
+    when not a.open and a.room < (select count(*) from readers) then false
+    when exists (select from rest r where not ${INSIDE}) then false
     when a.open then true
-    when a.room < (select count(*) from readers) then false
     when exists (select from readers r where r.full and not ${INSIDE}) then false
     when not k.open then true
     when not k.everyone or a.room < (select count(*) from people where workspace = $1 and kind = 'full') then false
     else not exists (select from everyone r where not ${INSIDE}) end
   order by a.id`
+
+/** Which of these audiences name a channel or user group that was not asked for lately enough. */
+export async function agedAudiences(db: Db, ids: readonly number[], ageMs: number): Promise<number[]> {
+  const { rows } = await db.query<{ id: number }>(
+    `select a.id from audiences a where a.id = any($1::int[]) and exists (
+       select from unnest(a.scopes) n left join scopes s on s.workspace = a.workspace and s.scope = n
+       where n ~ '^(channel|group):' and not coalesce(${sure('s', '$2')}, false))`,
+    [[...ids], ageMs],
+  )
+  return rows.map((row) => row.id)
+}
 
 /** The channels and user groups that these audiences name. */
 export async function namedScopes(db: Db, ids: readonly number[]): Promise<string[]> {

@@ -23,7 +23,7 @@ test('a first home, knowledge read and searched, before any workspace is connect
     code: 0,
     out: 'Nothing to do: the database is at this version.\n',
   })
-})
+}, 180_000)
 
 test('a reader that stops reading is no error', async () => {
   await using place = await makeTemporary()

@@ -48,7 +48,7 @@ test('the home of the demo can be read with what the demo sets, and only with th
   expect(home.sources.handbook).toEqual({
     directory: HANDBOOK,
     audience: 'everyone',
-    link: 'http://127.0.0.1:1/handbook/{path}',
+    link: 'http://127.0.0.1:1/handbook/{path}#{heading}',
   })
   await expect(readHome(HOME, {})).rejects.toThrow('QUORUM_SCRATCH is not set')
 })

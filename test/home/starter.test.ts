@@ -76,7 +76,7 @@ test('every setting that the starter shows as a comment is one that works', asyn
     users: { '*': { day: { tokens: 300_000 } } },
     agents: { quorum: { day: { tokens: 4_000_000 } } },
   })
-  expect(home.sources.pages).toMatchObject({ link: 'https://wiki.example/{path}' })
+  expect(home.sources.pages).toMatchObject({ link: 'https://wiki.example/{path}#{heading}' })
 })
 
 test('a directory with anything in it is left alone', async () => {

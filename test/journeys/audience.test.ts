@@ -47,6 +47,14 @@ describe('a passage reaches only threads whose every reader may read it', () => 
     expect(await read(users.ana, plan)).toEqual(['company', 'secret', 'shared'])
   })
 
+  test('an answer that rests on none of what was found says so', async () => {
+    const { workspace } = stage
+    const ts = await workspace.say(workspace.users.ana, workspace.channels.general, '@quorum is it red?')
+    await stage.ended(workspace.channels.general, ts)
+    const said = stage.said(workspace.channels.general, ts).at(-1)
+    expect(said).toMatch(/^Noted\.\n+_?This answer cites none of the pages that were found/)
+  })
+
   test('where outsiders read along, only what is theirs too', async () => {
     const { users, channels } = stage.workspace
     expect(await read(users.ana, channels.partners)).toEqual(['shared'])

@@ -369,6 +369,11 @@ describe('whatever is asked, in whatever order', () => {
         async (asks) => {
           const spaces = [randomUUID(), randomUUID()] as const
           const spent = new Map<string, number>(spaces.map((space) => [space, 0]))
+          // A window that is made later counts what was spent before, also by calls that are not charged to it.
+          for (const space of spaces) {
+            const first = await one.hold(ask(space, limits, { prompt: 0, most: 1, least: 1 }))
+            await granted(first).settle({ prompt: 0, completion: 0, sure: true })
+          }
           await Promise.all(
             asks.map(async ([asked, first, here, share]) => {
               const workspace = spaces[here ? 0 : 1]

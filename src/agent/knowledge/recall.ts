@@ -1,4 +1,5 @@
 /** Recall: what everybody in a thread may know that bears on a question. */
+import { placeLink } from '../../core/place.ts'
 import type { Embedder, Engine } from '../../models/embed.ts'
 import { countSources, type Hit, recallPassages, type WordStrategy } from '../../store/passages.ts'
 import type { Db } from '../../store/transaction.ts'
@@ -54,7 +55,7 @@ export async function recall(context: RecallContext, ask: Recall): Promise<Recal
     unmet ?? (unsure ? UNSURE : undefined),
   ].filter((one) => typeof one === 'string')
   return {
-    passages,
+    passages: passages.map((hit) => (hit.link ? { ...hit, link: placeLink(hit.link, hit) } : hit)),
     sources,
     ...(lacks.length > 0 ? { degraded: lacks.join('; ') } : {}),
     ms: Math.round(performance.now() - began),

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import type { Kind } from '../../core/audience.ts'
 import type { Roster } from '../../slack/roster.ts'
-import { namedScopes, readableAudiences } from '../../store/audiences.ts'
+import { agedAudiences, namedScopes, readableAudiences } from '../../store/audiences.ts'
 import {
   beginReading,
   claimDueScopes,
@@ -14,6 +14,7 @@ import {
   momentOf,
   putPeople,
   putScope,
+  refreshMemberStatistics,
   unsurePeople,
   unsureScopes,
 } from '../../store/members.ts'
@@ -126,11 +127,12 @@ export function openRights({ pool, roster, log }: RightsContext): Rights {
       return met ? undefined : UNTOLD
     },
     readable: async (workspace, readers) => {
-      const [known, sure] = await Promise.all([
-        readableAudiences(pool, workspace, readers, { ...AGES, audiences: undefined }),
-        readableAudiences(pool, workspace, readers, AGES),
-      ])
-      return { known, sure }
+      const known = await readableAudiences(pool, workspace, readers, { ...AGES, audiences: undefined })
+      const aged = await agedAudiences(pool, known, AGES.audiences)
+      if (aged.length === 0) return { known, sure: known }
+      const still = await readableAudiences(pool, workspace, readers, AGES, aged)
+      const doubtful = new Set(aged.filter((id) => !still.includes(id)))
+      return { known, sure: known.filter((id) => !doubtful.has(id)) }
     },
     check: async (workspace, audiences) =>
       inTime(know(workspace, await namedScopes(pool, audiences), AGES.audiences), { audiences }),
@@ -139,6 +141,7 @@ export function openRights({ pool, roster, log }: RightsContext): Rights {
       const due = await claimDueScopes(pool, workspace, KEPT_AT_ONCE, KEPT_MS)
       for (const scope of due)
         await (scope === 'everyone' ? list(roster, workspace) : read(roster, workspace, scope))
+      if (due.length > 0) await refreshMemberStatistics(pool)
     },
   }
 }
@@ -147,6 +150,7 @@ async function listAll(pool: pg.Pool, roster: Roster, workspace: string): Promis
   const at = await beginReading(pool, workspace, 'everyone')
   for await (const page of roster.everyone()) await putPeople(pool, workspace, at, page)
   await endListing(pool, workspace, at)
+  await refreshMemberStatistics(pool)
   return at
 }
 

@@ -17,12 +17,14 @@ const LONGEST_MARKDOWN = 30_000
 /**
  * @param answer.markdown what the model wrote; untrusted
  * @param answer.cited    the passages the run recalled; only those the text cites are listed
+ * @param answer.uncited  what is said where there were passages and the text cites none of them
  * @param answer.badge    a short remark under the answer, such as which model wrote it
  */
 export function answerMessages(answer: {
   markdown: string
   cited: readonly Cited[]
   run: string
+  uncited?: string | undefined
   badge?: string | undefined
 }): Message[] {
   const links = linksOf(answer.cited)
@@ -34,7 +36,7 @@ export function answerMessages(answer: {
   const wasCut = packed.cut || answer.markdown.length > LONGEST_MARKDOWN
   return packed.messages.map((blocks, index) => {
     const last = index === packed.messages.length - 1
-    const all = last ? [...blocks, ...closing(wasCut, links, answer.badge)] : blocks
+    const all = last ? [...blocks, ...closing(wasCut, links, answer)] : blocks
     return {
       text: fallbackText(all) || 'An answer',
       blocks: all,
@@ -43,7 +45,11 @@ export function answerMessages(answer: {
   })
 }
 
-function closing(wasCut: boolean, links: Links, badge: string | undefined): KnownBlock[] {
+function closing(
+  wasCut: boolean,
+  links: Links,
+  { cited, uncited, badge }: Pick<Parameters<typeof answerMessages>[0], 'cited' | 'uncited' | 'badge'>,
+): KnownBlock[] {
   const blocks: KnownBlock[] = []
   if (wasCut) {
     const sentence =
@@ -52,6 +58,7 @@ function closing(wasCut: boolean, links: Links, badge: string | undefined): Know
   }
   const sources = sourcesElement(links)
   if (sources) blocks.push(rich(sources))
+  else if (uncited && cited.length > 0) blocks.push(rich(section(text(uncited, { italic: true }))))
   if (badge) {
     const words = cut(clean(badge).replaceAll('\n', ' '), 200) || ' '
     blocks.push({ type: 'context', elements: [{ type: 'plain_text', text: words, emoji: false }] })

@@ -1,5 +1,6 @@
 /** "How I got here": the steps of a run as a modal. */
 import type { KnownBlock, ModalView, RichTextElement } from '@slack/types'
+import { tellAmount } from '../../core/budget.ts'
 import { searched, toolName } from '../../core/plan.ts'
 import type { Step, StepOf } from '../../core/run.ts'
 import { moment, person, rich, section, span, text } from './elements.ts'
@@ -12,12 +13,15 @@ const MOST_TITLES = 12
 /** Slack takes 250,000 bytes a view. */
 const MOST_CHARACTERS = 100_000
 
+/** What the run was charged, attempts that failed included; money in millionths of a dollar. */
+type Spent = { tokens: number; cost: number }
+
 /** Every step with its time, what it took, and what it read. Never arguments or results of tools. */
-export function traceView(run: string, steps: readonly Step[]): ModalView {
+export function traceView(run: string, steps: readonly Step[], spent?: Spent): ModalView {
   const all = steps.map((step, index) => rowOf(step, index + 1))
   let left = Math.max(0, steps.length - MOST_STEPS)
   while (JSON.stringify(all.slice(left)).length > MOST_CHARACTERS) left += 1
-  const head = [rich(section(text(`Run ${cut(clean(run), 80)}: ${summary(steps)}`)))]
+  const head = [rich(section(text(`Run ${cut(clean(run), 80)}: ${summary(steps, spent)}`)))]
   if (left > 0) head.push(rich(section(text(`The first ${left} steps are not shown.`, { italic: true }))))
   return {
     type: 'modal',
@@ -33,16 +37,17 @@ function rowOf(step: Step, n: number): KnownBlock {
   return rich(section(title, text(' · '), moment(step.at, 'second'), ...detailsOf(step)))
 }
 
-function summary(steps: readonly Step[]): string {
+function summary(steps: readonly Step[], spent: Spent | undefined): string {
   const answers = steps.filter((step) => step.kind === 'answered')
-  const tokens = answers.reduce(
+  const reported = answers.reduce(
     (sum, step) => sum + (step.usage ? step.usage.prompt + step.usage.completion : 0),
     0,
   )
   const took = Date.parse(steps.at(-1)?.at ?? '') - Date.parse(steps[0]?.at ?? '')
   const models = `${answers.length} ${answers.length === 1 ? 'call' : 'calls'} of the model`
   const time = Number.isFinite(took) ? `, ${span(Math.max(0, took))} from first step to last` : ''
-  return `${steps.length} steps, ${models}, ${tokens} tokens${time}`
+  const cost = spent?.cost ? `, ${tellAmount('dollars', spent.cost)}` : ''
+  return `${steps.length} steps, ${models}, ${spent?.tokens ?? reported} tokens${cost}${time}`
 }
 
 function titleOf(step: Step): string {

@@ -100,6 +100,25 @@ describe('citations and sources', () => {
     expect(answer('nothing cited', { cited: many })[0]?.blocks).toHaveLength(1)
   })
 
+  test('lists and ranges name each passage; what is no list of passages stays as it is', () => {
+    const said = (markdown: string) => JSON.stringify(answer(markdown)[0]?.blocks)
+    expect(answer('A [1-2]. B [1][2]. C [1; 2]. D [1–2].')[0]?.text).toContain(
+      'A [1][2]. B [1][2]. C [1][2]. D [1][2].',
+    )
+    expect(answer('A [1-9].')[0]?.text).toContain('A [1][2].')
+    expect(said('A [71-73].')).not.toContain('7')
+    for (const code of ['[2026-05]', '[9-1]', '[1-4000]', 'list[0]'])
+      expect(said(`see ${code}`)).toContain(code)
+  })
+
+  test('an answer that cites nothing of what was found says so where it is asked to', () => {
+    const uncited = 'It cites none of them.'
+    expect(answer('I think so.', { uncited })[0]?.text).toContain(uncited)
+    expect(answer('I think so [99].', { uncited })[0]?.text).toContain(uncited)
+    expect(answer('It is so [1].', { uncited })[0]?.text).not.toContain(uncited)
+    expect(answer('I think so.', { uncited, cited: [] })[0]?.text).not.toContain(uncited)
+  })
+
   test('a badge stands below', () => {
     expect(answer('a', { badge: 'stand-in model' })[0]?.blocks?.at(-1)).toMatchObject({
       type: 'context',

@@ -187,8 +187,9 @@ function conditions(seen: Seen | undefined): Record<string, string> {
   }
 }
 
+/** Opened at its first words, which browsers look for. */
 function foundOf({ path, fingerprint, date }: Seen) {
-  return { path, link: path, fingerprint, ...(date ? { date } : {}) }
+  return { path, link: `${path}#:~:text={text}`, fingerprint, ...(date ? { date } : {}) }
 }
 
 function seenOf(

@@ -61,6 +61,11 @@ const DOORS: Record<string, Door> = {
     about: 'read knowledge: a directory, or everything in sources.yaml',
     open: async (args) => (await import('./doors/knowledge.ts')).openIngest(args),
   },
+  sources: {
+    usage: '[NAME] [--json]',
+    about: 'what is kept of each source, how fresh it is, what was skipped and what failed',
+    open: async (args) => (await import('./doors/knowledge.ts')).openSources(args),
+  },
   search: {
     usage: '"words"',
     about: 'what would be recalled, with ranks and scores',

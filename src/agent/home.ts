@@ -9,11 +9,13 @@ import type { Speak } from '../slack/speak.ts'
 import { type Approval, readPending } from '../store/approvals.ts'
 import { findPost } from '../store/posts.ts'
 import { readActiveRuns, readRun, readSteps } from '../store/runs.ts'
+import { listSources } from '../store/sources.ts'
 import type { Db } from '../store/transaction.ts'
 import type { Health } from '../tools/connection.ts'
 import { isAdmin } from './admins.ts'
 import { openQuestions } from './approvals/input.ts'
 import { budgetsAtHome } from './budgets/show.ts'
+import type { Rights } from './knowledge/rights.ts'
 
 export type HomeContext = {
   pool: Db
@@ -24,6 +26,7 @@ export type HomeContext = {
   budgets: Budgets
   speak: Pick<Speak, 'name' | 'decider' | 'permalink' | 'members'>
   health: () => readonly Health[]
+  rights: Pick<Rights, 'meet' | 'readable'>
   /** Accounts the person has connected or can connect. */
   connections: (user: string) => Promise<HomeParts['connections']>
 }
@@ -34,12 +37,13 @@ const MOST = 200
 /** A person's Home as it is now. */
 export async function homeOf(context: HomeContext, user: string): Promise<HomeView> {
   const admin = await isAdmin(context, user)
-  const [name, { runs, questions }, approvals, connections, budgets] = await Promise.all([
+  const [name, { runs, questions }, approvals, connections, budgets, sources] = await Promise.all([
     context.speak.name(context.self),
     ownOf(context, user),
     approvalsFor(context, user),
     context.connections(user),
     budgetsAtHome(context, user, admin),
+    sourcesFor(context, user, admin),
   ])
   return homeView({
     name,
@@ -49,6 +53,7 @@ export async function homeOf(context: HomeContext, user: string): Promise<HomeVi
     connections,
     budgets,
     servers: serversFor(context, admin),
+    sources,
   })
 }
 
@@ -116,4 +121,21 @@ function serversFor({ health }: HomeContext, admin: boolean): HomeParts['servers
       ready || state === 'idle' ? `${tools} tools` : admin && why ? why : 'somebody who runs me can look'
     return { server, ready: ready || state === 'idle', said }
   })
+}
+
+/** How fresh what a person may read is; admins see every source, and why one could not be read. */
+async function sourcesFor(
+  { pool, workspace, rights }: HomeContext,
+  user: string,
+  admin: boolean,
+): Promise<HomeParts['sources']> {
+  const all = await listSources(pool, workspace)
+  if (all.length === 0) return []
+  const readers = `user:${user}`
+  await rights.meet(workspace, readers)
+  const { sure } = await rights.readable(workspace, readers)
+  const mine = new Set(sure)
+  return all
+    .filter(({ audiences }) => admin || audiences.some((audience) => mine.has(audience)))
+    .map(({ name, documents, readAt, error }) => ({ name, documents, readAt, ...(admin ? { error } : {}) }))
 }

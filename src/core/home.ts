@@ -151,6 +151,8 @@ const about = {
    * stands for the place of a passage is listed at `placeLink` in core/place.
    */
   link: z.string().optional(),
+  /** How often it is read again; every ten minutes where it is left out. */
+  every: shaped(/^[1-9]\d{0,5}[smhd]$/, 'a time such as 30s, 10m or 1d').optional(),
 }
 /** Channels of Slack that we are a member of. Who is in a channel, and nobody else, may read what was said in it. */
 export const SlackSource = z.strictObject({

@@ -10,7 +10,8 @@ import { openWorkspace, type Workspace } from '../demo/workspace/open.ts'
 import { lockDirectory } from '../store/lock.ts'
 import { openEngines } from './engines.ts'
 import { readEnv } from './environment.ts'
-import { keepVectors, readSources } from './learn.ts'
+import { keepVectors } from './learn.ts'
+import { keepReading } from './reading.ts'
 import { serve } from './serve.ts'
 import { untilAsked } from './until.ts'
 
@@ -95,14 +96,15 @@ export async function openDemo(options: {
   const stop = new AbortController()
   // Loading takes a second of which the first question need not wait.
   void engines.embedder.ready()
-  const reading = readSources(engines, workspace.team, stop.signal)
+  const reading = keepReading(engines, workspace.team)
+  opened.defer(() => reading.close())
   const learning = keepVectors(engines, workspace.team, stop.signal)
   opened.defer(() => learning)
   opened.defer(() => stop.abort())
   const { botToken, appToken, apiUrl } = workspace
   const serving = await serve(engines, { botToken, appToken, apiUrl }, 'all')
   opened.defer(() => serving.close(3_000))
-  await reading
+  await reading.first
   const rest = opened.move()
   return { workspace, model: engines.models.model, standIn, close: () => rest.disposeAsync() }
 }

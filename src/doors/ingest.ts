@@ -4,11 +4,13 @@ import { parseArgs } from 'node:util'
 import type pg from 'pg'
 import { embedMissing } from '../agent/knowledge/embed.ts'
 import { slackSources } from '../agent/knowledge/follower.ts'
-import { type Ingested, ingest, ingestAll } from '../agent/knowledge/ingest.ts'
+import type { Ingested, Progress } from '../agent/knowledge/ingest.ts'
 import type { Readers } from '../agent/knowledge/readers.ts'
+import { groupSkipped, type Outcome, readAll, readSource } from '../agent/knowledge/upkeep.ts'
 import { Fault } from '../core/fault.ts'
 import { Source, type Sources } from '../core/home.ts'
 import type { Embedder } from '../models/embed.ts'
+import type { SkippedFor } from '../store/sources.ts'
 
 type Context = {
   pool: pg.Pool
@@ -20,6 +22,8 @@ type Context = {
   sources: Sources['sources']
   web?: Readers['web']
   print: (line: string) => void
+  /** Shows how far it is in one line that is written again and again, where there is a terminal. */
+  show?: ((line: string) => void) | undefined
   signal?: AbortSignal
 }
 
@@ -46,27 +50,59 @@ export async function ingestDoor(args: string[], context: Context): Promise<numb
   }
   const well =
     directory === undefined
-      ? await readAll(context)
+      ? await readEverything(context)
       : await readDirectory(path.resolve(directory), values, context)
   const embedded = await embed(context)
   return well && embedded ? 0 : 1
 }
 
-async function readAll(context: Context): Promise<boolean> {
-  const { forgotten, sources } = await ingestAll(context, context.workspace, context.sources, context.signal)
+async function readEverything(context: Context): Promise<boolean> {
+  const { forgotten, sources } = await readAll(
+    telling(context),
+    context.workspace,
+    context.sources,
+    context.signal,
+  )
   if (forgotten > 0) context.print(`${forgotten} documents forgotten whose source is not in sources.yaml`)
-  if (Object.keys(sources).length === 0)
+  if (Object.keys(context.sources).length === 0)
     context.print('sources.yaml names no source; see also: quorum ingest DIR')
-  let well = true
-  for (const [name, result] of Object.entries(sources)) {
-    if (result instanceof Fault) {
-      context.print(`${name}: ${result.message}`)
-      well = false
-    } else for (const line of formatIngested(name, result)) context.print(line)
-  }
   for (const name of Object.keys(slackSources(context.sources)))
     context.print(`${name}: channels of Slack are followed by \`quorum start\``)
-  return well
+  const each = Object.entries(sources).map(([name, outcome]) => printOutcome(context, name, outcome))
+  return each.every((well) => well)
+}
+
+function printOutcome({ print, show }: Context, name: string, outcome: Outcome): boolean {
+  show?.('')
+  if (outcome === 'busy') print(`${name}: another process is reading it just now`)
+  else if (outcome instanceof Fault) print(`${name}: ${outcome.message}`)
+  else for (const line of formatIngested(name, outcome)) print(line)
+  return !(outcome instanceof Fault)
+}
+
+/** How often progress is shown, in ms: often in place on a terminal, seldom as lines of their own elsewhere. */
+const SHOW_MS = 100
+const PRINT_MS = 10_000
+
+function telling({ print, show, ...context }: Context) {
+  let told = performance.now()
+  const onProgress = (progress: Progress) => {
+    if (performance.now() - told < (show ? SHOW_MS : PRINT_MS)) return
+    told = performance.now()
+    if (show) show(formatProgress(progress))
+    else print(formatProgress(progress))
+  }
+  return { ...context, onProgress }
+}
+
+const BAR = 24
+
+/** `handbook  ████░░░░ 120 of 400, 3 added, 1 changed`; without the bar where nobody knows how many there are. */
+export function formatProgress({ source, read, total = 0, added, changed }: Progress): string {
+  const counts = `${added} added, ${changed} changed`
+  if (total === 0) return `${source}  ${read} looked at, ${counts}`
+  const full = Math.round((Math.min(read, total) / total) * BAR)
+  return `${source}  ${'█'.repeat(full)}${'░'.repeat(BAR - full)} ${read} of ${Math.max(read, total)}, ${counts}`
 }
 
 async function readDirectory(
@@ -88,19 +124,11 @@ async function readDirectory(
     context.print(`${parsed.error.issues.map((issue) => issue.message).join('; ')}. Usage: ${INGEST_USAGE}`)
     return false
   }
-  try {
-    const result = await ingest(context, context.workspace, name, parsed.data, context.signal)
-    for (const line of formatIngested(name, result)) context.print(line)
-    if (!context.sources[name])
-      context.print(
-        `${name} is not in sources.yaml: it is kept until everything in sources.yaml is read again`,
-      )
-    return true
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error
-    context.print(`${name}: ${error.message}`)
-    return false
-  }
+  const outcome = await readSource(telling(context), context.workspace, name, parsed.data, context.signal)
+  const well = printOutcome(context, name, outcome)
+  if (well && !context.sources[name])
+    context.print(`${name} is not in sources.yaml: it is kept until everything in sources.yaml is read again`)
+  return well
 }
 
 function nameOf(directory: string): string {
@@ -148,13 +176,13 @@ export function formatIngested(name: string, done: Ingested): string[] {
   ]
 }
 
-const EXAMPLES = 3
-
 function formatSkipped(skipped: Ingested['skipped']): string[] {
-  const reasons = [...Map.groupBy(skipped, ({ why }) => why)].toSorted((a, b) => b[1].length - a[1].length)
-  return reasons.map(([why, files]) => {
-    const some = files.slice(0, EXAMPLES).map((file) => JSON.stringify(file.path))
-    const more = files.length - some.length
-    return `  skipped ${files.length}: ${why} (${some.join(', ')}${more > 0 ? `, and ${more} more` : ''})`
-  })
+  return groupSkipped(skipped, 3).map(formatSkippedFor)
+}
+
+/** Files left out for one reason, in a line. */
+export function formatSkippedFor({ why, count, examples }: SkippedFor): string {
+  const more = count - examples.length
+  const some = examples.map((file) => JSON.stringify(file)).join(', ')
+  return `  skipped ${count}: ${why} (${some}${more > 0 ? `, and ${more} more` : ''})`
 }

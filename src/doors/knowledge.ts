@@ -14,8 +14,9 @@ import { prepareSearch } from '../store/passages.ts'
 import { openLog } from '../telemetry/log.ts'
 import { readEnv } from './environment.ts'
 import { ingestDoor } from './ingest.ts'
-import { print } from './print.ts'
+import { print, showOver } from './print.ts'
 import { searchDoor } from './search.ts'
+import { sourcesDoor } from './sources.ts'
 import { untilAsked } from './until.ts'
 import { webFetch } from './web.ts'
 
@@ -24,6 +25,7 @@ export async function openIngest(args: string[]): Promise<number> {
     const home = await readHome(env.QUORUM_HOME, process.env)
     const stop = new AbortController()
     void untilAsked().then(() => stop.abort())
+    const show = process.stdout.isTTY ? showOver : undefined
     const context = {
       pool: store.pool,
       embedder,
@@ -32,6 +34,7 @@ export async function openIngest(args: string[]): Promise<number> {
       sources: home.sources,
       web: webFetch,
       print,
+      show,
     }
     return ingestDoor(args, { ...context, signal: stop.signal })
   })
@@ -41,6 +44,13 @@ export async function openSearch(args: string[]): Promise<number> {
   return withKnowledge(async ({ store, rights, embedder, workspace, strategy }) =>
     searchDoor(args, { pool: store.pool, rights, embedder, strategy, workspace, print, patienceMs: 20_000 }),
   )
+}
+
+export async function openSources(args: string[]): Promise<number> {
+  return withKnowledge(async ({ env, store, workspace }) => {
+    const home = await readHome(env.QUORUM_HOME, process.env)
+    return sourcesDoor(args, { pool: store.pool, workspace, sources: home.sources, print })
+  })
 }
 
 type Knowledge = {

@@ -1,27 +1,10 @@
-/** Reading the home's knowledge while a process runs: words first, then their vectors. */
+/** Making the vectors of what is known while a process runs. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { embedMissing } from '../agent/knowledge/embed.ts'
-import { ingestAll } from '../agent/knowledge/ingest.ts'
-import { Fault } from '../core/fault.ts'
 import { lastChange } from '../store/vectors.ts'
 import type { Engines } from './engines.ts'
-import { formatIngested } from './ingest.ts'
-import { webFetch } from './web.ts'
 
-type Library = Pick<Engines, 'store' | 'home' | 'embedder' | 'log'> & Partial<Pick<Engines, 'tools'>>
-
-/** Reads what changed in every source; then its words can be searched. Failures are logged, not thrown. */
-export async function readSources(library: Library, workspace: string, signal: AbortSignal): Promise<void> {
-  const { store, home, tools, log } = library
-  const context = { pool: store.pool, home: home.dir, resources: tools?.resources, web: webFetch }
-  await untilDone(library, signal, async () => {
-    const read = await ingestAll(context, workspace, home.sources, signal)
-    for (const [name, result] of Object.entries(read.sources)) {
-      if (result instanceof Fault) log('warn', 'a source could not be read', { name, why: result.message })
-      else log('info', 'a source was read', { name, lines: formatIngested(name, result) })
-    }
-  })
-}
+type Library = Pick<Engines, 'store' | 'embedder' | 'log'>
 
 /** How often we look whether documents have changed, in ms. */
 const LOOK_MS = 3_000
@@ -79,15 +62,5 @@ async function untilChanged(
   while (!signal.aborted && Date.now() < end) {
     await pause(lookMs, undefined, { signal }).catch(() => {})
     if (!signal.aborted && (await lastChange(store.pool, workspace)) !== seen) return
-  }
-}
-
-async function untilDone({ log }: Library, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
-  try {
-    await work()
-  } catch (error) {
-    if (signal.aborted) return
-    const why = error instanceof Error ? error.message : String(error)
-    log('warn', 'knowledge could not be read in full; what was read serves', { why })
   }
 }

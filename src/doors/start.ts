@@ -4,7 +4,8 @@ import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
 import { openEngines } from './engines.ts'
 import { readEnv } from './environment.ts'
-import { keepVectors, readSources } from './learn.ts'
+import { keepVectors } from './learn.ts'
+import { keepReading, type Reading } from './reading.ts'
 import { type Part, type SlackAddress, serve } from './serve.ts'
 import { untilAsked } from './until.ts'
 
@@ -38,6 +39,7 @@ async function run(part: Part): Promise<number> {
   const asked = untilAsked()
   const engines = await openEngines({ env })
   const stop = new AbortController()
+  let reading: Reading | undefined
   try {
     const serving = await serve(engines, slackAt, part)
     const { log } = engines
@@ -46,14 +48,15 @@ async function run(part: Part): Promise<number> {
       workspace: serving.workspace,
       health: `http://${env.HOST}:${serving.port}/health`,
     })
-    const learning = part === 'slack' ? [] : [readSources, keepVectors]
-    const learned = learning.map((learn) => learn(engines, serving.workspace, stop.signal))
+    if (part !== 'slack') reading = keepReading(engines, serving.workspace)
+    const vectors = reading && keepVectors(engines, serving.workspace, stop.signal)
     const signal = await asked
     log('info', 'closing', { signal })
     stop.abort()
-    await Promise.all([serving.close(), ...learned])
+    await Promise.all([serving.close(), reading?.close(), vectors])
   } finally {
     stop.abort()
+    await reading?.close()
     await engines[Symbol.asyncDispose]()
   }
   return 0

@@ -27,6 +27,20 @@ export async function* readDirectory(directory: string, wanted: Wanted = {}): As
     if (!isWanted(at, wanted)) continue
     yield 'skipped' in place ? place : await lookAt(root, place.file, reader)
   }
+  await reader.finish()
+}
+
+/** How many entries reading a directory gives; 0 where it cannot be read. */
+export async function countDirectory(directory: string, wanted: Wanted = {}): Promise<number> {
+  let count = 0
+  try {
+    const root = await realpath(directory)
+    for await (const place of walk(root, '', new Set([root])))
+      if (isWanted('skipped' in place ? place.skipped.path : place.file, wanted)) count += 1
+  } catch {
+    return 0
+  }
+  return count
 }
 
 function unreadable(directory: string, cause: unknown): Fault {

@@ -77,6 +77,7 @@ function foundOf(file: string, format: Format, { bytes, changed }: Read, reader:
     found: {
       path: file,
       fingerprint: createHash('sha256').update(bytes).digest('hex'),
+      size: bytes.length,
       ...(date === undefined ? {} : { date }),
       read: () => reader.read({ file, format, content }),
     },

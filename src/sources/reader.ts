@@ -14,10 +14,12 @@ export type Raw = { file: string; format: Format; content: Uint8Array | string }
 
 export type Reader = AsyncDisposable & {
   /**
-   * Reads one file, one at a time. What is text in any case is read as plain text where its parser fails or takes
-   * longer than the limits.
+   * Reads a file, one after another however many are given. What is text in any case is read as plain text where
+   * its parser fails or takes longer than the limits.
    */
   read(raw: Raw): Promise<SourceDocument | Unreadable>
+  /** Waits until all that was given is read. Disposing does not: it ends what is under way. */
+  finish(): Promise<void>
 }
 
 export type Limits = { textMs?: number; binaryMs?: number; memoryMb?: number }
@@ -30,25 +32,21 @@ const MOST = 5_000_000
 /** The thread is started with the first file, again after one that was too much for it, and ended by disposing. */
 export function openReader({ textMs = 10_000, binaryMs = 60_000, memoryMb = 768 }: Limits = {}): Reader {
   let worker: Worker | undefined
+  let current: AbortController | undefined
+  let closed = false
   const stop = async () => {
-    const last = worker
+    const ended = worker
     worker = undefined
-    await last?.terminate()
+    await ended?.terminate()
   }
   const ask = async (raw: Raw): Promise<SourceDocument | Unreadable> => {
-    if (!worker) {
-      const resourceLimits = { maxOldGenerationSizeMb: Math.ceil(memoryMb * 0.75), stackSizeMb: 4 }
-      worker = new Worker(new URL('./reader-worker.ts', import.meta.url), {
-        resourceLimits,
-        stdout: true,
-        stderr: true,
-      })
-      worker.unref()
-    }
+    worker ??= startWorker(memoryMb)
     const limitMs = BINARY.has(raw.format) ? binaryMs : textMs
     const end = new AbortController()
+    current = end
     const clock = setTimeout(() => end.abort(`it takes longer than ${limitMs / 1000} s to read`), limitMs)
-    const guard = watchMemory(worker, memoryMb, () => end.abort(`it takes more than ${memoryMb} MB to read`))
+    const tooMuch = `it takes more than ${memoryMb} MB to read`
+    const guard = watchMemory(worker, memoryMb, () => end.abort(tooMuch))
     try {
       worker.postMessage(raw)
       const [read] = (await once(worker, 'message', { signal: end.signal })) as [SourceDocument | Unreadable]
@@ -56,9 +54,7 @@ export function openReader({ textMs = 10_000, binaryMs = 60_000, memoryMb = 768 
     } catch (error) {
       await stop()
       if (end.signal.aborted) return { why: String(end.signal.reason) }
-      return {
-        why: isOutOfMemory(error) ? `it takes more than ${memoryMb} MB to read` : 'it broke its reader',
-      }
+      return { why: isOutOfMemory(error) ? tooMuch : 'it broke its reader' }
     } finally {
       clearTimeout(clock)
       clearInterval(guard)
@@ -66,6 +62,7 @@ export function openReader({ textMs = 10_000, binaryMs = 60_000, memoryMb = 768 
   }
   const read = async (raw: Raw) => {
     const { file, format, content } = raw
+    if (closed) return { why: 'reading was ended' }
     if (format === 'text' && typeof content === 'string') return readPlain(file, content)
     const document = await ask(raw)
     // Markup would be read as text with all its hidden parts; the others are text all the same.
@@ -74,7 +71,33 @@ export function openReader({ textMs = 10_000, binaryMs = 60_000, memoryMb = 768 
       return { why: `it holds more than ${MOST / 1e6} million characters` }
     return document
   }
-  return { read, [Symbol.asyncDispose]: stop }
+  let last: Promise<unknown> = Promise.resolve()
+  return {
+    read(raw) {
+      const mine = last.then(() => read(raw))
+      last = mine.catch(() => {})
+      return mine
+    },
+    async finish() {
+      await last
+    },
+    async [Symbol.asyncDispose]() {
+      closed = true
+      current?.abort('reading was ended')
+      await stop()
+    },
+  }
+}
+
+function startWorker(memoryMb: number): Worker {
+  const worker = new Worker(new URL('./reader-worker.ts', import.meta.url), {
+    resourceLimits: { maxOldGenerationSizeMb: Math.ceil(memoryMb * 0.75), stackSizeMb: 4 },
+    // Parsers warn of what they do not know; that is nothing to the person at the terminal.
+    stdout: true,
+    stderr: true,
+  })
+  worker.unref()
+  return worker
 }
 
 function watchMemory(worker: Worker, mostMb: number, onTooMuch: () => void): NodeJS.Timeout {

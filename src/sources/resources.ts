@@ -61,6 +61,7 @@ export async function* readResources(
       yield { found: { path: uri, fingerprint: text.toWellFormed(), read, ...dated } }
     }
   }
+  await reader.finish()
 }
 
 /** What a resource is read as: by its media type, else by the end of its address. */

@@ -264,8 +264,21 @@ type Visits = (url: string, headers: Record<string, string>, maxBytes: number) =
 function openVisits({ fetch, signal, pauseMs = 1_000 }: WebReader, hosts: ReadonlySet<string>): Visits {
   const rules = new Map<string, Promise<Rules>>()
   const freeAt = new Map<string, number>()
+  let last: Promise<unknown> = Promise.resolve()
 
-  async function request(
+  /** One at a time, also where a page is asked for once more while the next one is looked for. */
+  function request(
+    url: URL,
+    headers: Record<string, string>,
+    maxBytes: number,
+    ms: number,
+  ): Promise<Visited> {
+    const visited = last.then(() => requestAlone(url, headers, maxBytes, ms))
+    last = visited.catch(() => {})
+    return visited
+  }
+
+  async function requestAlone(
     url: URL,
     headers: Record<string, string>,
     maxBytes: number,

@@ -50,40 +50,58 @@ export async function listDocuments(
   )
 }
 
+/** A document to keep, with the passages it was cut into. */
+export type Cut = { document: DocumentRow; chunks: Chunk[] }
+
 /**
- * Keeps a document, wholly or not at all, and answers how many passages were written. Passages that read the
+ * Keeps documents, wholly or not at all, and answers how many passages were written. Passages that read the
  * same as before keep their ids and vectors. Several may keep the same document at once; the last one stays.
  */
-export async function putDocument(
-  pool: pg.Pool,
-  shelf: Shelf,
-  document: DocumentRow,
-  chunks: Chunk[],
-): Promise<number> {
-  const audience = await audienceId(pool, shelf.workspace, document.audience)
+export async function putDocuments(pool: pg.Pool, shelf: Shelf, cuts: readonly Cut[]): Promise<number> {
+  const audiences = new Map<string, number>()
+  for (const { document } of cuts) {
+    const key = document.audience.join()
+    if (!audiences.has(key)) audiences.set(key, await audienceId(pool, shelf.workspace, document.audience))
+  }
+  // Everybody locks the rows in the same order.
+  const sorted = cuts.toSorted((a, b) => (a.document.path < b.document.path ? -1 : 1))
   return await inTransaction(pool, async (tx) => {
-    // The row stays locked until the end, so that two writers of one document take turns.
-    const { rows } = await tx.query<{ id: string }>(
-      `insert into documents (workspace, source, path, title, link, date, hash, audience)
-       values ($1, $2, $3, $4, $5, $6, $7, $8)
-       on conflict (workspace, source, path) do update set title = excluded.title, link = excluded.link,
-         date = excluded.date, hash = excluded.hash, audience = excluded.audience, updated_at = now()
-       returning id`,
-      [
-        shelf.workspace,
-        shelf.source,
-        document.path,
-        storable(document.title),
-        document.link ?? null,
-        document.date ?? null,
-        document.hash,
-        audience,
-      ],
-    )
-    const id = rows[0]?.id
-    if (!id) throw new Error('an upsert returned no row')
-    return await putPassages(tx, id, document.title, chunks)
+    let written = 0
+    for (const cut of sorted) {
+      const audience = audiences.get(cut.document.audience.join())
+      written += await putOne(tx, shelf, cut, audience)
+    }
+    return written
   })
+}
+
+async function putOne(
+  tx: Tx,
+  shelf: Shelf,
+  { document, chunks }: Cut,
+  audience: number | undefined,
+): Promise<number> {
+  // The row stays locked until the end, so that two writers of one document take turns.
+  const { rows } = await tx.query<{ id: string }>(
+    `insert into documents (workspace, source, path, title, link, date, hash, audience)
+     values ($1, $2, $3, $4, $5, $6, $7, $8)
+     on conflict (workspace, source, path) do update set title = excluded.title, link = excluded.link,
+       date = excluded.date, hash = excluded.hash, audience = excluded.audience, updated_at = now()
+     returning id`,
+    [
+      shelf.workspace,
+      shelf.source,
+      document.path,
+      storable(document.title),
+      document.link ?? null,
+      document.date ?? null,
+      document.hash,
+      audience,
+    ],
+  )
+  const id = rows[0]?.id
+  if (!id) throw new Error('an upsert returned no row')
+  return await putPassages(tx, id, document.title, chunks)
 }
 
 /** Changes what is known about a document whose text is still the same. */

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ingest } from '../../src/agent/knowledge/ingest.ts'
-import { openStage, type Stage } from '../support/stage.ts'
+import { openStage, type Stage, until } from '../support/stage.ts'
 import { makeTemporary } from '../support/temporary.ts'
 
 /** Three sources: for everyone, for a private channel of Ana and Ben, for #partners. Gives the private channel. */
@@ -45,6 +45,20 @@ describe('a passage reaches only threads whose every reader may read it', () => 
     const { users, channels } = stage.workspace
     expect(await read(users.ana, channels.general)).toEqual(['company', 'shared'])
     expect(await read(users.ana, plan)).toEqual(['company', 'secret', 'shared'])
+  })
+
+  test('Home tells each person of the sources they may read, and of no other', async () => {
+    const { workspace } = stage
+    const { ana, chloe, gil } = workspace.users
+    const home = async (user: string) => {
+      await workspace.openHome(user)
+      return JSON.stringify((await until(async () => workspace.home(user))).blocks)
+    }
+    const named = (blocks: string) =>
+      ['company', 'secret', 'shared'].filter((name) => blocks.includes(`"${name}"`))
+    expect(named(await home(ana))).toEqual(['company', 'secret', 'shared'])
+    expect(named(await home(chloe))).toEqual(['company', 'shared'])
+    expect(named(await home(gil))).toEqual(['shared'])
   })
 
   test('an answer that rests on none of what was found says so', async () => {

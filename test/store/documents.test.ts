@@ -4,7 +4,7 @@ import {
   type DocumentRow,
   forgetOtherSources,
   listDocuments,
-  putDocument,
+  putDocuments,
   removeDocuments,
 } from '../../src/store/documents.ts'
 import type { Store } from '../../src/store/open.ts'
@@ -41,7 +41,7 @@ const row = (more: Partial<DocumentRow> = {}): DocumentRow => ({
 const chunks = (...texts: string[]): Chunk[] =>
   texts.map((text, at) => ({ n: at + 1, heading: '', text, start: at * 100, end: at * 100 + text.length }))
 const put = (document: DocumentRow, ...texts: string[]) =>
-  putDocument(store.pool, shelf, document, chunks(...texts))
+  putDocuments(store.pool, shelf, [{ document, chunks: chunks(...texts) }])
 const passages = async () =>
   (
     await store.pool.query<{ id: string; n: number; text: string }>(
@@ -99,8 +99,10 @@ test('text that PostgreSQL cannot hold does not stop a document', async () => {
 test('removing documents, or forgetting a source, takes passages and vectors along', async () => {
   await put(row(), 'one')
   await put(row({ path: 'b.md' }), 'two')
-  await putDocument(store.pool, { ...shelf, source: 'wiki' }, row(), chunks('three'))
-  await putDocument(store.pool, { workspace: 'T2', source: 'wiki' }, row(), chunks('foreign'))
+  await putDocuments(store.pool, { ...shelf, source: 'wiki' }, [{ document: row(), chunks: chunks('three') }])
+  await putDocuments(store.pool, { workspace: 'T2', source: 'wiki' }, [
+    { document: row(), chunks: chunks('foreign') },
+  ])
   const claimed = await claimUnembedded(store.pool, table, { workspace: 'T2', limit: 100, claimMs: 60_000 })
   const vectors = [...claimed, ...(await claim())].map(({ passage }) => ({ passage, values: [1, 2] }))
   await putVectors(store.pool, table, vectors)

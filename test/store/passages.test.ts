@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Chunk } from '../../src/core/chunk.ts'
-import { type DocumentRow, putDocument, relabelSource } from '../../src/store/documents.ts'
+import { type DocumentRow, putDocuments, relabelSource } from '../../src/store/documents.ts'
 import type { Store } from '../../src/store/open.ts'
 import {
   countSources,
@@ -35,7 +35,7 @@ async function shelve(
   for (const [title, text] of Object.entries(texts)) {
     const row: DocumentRow = { path: `${title}.md`, title, hash: text, audience, date: '2026-05-02' }
     const chunks: Chunk[] = [{ n: 1, heading: 'H', text, start: 0, end: text.length }]
-    await putDocument(store.pool, { workspace, source }, row, chunks)
+    await putDocuments(store.pool, { workspace, source }, [{ document: row, chunks }])
   }
   if (!vectors) return
   const claimed = await claimUnembedded(store.pool, table, { workspace, limit: 1000, claimMs: 60_000 })

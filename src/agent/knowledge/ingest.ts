@@ -2,24 +2,20 @@
 import { createHash } from 'node:crypto'
 import type pg from 'pg'
 import { audienceOf } from '../../core/audience.ts'
-import { chunk } from '../../core/chunk.ts'
 import { Fault } from '../../core/fault.ts'
-import type { Source, Sources } from '../../core/home.ts'
-import { removeSecrets } from '../../core/secrets.ts'
+import type { Source } from '../../core/home.ts'
 import type { Found, Skipped } from '../../sources/entry.ts'
 import {
   type DocumentRow,
-  describeDocument,
-  forgetOtherSources,
   listDocuments,
-  putDocument,
   refreshStatistics,
   relabelSource,
   removeDocuments,
   type Shelf,
 } from '../../store/documents.ts'
-import { forgetOtherPages } from '../../store/pages.ts'
+import { type Refused, readRefused } from '../../store/sources.ts'
 import { openSource, type Readers } from './readers.ts'
+import { openWriter, type Writer } from './write.ts'
 
 /** Raised when documents are read or cut differently, so that all are read again. */
 const CUT = '2'
@@ -33,21 +29,31 @@ export type Ingested = {
   skipped: { path: string; why: string }[]
   /** Secrets that were taken out of what was written. */
   secrets: number
+  /** What could not be taken apart, now or before, and is still the same. */
+  refused: Refused
   /** Passages written; the others stayed as they were. */
   passages: number
   ms: number
 }
 
+export type Progress = {
+  source: string
+  read: number
+  total?: number | undefined
+  added: number
+  changed: number
+}
+
 export type IngestContext = Readers & {
   pool: pg.Pool
-  /** Told after every document of a source. */
-  onProgress?: (progress: { source: string; read: number; added: number; changed: number }) => void
+  /** Told as documents of a source are looked at and written; `total` is about how many there are, if that is known. */
+  onProgress?: (progress: Progress) => void
 }
 
 /**
  * Brings what is kept of a source up to what it holds now, and answers what that took. Only what changed is
- * written, each document in a transaction of its own, so it may be ended at any time and run again, and run
- * by several at once. Words can be searched at once; `embedMissing` makes the vectors.
+ * written, a few documents in a transaction, so it may be ended at any time and run again, and run by several at
+ * once. Words can be searched at once; `embedMissing` makes the vectors.
  *
  * A narrower audience holds before anything is read. A document that is there but cannot be read just now
  * is kept as it was.
@@ -67,29 +73,40 @@ export async function ingest(
   const shelf: Shelf = { workspace, source: name }
   const relabelled = await relabelSource(pool, shelf, audienceOf(source))
   const kept = await listDocuments(pool, shelf)
+  const before = await readRefused(pool, shelf)
   const done = nothing()
-  const present = new Set<string>()
+  const seen = new Set<string>()
   const gone: string[] = []
   const unsure: string[] = []
-  const { place, entries, changesOnly } = openSource(context, { shelf, source, signal })
+  const { place, entries, changesOnly, count } = openSource(context, { shelf, source, signal })
+  const total = onProgress ? await count?.() : undefined
+  let looked = 0
+  const tell = () =>
+    onProgress?.({ source: name, read: looked, total, added: done.added, changed: done.changed })
+  await using writer = openWriter(pool, shelf, done, tell)
   for await (const entry of entries) {
     signal?.throwIfAborted()
+    looked += 1
     if ('gone' in entry) gone.push(entry.gone.path)
     else if ('skipped' in entry) note(entry.skipped, done, unsure)
     else {
       const { found } = entry
-      if (await keep(pool, shelf, { source, before: kept.get(found.path) }, found, done))
-        present.add(found.path)
-      onProgress?.({ source: name, read: present.size, added: done.added, changed: done.changed })
+      seen.add(found.path)
+      await keep(writer, { source, kept: kept.get(found.path), refused: before[found.path] }, found)
     }
+    if (looked % 100 === 0) tell()
   }
+  await writer.finish()
+  signal?.throwIfAborted()
   if (relabelled > 0) {
     done.changed += done.unchanged
     done.unchanged = 0
   }
-  if (!changesOnly) {
-    gone.push(...[...kept.keys()].filter((at) => !present.has(at) && !isUnsure(at, unsure)))
-    if (gone.length > 0 && present.size === 0) throw emptied(place, gone.length)
+  if (changesOnly) gone.push(...writer.refused)
+  else {
+    for (const path of writer.refused) seen.delete(path)
+    gone.push(...[...kept.keys()].filter((at) => !seen.has(at) && !isUnsure(at, unsure)))
+    if (gone.length > 0 && seen.size === 0) throw emptied(place, gone.length)
   }
   done.removed = gone.length === 0 ? 0 : await removeDocuments(pool, shelf, gone)
   if (done.added + done.changed + done.removed > 0) await refreshStatistics(pool)
@@ -98,7 +115,17 @@ export async function ingest(
 }
 
 function nothing(): Ingested {
-  return { added: 0, changed: 0, unchanged: 0, removed: 0, skipped: [], secrets: 0, passages: 0, ms: 0 }
+  return {
+    added: 0,
+    changed: 0,
+    unchanged: 0,
+    removed: 0,
+    skipped: [],
+    secrets: 0,
+    refused: {},
+    passages: 0,
+    ms: 0,
+  }
 }
 
 function emptied(place: string, before: number): Fault {
@@ -128,70 +155,41 @@ export async function follow(
     shelf,
     found.map((one) => one.path),
   )
-  for (const one of found) {
-    if (!(await keep(pool, shelf, { source, before: kept.get(one.path) }, one, done))) gone.push(one.path)
-  }
+  await using writer = openWriter(pool, shelf, done)
+  for (const one of found) await keep(writer, { source, kept: kept.get(one.path) }, one)
+  await writer.finish()
+  gone.push(...writer.refused)
   if (gone.length > 0) done.removed = await removeDocuments(pool, shelf, gone)
   done.ms = Math.round(performance.now() - began)
   return done
 }
 
-/**
- * Brings everything named in sources.yaml up to date, one source after another, and forgets documents of
- * sources that are not named any more. A source that fails is told as its `Fault`; the others go on. Channels of Slack
- * are not read here: `openFollower` follows them.
- */
-export async function ingestAll(
-  context: IngestContext,
-  workspace: string,
-  sources: Sources['sources'],
-  signal?: AbortSignal,
-): Promise<{ forgotten: number; sources: Record<string, Ingested | Fault> }> {
-  const forgotten = await forgetOtherSources(context.pool, workspace, Object.keys(sources))
-  await forgetOtherPages(context.pool, workspace, Object.keys(sources))
-  const results: Record<string, Ingested | Fault> = {}
-  for (const [name, source] of Object.entries(sources)) {
-    if ('slack' in source) continue
-    results[name] = await ingest(context, workspace, name, source, signal).catch((error) => {
-      if (error instanceof Fault) return error
-      throw error
-    })
-  }
-  return { forgotten, sources: results }
-}
-
-/** Writes a document where it is new or has changed, and counts it; false where it turned out to be none. */
+/** Sees to it that a document that was found is kept as it is now. */
 async function keep(
-  pool: pg.Pool,
-  shelf: Shelf,
-  { source, before }: { source: Pick<Source, 'audience' | 'link'>; before: DocumentRow | undefined },
+  writer: Writer,
+  about: {
+    source: Pick<Source, 'audience' | 'link'>
+    kept: DocumentRow | undefined
+    refused?: Refused[string] | undefined
+  },
   found: Found,
-  done: Ingested,
-): Promise<boolean> {
+): Promise<void> {
   const { path, date } = found
-  const link = found.link ?? (source.link === undefined ? undefined : linkTo(source.link, path))
+  const template = found.link ?? about.source.link
+  const link = template === undefined ? undefined : linkTo(template, path)
   const row = {
     path,
     hash: hashOf(found),
-    audience: found.audience ?? audienceOf(source),
+    audience: found.audience ?? audienceOf(about.source),
     ...(date === undefined ? {} : { date }),
     ...(link === undefined ? {} : { link }),
   }
-  if (before?.hash !== row.hash) {
-    const read = await found.read()
-    if ('why' in read) {
-      done.skipped.push({ path, why: read.why })
-      return false
-    }
-    const { document, removed } = removeSecrets(read)
-    done.secrets += removed
-    done.passages += await putDocument(pool, shelf, { ...row, title: document.title }, chunk(document))
-    done[before ? 'changed' : 'added'] += 1
-  } else if (before.link !== row.link || before.date !== row.date || !sameScopes(before, row)) {
-    await describeDocument(pool, shelf, row)
-    done.changed += 1
-  } else done.unchanged += 1
-  return true
+  const { kept, refused } = about
+  if (refused?.hash === row.hash) writer.refuse(row, refused.why)
+  else if (kept?.hash !== row.hash) await writer.write(row, found, kept !== undefined)
+  else if (kept.link !== row.link || kept.date !== row.date || !sameScopes(kept, row))
+    await writer.describe(row)
+  else writer.leave()
 }
 
 function sameScopes(one: { audience: string[] }, other: { audience: string[] }): boolean {

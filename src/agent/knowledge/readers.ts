@@ -3,7 +3,7 @@ import path from 'node:path'
 import type pg from 'pg'
 import { Fault } from '../../core/fault.ts'
 import type { Source } from '../../core/home.ts'
-import { readDirectory } from '../../sources/directory.ts'
+import { countDirectory, readDirectory } from '../../sources/directory.ts'
 import type { Opened } from '../../sources/entry.ts'
 import { type ResourceServer, readResources } from '../../sources/resources.ts'
 import { readWeb, type WebFetch } from '../../sources/web.ts'
@@ -28,7 +28,11 @@ export function openSource(readers: Readers, { shelf, source, signal }: Reading)
   const { home, resources } = readers
   if ('directory' in source) {
     const directory = path.resolve(home, source.directory)
-    return { place: directory, entries: readDirectory(directory, source) }
+    return {
+      place: directory,
+      entries: readDirectory(directory, source),
+      count: () => countDirectory(directory, source),
+    }
   }
   if ('web' in source) {
     const { pool, web } = readers

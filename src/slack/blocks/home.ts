@@ -1,5 +1,5 @@
 /** App Home: what is under way for a person, what waits for them, what they connected, and how the tools are. */
-import type { HomeView, KnownBlock, RichTextElement } from '@slack/types'
+import type { HomeView, KnownBlock, RichTextElement, RichTextList } from '@slack/types'
 import { toolName } from '../../core/plan.ts'
 import { type BudgetRow, budgetRow } from './budget.ts'
 import { moment, person, rich, section, text } from './elements.ts'
@@ -23,6 +23,13 @@ export type HomeParts = {
   }[]
   budgets: readonly BudgetRow[]
   servers: readonly { server: string; ready: boolean; said: string }[]
+  /** What is known from where, and since when; `error` where the last reading failed and the person may know. */
+  sources: readonly {
+    name: string
+    documents: number
+    readAt?: string | undefined
+    error?: string | undefined
+  }[]
 }
 
 /** Rows of one part at most: Slack takes 100 blocks. */
@@ -43,6 +50,7 @@ export function homeView(parts: HomeParts): HomeView {
     ...part('Waiting for your answer', parts.questions, questionRow),
     ...part('Accounts', parts.connections, connectionRow),
     ...part('Budgets', parts.budgets, budgetRow),
+    ...knowledge(parts.sources),
     ...part('Tools', parts.servers, serverRow),
   ]
   return { type: 'home', blocks }
@@ -104,6 +112,30 @@ function connectionRow(one: HomeParts['connections'][number]): KnownBlock[] {
     section(text(flat(one.title, 60), { bold: true }), text(`${whose}: ${STATES[one.state]}`)),
   )
   return [line, ...(buttons.length > 0 ? [actions(buttons)] : [])]
+}
+
+/** Sources stand in one block, of which a view takes few. */
+const MOST_SOURCES = 30
+
+function knowledge(sources: HomeParts['sources']): KnownBlock[] {
+  if (sources.length === 0) return []
+  const more = sources.length - MOST_SOURCES
+  const list: RichTextList = {
+    type: 'rich_text_list',
+    style: 'bullet',
+    elements: [
+      ...sources.slice(0, MOST_SOURCES).map(sourceRow),
+      ...(more > 0 ? [section(text(`and ${more} more`))] : []),
+    ],
+  }
+  return [header('Knowledge'), rich(list)]
+}
+
+function sourceRow({ name, documents, readAt, error }: HomeParts['sources'][number]) {
+  const pages = documents === 1 ? '1 page' : `${documents} pages`
+  const fresh = readAt ? [text(', as of '), moment(readAt)] : [text(', not read yet')]
+  const failed = error ? [text(` · could not be read: ${flat(error, 200)}`)] : []
+  return section(text(flat(name, 60), { code: true }), text(` ${pages}`), ...fresh, ...failed)
 }
 
 function serverRow({ server, ready, said }: HomeParts['servers'][number]): KnownBlock[] {

@@ -5,7 +5,7 @@ import { openRights } from '../../../src/agent/knowledge/rights.ts'
 import { openWorkspace, type Workspace } from '../../../src/demo/workspace/open.ts'
 import type { Change } from '../../../src/slack/changes.ts'
 import { openSlack, type Slack } from '../../../src/slack/listen.ts'
-import { putDocument } from '../../../src/store/documents.ts'
+import { putDocuments } from '../../../src/store/documents.ts'
 import { doubtPerson, doubtScope } from '../../../src/store/members.ts'
 import type { Store } from '../../../src/store/open.ts'
 import { openTestStore } from '../../support/store.ts'
@@ -30,6 +30,7 @@ async function openPlace() {
   const slack: Slack = await openSlack(
     { botToken: workspace.botToken, appToken: workspace.appToken, apiUrl: workspace.apiUrl },
     {
+      overhear: async () => {},
       changed: async (change) => (lost ? undefined : await note(change)),
       intake: async () => 'not-for-us',
       handle: async () => {},
@@ -61,12 +62,12 @@ async function openPlace() {
     /** Documents that all say the same, so that who may read them is all that decides. */
     async shelve(shelves: Record<string, string[]>) {
       for (const [title, audience] of Object.entries(shelves))
-        await putDocument(
-          store.pool,
-          { workspace: team, source: 'handbook' },
-          { path: title, title, hash: title, audience },
-          [{ n: 1, heading: '', text: 'The lighthouse is red.', start: 0, end: 22 }],
-        )
+        await putDocuments(store.pool, { workspace: team, source: 'handbook' }, [
+          {
+            document: { path: title, title, hash: title, audience },
+            chunks: [{ n: 1, heading: '', text: 'The lighthouse is red.', start: 0, end: 22 }],
+          },
+        ])
     },
     /** What the background asks for within a minute. */
     async keep() {

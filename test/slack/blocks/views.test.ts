@@ -169,6 +169,7 @@ test('whatever stands in a run: the plan, the trace and a sentence are harmless'
           connections: Array.from({ length: 20 }, () => ({ ...row, server: a || 's' })),
           budgets: Array.from({ length: 20 }, () => ({ ...budget, name: a, holder: b })),
           servers: Array.from({ length: 20 }, () => ({ server: a, ready: false, said: b })),
+          sources: Array.from({ length: 60 }, () => ({ name: a, documents: 2, readAt: at, error: b })),
         }),
       )
     }),

@@ -108,12 +108,14 @@ const EmbeddingsFile = z.strictObject({
   model: z.string(),
   key: variable.optional(),
   dimensions: z.int().min(1).max(4000).optional(),
+  /** Whether texts leave the house; left out, a price or else the address says. A cloud model needs both a price and a budget in dollars. */
+  tier: z.enum(['local', 'cloud']).optional(),
+  /** Dollars for a million tokens. */
+  price: z.number().min(0).max(1_000).optional(),
   /** Put before each question and each passage, for models that want it. */
   prefix: z.strictObject({ query: z.string().default(''), passage: z.string().default('') }).optional(),
   /** Requests at a time while passages are embedded. */
   concurrency: z.int().min(1).max(64).optional(),
-  /** Dollars for a million tokens; with a price it is a cloud model, which needs a budget in dollars. */
-  price: z.number().min(0).max(1_000).optional(),
   /** Any text; another one has every passage embedded again. */
   revision: z.string().optional(),
   /** What the model knows; vectors weigh less in other languages. */

@@ -1,7 +1,6 @@
 /** What every door that runs the agent opens: store, queue, model, tools, embeddings. */
 
 import { openVault } from '../agent/accounts/vault.ts'
-import { spendOnEmbeddings } from '../agent/budgets/embedding.ts'
 import { type MeterContext, openMeter } from '../agent/budgets/meter.ts'
 import type { Env } from '../core/env.ts'
 import type { Home } from '../core/home.ts'
@@ -9,7 +8,7 @@ import type { Lock } from '../core/lock.ts'
 import type { Meter } from '../core/meter.ts'
 import type { Pool } from '../core/pools.ts'
 import { readHome } from '../home/read.ts'
-import { type Embedder, openEmbedder } from '../models/embed.ts'
+import type { Embedder } from '../models/embed.ts'
 import type { OpenModels } from '../models/open.ts'
 import { openQueue, type Queue } from '../queue/open.ts'
 import { type Ledger, openLedger } from '../store/ledger.ts'
@@ -20,6 +19,7 @@ import type { Seal } from '../store/seal.ts'
 import { type Log, openLog } from '../telemetry/log.ts'
 import type { FetchFor } from '../tools/access.ts'
 import { guardedFor, openTools, type Tools } from '../tools/open.ts'
+import { openPaidEmbedder } from './embedder.ts'
 import { readEnv } from './environment.ts'
 import { watchLock } from './lock.ts'
 import { choosePools, openPools } from './models.ts'
@@ -40,8 +40,6 @@ export type Engines = AsyncDisposable & {
   /** What tools.lock.json accepts just now. */
   lock: () => Lock | undefined
   embedder: Embedder
-  /** Embedding is charged to this workspace from now on. */
-  chargeTo(workspace: string): void
   strategy: WordStrategy
   /** Seals accounts that people connect; undefined where no key is set. */
   seal: Seal | undefined
@@ -79,10 +77,7 @@ export async function openEngines(wish: Wish): Promise<Engines> {
   const fetchFor = guardedFor(policy)
   const options = { env: process.env, cwd: home.dir, policy, lock: watch.lock, written, vault, fetchFor, log }
   const tools = opened.use(openTools(home.servers, options))
-  let charged: string | undefined
-  const embeddings = home.models?.embeddings
-  const spend = spendOnEmbeddings({ ledger, budgets: home.budgets }, embeddings, () => charged)
-  const embedder = openEmbedder(embeddings, process.env, spend)
+  const embedder = openPaidEmbedder(home, ledger)
   opened.defer(() => embedder.close())
   log('info', 'engines are open', {
     store: store.kind,
@@ -103,9 +98,6 @@ export async function openEngines(wish: Wish): Promise<Engines> {
     tools,
     lock: watch.lock,
     embedder,
-    chargeTo(workspace) {
-      charged = workspace
-    },
     strategy,
     seal,
     fetchFor,

@@ -1,4 +1,5 @@
 /** What the doctor finds of embeddings: the model, and how far its vectors are. */
+import { lacksPrice } from '../agent/budgets/embedding.ts'
 import type { Home } from '../core/home.ts'
 import { openEmbedder } from '../models/embed.ts'
 import { listWorkspaces } from '../store/documents.ts'
@@ -7,7 +8,13 @@ import { countVectors, listVectorTables } from '../store/vectors.ts'
 import type { Finding } from './doctor.ts'
 
 export async function examineEmbeddings(home: Home | undefined): Promise<Finding> {
-  const embedder = openEmbedder(home?.models?.embeddings, process.env)
+  const embeddings = home?.models?.embeddings
+  if (embeddings && lacksPrice(embeddings)) {
+    const said = `${embeddings.model} is in the cloud and has no price: no vectors are made`
+    const help = 'Give embeddings a `price` in models.yaml, and the workspace a budget in dollars.'
+    return { mark: 'warn', about: 'embeddings', said, help }
+  }
+  const embedder = openEmbedder(embeddings, process.env)
   try {
     const ready = await embedder.ready()
     if (ready === 'ready')

@@ -1,10 +1,9 @@
 /** Opening what `quorum ingest` and `quorum search` need: the store, the embeddings, the workspace. */
-import { spendOnEmbeddings } from '../agent/budgets/embedding.ts'
 import { openRights, type Rights } from '../agent/knowledge/rights.ts'
 import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
 import { readHome } from '../home/read.ts'
-import { openEmbedder } from '../models/embed.ts'
+import type { Embedder } from '../models/embed.ts'
 import { openSpeaker, type Speaker } from '../slack/speak.ts'
 import { listWorkspaces } from '../store/documents.ts'
 import { openLedger } from '../store/ledger.ts'
@@ -12,6 +11,7 @@ import { migrate } from '../store/migrate.ts'
 import { openStore, type Store } from '../store/open.ts'
 import { prepareSearch } from '../store/passages.ts'
 import { openLog } from '../telemetry/log.ts'
+import { openPaidEmbedder } from './embedder.ts'
 import { readEnv } from './environment.ts'
 import { ingestDoor } from './ingest.ts'
 import { print, showOver } from './print.ts'
@@ -57,7 +57,7 @@ type Knowledge = {
   env: Env
   store: Store
   rights: Rights
-  embedder: ReturnType<typeof openEmbedder>
+  embedder: Embedder
   workspace: string
   strategy: Awaited<ReturnType<typeof prepareSearch>>
 }
@@ -79,9 +79,7 @@ async function withKnowledge(work: (knowledge: Knowledge) => Promise<number>): P
   const workspace = await findWorkspace(speaker, store)
   const rights = openRights({ pool: store.pool, roster: speaker?.speak.roster })
   await using ledger = openLedger(store.pool)
-  const embeddings = home.models?.embeddings
-  const spend = spendOnEmbeddings({ ledger, budgets: home.budgets }, embeddings, () => workspace)
-  const embedder = openEmbedder(embeddings, process.env, spend)
+  const embedder = openPaidEmbedder(home, ledger)
   try {
     return await work({ env, store, rights, embedder, workspace, strategy })
   } finally {

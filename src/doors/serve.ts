@@ -84,7 +84,6 @@ export async function serve(engines: Engines, slackAt: SlackAddress, part: Part)
   const speaker = listener?.slack ?? (await openSpeaker({ ...slackAt, log }))
   speak = speaker.speak
   const { workspace } = speaker.identity
-  engines.chargeTo(workspace)
   opened.defer(async () => speaker.close())
   if (part !== 'slack') {
     const queue = opened.use(await engines.openQueue(workspace))

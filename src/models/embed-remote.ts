@@ -39,9 +39,7 @@ export function openRemoteEmbedder(config: Embeddings, env: Names, options: Remo
   /** Until when the server asked to be left alone. */
   let restUntil = 0
 
-  const request = async (texts: string[], signal: AbortSignal): Promise<number[][]> => {
-    const estimate = texts.reduce((sum, text) => sum + guessTokens(text), 0)
-    const hold = await spend?.(estimate)
+  const request = async (texts: string[], { hold, estimate, signal }: Paid): Promise<number[][]> => {
     let used = estimate
     try {
       const page = await client.embeddings.create(
@@ -65,8 +63,8 @@ export function openRemoteEmbedder(config: Embeddings, env: Names, options: Remo
     }
   }
 
-  const measured = async (texts: string[], signal: AbortSignal): Promise<number[][]> => {
-    const vectors = await request(texts, signal)
+  const measured = async (texts: string[], paid: Paid): Promise<number[][]> => {
+    const vectors = await request(texts, paid)
     const expected = length ?? vectors[0]?.length
     const wrong = vectors.find((vector) => vector.length !== expected)
     if (wrong)
@@ -77,14 +75,21 @@ export function openRemoteEmbedder(config: Embeddings, env: Names, options: Remo
     return vectors
   }
 
-  const patient = async (texts: string[], { signal, priority = 'bulk' }: EmbedOptions) => {
+  const patient = async (texts: string[], { signal, priority = 'bulk', workspace }: EmbedOptions) => {
     const { ms, attempts, longestWaitMs } = PATIENCE[priority]
+    const estimate = texts.reduce((sum, text) => sum + guessTokens(text), 0)
     for (let attempt = 1; ; attempt += 1) {
       if (priority === 'bulk') await restFor(restUntil - Date.now(), signal)
       signal?.throwIfAborted()
+      // Not among the failures that are tried again at once: a budget has no more a second later.
+      const hold = workspace === undefined ? undefined : await spend?.(estimate, workspace)
       const clock = AbortSignal.timeout(ms)
       try {
-        return await measured(texts, signal ? AbortSignal.any([signal, clock]) : clock)
+        return await measured(texts, {
+          hold,
+          estimate,
+          signal: signal ? AbortSignal.any([signal, clock]) : clock,
+        })
       } catch (error) {
         signal?.throwIfAborted()
         const fault = clock.aborted
@@ -178,6 +183,8 @@ export function openRemoteEmbedder(config: Embeddings, env: Names, options: Remo
     [Symbol.asyncDispose]: close,
   }
 }
+
+type Paid = { hold: Awaited<ReturnType<Spend>> | undefined; estimate: number; signal: AbortSignal }
 
 /** Parts that a server takes at once: not too many texts, nor tokens, nor numbers to come back. */
 function split(texts: string[], mostTexts: number, length = 1): string[][] {

@@ -10,13 +10,15 @@ export type EmbedOptions = {
   signal?: AbortSignal
   /** A `query` overtakes `bulk` work, which is the default. */
   priority?: 'query' | 'bulk'
+  /** Whose budget it is for; nobody's where it is left out. */
+  workspace?: string
 }
 
 /**
- * Holds tokens before a request is sent to a server; `settle` says how many it was. Throws a Fault where they are not
- * to be had, which ends the work as the model's own failure would.
+ * Holds a workspace's tokens before a request is sent to a server; `settle` says how many it was. Throws a Fault
+ * that is worth another try later where they are not to be had.
  */
-export type Spend = (tokens: number) => Promise<{ settle(used: number): Promise<void> }>
+export type Spend = (tokens: number, workspace: string) => Promise<{ settle(used: number): Promise<void> }>
 
 /** One embedding model. */
 export type Engine = {

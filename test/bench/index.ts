@@ -6,7 +6,7 @@
  * Flags: `--pages N` (10,000), `--vectors N|all` (how many passages are really embedded; the rest is extrapolated and
  * said to be; 300), `--kills N` (4), `--quick`. On the embedded engine, or the server of TEST_DATABASE_URL.
  */
-import { availableParallelism, cpus } from 'node:os'
+import { availableParallelism, cpus, loadavg } from 'node:os'
 import path from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -52,7 +52,13 @@ export async function run(flags: string[]): Promise<Report> {
   await prepareSearch(store.pool)
   const measured = await measure(store, dir, vectors)
   const killed = await kill(temporary.dir, { kills, pages: values.quick ? 3 : 20 })
-  const machine = { node: process.version, cores: availableParallelism(), cpu: cpus()[0]?.model ?? '' }
+  const machine = {
+    node: process.version,
+    cores: availableParallelism(),
+    cpu: cpus()[0]?.model ?? '',
+    // What others did meanwhile: with more than the cores can do, every figure is too long.
+    load: Math.round(loadavg()[0] ?? 0),
+  }
   const json = { bench: 'index', unit: 's', machine, store: store.kind, pages, ...measured, killed }
   return { json, table: tableOf(json) }
 }
@@ -203,7 +209,7 @@ async function readInProcess(dir: string, name: string): Promise<{ ms: number; k
 
 type Json = Awaited<ReturnType<typeof measure>> & {
   pages: number
-  machine: { node: string; cores: number; cpu: string }
+  machine: { node: string; cores: number; cpu: string; load: number }
   store: string
   killed: Awaited<ReturnType<typeof kill>>
 }
@@ -222,7 +228,7 @@ function tableOf({ pages, passages, first, embedder, embedded, second, killed, .
     row(`embedding${guessed}`, first.embedding, `, ${embedded.perSecond.toFixed(1)} passages a second`),
     row('again, nothing changed', second.seconds),
     '',
-    `Node ${machine.node}, ${machine.cores} cores (${machine.cpu}), ${rest.store} database; ${embedder}.`,
+    `Node ${machine.node}, ${machine.cores} cores (${machine.cpu}) with ${machine.load} processes at work, ${rest.store} database; ${embedder}.`,
     `The second reading takes ${percent(second.ofFirst)} of the first, ${percent(second.ofFirstWithoutVectors)} of it ` +
       `without vectors (target 5 %: ${targets.secondRun.met ? 'met' : 'missed'}). The main thread was held ` +
       `${Math.max(held.ingesting.max, held.embedding.max)} ms at most (target 50 ms: ` +

@@ -284,15 +284,19 @@ describe('an embedding server', () => {
     }
     const { server, embedder } = await withServer(undefined, { concurrency: 3, spend })
     await using _ = server
-    await embedder.embed(Array.from({ length: 64 * 8 }, (_, n) => `${n}`))
+    await embedder.embed(
+      Array.from({ length: 64 * 8 }, (_, n) => `${n}`),
+      { workspace: 'T1' },
+    )
     expect([most, now]).toEqual([3, 0])
   })
 
   test('gets nothing before its tokens are held; what it used is settled, and nothing where it did not read', async () => {
     const ledger: string[] = []
-    const spend: Spend = async (tokens) => {
-      if (tokens > 5_000) throw new Fault('embed-unavailable', 'the budget of today is spent')
-      ledger.push(`hold ${tokens}`)
+    const spend: Spend = async (tokens, workspace) => {
+      if (tokens > 5_000)
+        throw new Fault('embed-unavailable', 'the budget of today is spent', { retry: true })
+      ledger.push(`${workspace} holds ${tokens}`)
       return { settle: async (used) => void ledger.push(`used ${used}`) }
     }
     const overloaded = { status: 429, body: {}, headers: { 'retry-after-ms': '1' } }
@@ -301,10 +305,13 @@ describe('an embedding server', () => {
       { spend },
     )
     await using _ = server
-    await embedder.embed(['four'])
-    expect(ledger).toEqual(['hold 4', 'used 0', 'hold 4', 'used 7'])
-    await expect(embedder.embed(['word '.repeat(4_000)])).rejects.toThrow(/budget of today/)
+    await embedder.embed(['four'], { workspace: 'T1' })
+    expect(ledger).toEqual(['T1 holds 4', 'used 0', 'T1 holds 4', 'used 7'])
+    const dear = embedder.embed(['word '.repeat(4_000)], { workspace: 'T1' })
+    await expect(dear).rejects.toMatchObject({ message: 'the budget of today is spent', retry: true })
     expect(server.embedded).toHaveLength(2)
+    await embedder.embed(['nobody asks'])
+    expect(ledger).toHaveLength(4)
   })
 
   test('reads the words that its model wants before questions and passages', async () => {

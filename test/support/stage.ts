@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { openVault } from '../../src/agent/accounts/vault.ts'
-import { spendOnEmbeddings } from '../../src/agent/budgets/embedding.ts'
+import { openSpending } from '../../src/agent/budgets/embedding.ts'
 import { openMeter } from '../../src/agent/budgets/meter.ts'
 import { BudgetsFile } from '../../src/core/budget.ts'
 import { Env } from '../../src/core/env.ts'
@@ -90,8 +90,12 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const home = homeOf(options)
   const ledger = opened.use(openLedger(store.pool))
   const embeddings = { url: model.url, model: 'test-embed', dimensions: 8, languages: 'all' as const }
-  let charged: string | undefined
-  const spend = spendOnEmbeddings({ ledger, budgets: home.budgets }, embeddings, () => charged)
+  const meter = openMeter({
+    ledger,
+    budgets: home.budgets,
+    members: async () => [],
+    name: async (id: string) => id,
+  })
   const pool: Pool = {
     model: 'test',
     replicas: [model.url],
@@ -129,10 +133,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     lock,
     seal,
     fetchFor: guardedFor(home.policy),
-    embedder: openEmbedder(embeddings, {}, spend),
-    chargeTo(workspace) {
-      charged = workspace
-    },
+    embedder: openEmbedder(embeddings, {}, openSpending(meter, embeddings)),
     strategy: await prepareSearch(store.pool),
     log: (level, message, fields) => {
       if (level === 'warn' || level === 'error')

@@ -1,34 +1,34 @@
-/** What embedding costs is held and charged like everything else, to the workspace as a whole. */
+/** Embedding is paid for like everything else: by the workspace, in the background. */
 import { Fault } from '../../core/fault.ts'
 import type { Embeddings } from '../../core/home.ts'
-import type { Attempt, Purpose } from '../../core/meter.ts'
+import type { Meter } from '../../core/meter.ts'
+import { Pool, priceOf, tierOf } from '../../core/pools.ts'
 import type { Spend } from '../../models/embed.ts'
-import { type MeterContext, openMeter } from './meter.ts'
 
-/**
- * Holds the tokens of every request to the embedding server; `workspace` says for whom, and undefined before that is
- * known, when nothing is held.
- */
-export function spendOnEmbeddings(
-  { ledger, budgets }: Pick<MeterContext, 'ledger' | 'budgets'>,
-  config: Embeddings | undefined,
-  workspace: () => string | undefined,
-): Spend {
-  const meter = openMeter({ ledger, budgets, members: async () => [], name: async (id) => id })
-  return async (tokens) => {
-    const whose = workspace()
-    if (whose === undefined) return { settle: async () => {} }
-    const nobody = { channel: '', thread: '', user: '', agent: '' }
-    const about: Purpose = { workspace: whose, ...nobody, lane: 'background' }
-    const held = await meter(about, attemptOf(config, tokens))
-    if ('wait' in held) throw new Fault('embed-unavailable', held.wait.text)
-    return { settle: (used) => held.settle({ prompt: used, completion: 0, sure: false }) }
+/** Holds what a server's embeddings cost. Where it is not to be had, the Fault says what is waited for. */
+export function openSpending(meter: Meter, config: Embeddings): Spend {
+  const pool = asPool(config)
+  const price = priceOf(pool)
+  const attempt = { pool: 'embeddings', model: config.model, tier: tierOf(pool), most: 0, least: 0 }
+  return async (tokens, workspace) => {
+    const about = { workspace, channel: '', thread: '', user: '', agent: '', lane: 'background' as const }
+    const held = await meter(about, { ...attempt, prompt: tokens, ...(price ? { price } : {}) })
+    if ('wait' in held) throw new Fault('embed-unavailable', held.wait.text, { retry: true })
+    return { settle: (used) => held.settle({ prompt: used, completion: 0, sure: true }) }
   }
 }
 
-function attemptOf(config: Embeddings | undefined, prompt: number): Attempt {
-  const { model = '', price } = config ?? {}
-  const attempt = { pool: 'embeddings', model, prompt, most: 0, least: 0 }
-  if (price === undefined) return { ...attempt, tier: 'local' }
-  return { ...attempt, tier: 'cloud', price: { prompt: Math.round(price * 1_000_000), completion: 0 } }
+/** Whether these embeddings cost money of which nobody knows how much: then none are made. */
+export function lacksPrice(config: Embeddings): boolean {
+  return config.price === undefined && tierOf(asPool(config)) === 'cloud'
+}
+
+/** Whoever names a price pays it, wherever the server is. */
+function asPool({ model, url, price, tier = price === undefined ? undefined : 'cloud' }: Embeddings): Pool {
+  return Pool.parse({
+    model,
+    replicas: [url],
+    ...(tier ? { tier } : {}),
+    ...(price === undefined ? {} : { price: { prompt: price, completion: 0 } }),
+  })
 }

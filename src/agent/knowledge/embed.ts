@@ -217,7 +217,7 @@ async function makeVectors(
   signal: AbortSignal,
 ): Promise<void> {
   const { pool, engine, table } = filling
-  const options = { priority: 'bulk' as const, signal }
+  const options = { priority: 'bulk' as const, workspace: filling.workspace, signal }
   try {
     const vectors = await engine.embed(
       some.map((one) => embeddingText(one.title, one)),

@@ -100,7 +100,7 @@ async function embedQuestion(
     const ready = await Promise.race([engine.ready(), late])
     if (ready === 'late') return { lack: wordsOnly('the embedding model is still loading') }
     if (ready !== 'ready') return { lack: wordsOnly(ready.why) }
-    const [values] = await engine.embed([query], { priority: 'query', signal: clock })
+    const [values] = await engine.embed([query], { priority: 'query', workspace, signal: clock })
     return table && values?.length === table.dimensions ? { vector: { table, values } } : {}
   } catch (error) {
     const why = clock.aborted ? 'the embedding model did not answer in time' : (error as Error).message

@@ -217,6 +217,7 @@ function homeOf(options: StageOptions): Home {
     models: undefined,
     budgets: BudgetsFile.parse(options.budgets ?? {}),
     sources: options.sources ?? {},
+    retention: { inbox: 7 },
   }
 }
 

@@ -21,6 +21,7 @@ type Context = {
   git?: Readers['git']
   workspace: string
   sources: Sources['sources']
+  web?: Readers['web']
   print: (line: string) => void
   /** Shows how far it is in one line that is written again and again, where there is a terminal. */
   show?: ((line: string) => void) | undefined

@@ -21,6 +21,7 @@ import { print, showOver } from './print.ts'
 import { searchDoor } from './search.ts'
 import { sourcesDoor } from './sources.ts'
 import { untilAsked } from './until.ts'
+import { webFetch } from './web.ts'
 
 export async function openIngest(args: string[]): Promise<number> {
   return withKnowledge(async ({ env, store, embedder, workspace }) => {
@@ -35,6 +36,7 @@ export async function openIngest(args: string[]): Promise<number> {
       git: { place: path.join(env.QUORUM_DATA, 'checkouts'), env: process.env },
       workspace,
       sources: home.sources,
+      web: webFetch,
       print,
       show,
     }

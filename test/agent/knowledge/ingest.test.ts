@@ -157,9 +157,7 @@ test('ended in the middle, it is taken up again', async () => {
   expect(await rows()).toHaveLength(60)
 })
 
-test('any sequence of changes ends where a first reading of the last state would', {
-  timeout: 180_000,
-}, async () => {
+test('any sequence of changes ends where a first reading of the last state would', async () => {
   const state = fc.dictionary(
     fc.constantFrom('a.md', 'b.md', 'c.txt', 'sub/d.md', 'sub/e.md'),
     fc.constantFrom('# T\n\none', '# T\n\ntwo', '# U\n\none\n\n## H\n\ntwo\n\n## H\n\none', ''),

@@ -61,6 +61,11 @@ const DOORS: Record<string, Door> = {
     about: 'read knowledge: a directory, or everything in sources.yaml',
     open: async (args) => (await import('./doors/knowledge.ts')).openIngest(args),
   },
+  forget: {
+    usage: '[USER] --yes',
+    about: 'erase what is kept of a person, and the bytes of what was deleted',
+    open: async (args) => (await import('./doors/knowledge.ts')).openForget(args),
+  },
   sources: {
     usage: '[NAME] [--json]',
     about: 'what is kept of each source, how fresh it is, what was skipped and what failed',

@@ -1,5 +1,5 @@
 /** The floors of the house: calls go down, and a room never imports a room beside it or above it. */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { glob } from 'node:fs/promises'
 import path from 'node:path'
 import { expect, test } from 'vitest'
@@ -73,4 +73,10 @@ test('only doors read the environment', async () => {
     if (readFileSync(path.join(src, file), 'utf8').includes('process.env')) readers.push(file)
   }
   expect(readers).toEqual([])
+})
+
+test('migrations are numbered one after another', () => {
+  const names = readdirSync(path.resolve(src, '../migrations')).sort()
+  const numbers = names.map((name) => Number(name.slice(0, 4)))
+  expect(numbers).toEqual(names.map((_, i) => i + 1))
 })

@@ -4,20 +4,14 @@ import type { Budgets } from '../core/budget.ts'
 import type { CatalogueTool } from '../core/catalogue.ts'
 import { HELP, readPromptWords, readWord } from '../core/command.ts'
 import type { Heard, HeardOf } from '../core/heard.ts'
+import type { Retention } from '../core/home.ts'
 import type { StepOf } from '../core/run.ts'
 import { sayMessage } from '../slack/blocks/say.ts'
 import type { Message } from '../slack/message.ts'
 import type { Speak } from '../slack/speak.ts'
+import { sweepOld } from '../store/erase.ts'
 import { pruneGrants } from '../store/grants.ts'
-import {
-  claimInbox,
-  markHandled,
-  pruneInbox,
-  putOff,
-  readInbox,
-  readWaiting,
-  writeInbox,
-} from '../store/inbox.ts'
+import { claimInbox, markHandled, putOff, readInbox, readWaiting, writeInbox } from '../store/inbox.ts'
 import { isPartOfThread, type Run } from '../store/runs.ts'
 import { inTransaction, type Tx } from '../store/transaction.ts'
 import type { Tools } from '../tools/open.ts'
@@ -316,8 +310,8 @@ async function quietly(context: HearContext, work: () => Promise<unknown>): Prom
   }
 }
 
-/** Forgets what was handled a week ago, and approvals that were remembered until now. */
-export async function forgetOld(context: HearContext): Promise<void> {
-  await pruneInbox(context.pool, context.workspace)
+/** Deletes runs and heard things that are older than they are kept, and approvals that were remembered until now. */
+export async function forgetOld(context: HearContext, keep: Retention): Promise<void> {
+  await sweepOld(context.pool, context.workspace, keep)
   await pruneGrants(context.pool, context.workspace)
 }

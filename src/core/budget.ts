@@ -98,6 +98,12 @@ function limitsOf(scope: Scope, holder: string, budget: Budget): Limit[] {
 
 const MILLION = 1_000_000
 
+/** Whether there is a budget in dollars at all: without one no cloud model answers. */
+export function allowsMoney({ workspace, teams, channels, users, agents }: Budgets): boolean {
+  const all = [workspace, ...[teams, channels, users, agents].flatMap((each) => Object.values(each))]
+  return all.some((one) => one?.day?.dollars !== undefined || one?.month?.dollars !== undefined)
+}
+
 /** What a call cost, in millionths of a dollar, rounded up. Nothing where it has no price. */
 export function costOf(
   used: Pick<Used, 'prompt' | 'completion' | 'cached'>,

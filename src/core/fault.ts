@@ -19,6 +19,7 @@ export const FAULTS = {
   'model-too-long': 'The conversation is longer than the model can read.',
   'model-stalled': 'The model stopped sending in the middle of an answer.',
   'model-cut': 'The answer of the model was cut off.',
+  'model-unpaid': 'No money may be spent on the only model that could answer.',
   'model-nonsense': 'The model answered something that is not an answer.',
   'embed-unavailable': 'No embedding model is available.',
   'tool-unreachable': 'The tool server cannot be reached.',

@@ -193,8 +193,16 @@ export const Source = z.union([
 /** A source that is read from time to time; Slack's channels are followed as they change. */
 export type Source = z.infer<typeof Source>
 
+/** How many days things are kept: runs after they ended, what was heard from Slack after it was handled. */
+const Retention = z.strictObject({
+  runs: z.int().min(1, 'at least one day').optional(),
+  inbox: z.int().min(1, 'at least one day').default(7),
+})
+export type Retention = z.infer<typeof Retention>
+
 export const SourcesFile = z.strictObject({
   sources: z.record(name, z.union([...Source.options, SlackSource])).default({}),
+  retention: Retention.default({ inbox: 7 }),
 })
 export type Sources = z.infer<typeof SourcesFile>
 
@@ -211,4 +219,5 @@ export type Home = {
   models: Models | undefined
   budgets: Budgets
   sources: Sources['sources']
+  retention: Retention
 }

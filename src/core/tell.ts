@@ -10,6 +10,8 @@ const SENTENCES: Partial<Record<FaultCode, string>> = {
     'This is longer than the model can read. Ask again with a shorter text or in a new thread.',
   'model-stalled': 'The model stopped in the middle of its answer, twice. Ask again in a moment.',
   'model-cut': 'The answer of the model was cut off, twice. Ask again in a moment.',
+  'model-unpaid':
+    'Only a cloud model could answer this, and no budget in dollars allows it. Somebody who runs me should look at `quorum doctor`.',
   'model-nonsense':
     'The model sent something that is not an answer, twice. Ask again, perhaps in other words.',
 }

@@ -15,3 +15,6 @@ export const Wait = z.object({
   seen: z.string().optional(),
 })
 export type Wait = z.infer<typeof Wait>
+
+/** The key of a wait for what only a change of the deployment brings: money for a cloud model. Nothing else ends it. */
+export const CLOSED = 'closed'

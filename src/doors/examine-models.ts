@@ -1,4 +1,5 @@
 /** What the doctor finds of the models: every replica of every pool. */
+import { allowsMoney } from '../core/budget.ts'
 import type { Home } from '../core/home.ts'
 import { type Pool, replicasOf, tierOf } from '../core/pools.ts'
 import { openChat } from '../models/chat.ts'
@@ -7,7 +8,7 @@ import type { Finding } from './doctor.ts'
 
 const NONE = 'Describe a pool in models.yaml, set OPENAI_BASE_URL and OPENAI_MODEL, or start Ollama.'
 
-/** One finding a replica, all asked at once, and one for a cloud pool without a price. */
+/** One finding a replica, all asked at once, and one for a cloud pool that nothing may be spent on. */
 export async function examineModels(home: Home | undefined): Promise<Finding[]> {
   try {
     const found = await findPools(home?.models, process.env)
@@ -15,11 +16,13 @@ export async function examineModels(home: Home | undefined): Promise<Finding[]> 
       return [{ mark: 'bad', about: 'model', said: 'none is configured and no Ollama runs here', help: NONE }]
     const pools = Object.entries(found.pools)
     const about = (name: string) => (pools.length > 1 ? `model ${name}` : 'model')
+    // Where there is nothing else nobody is answered at all.
+    const mark = pools.every(([, pool]) => tierOf(pool) === 'cloud') ? ('bad' as const) : ('warn' as const)
     const findings = pools.map(async ([name, pool]) => {
       const replicas = await Promise.all(
         replicasOf(pool).map((at) => examineReplica(about(name), pool, at, found.origin)),
       )
-      return [...replicas, ...examinePrice(about(name), pool)]
+      return [...replicas, ...examineMoney(about(name), pool, home).map((one) => ({ ...one, mark }))]
     })
     return (await Promise.all(findings)).flat()
   } catch (error) {
@@ -45,15 +48,14 @@ async function examineReplica(
   return { mark: 'warn', about, said: `${where}: the server does not list this model`, help }
 }
 
-function examinePrice(about: string, pool: Pool): Finding[] {
-  if (tierOf(pool) === 'local' || pool.price) return []
-  const said = `${pool.model} is in the cloud and has no price`
-  return [
-    {
-      mark: 'warn',
-      about,
-      said,
-      help: 'Without `price` in models.yaml its spending cannot be counted in money.',
-    },
-  ]
+function examineMoney(about: string, pool: Pool, home: Home | undefined): Omit<Finding, 'mark'>[] {
+  if (tierOf(pool) === 'local') return []
+  const what = `${pool.model} is in the cloud`
+  if (!pool.price) {
+    const help = 'Write its `price` into models.yaml, or `tier: local` where it costs nothing.'
+    return [{ about, said: `${what} and has no price, so nothing is spent on it`, help }]
+  }
+  if (home && allowsMoney(home.budgets)) return []
+  const help = 'Write one into budgets.yaml: workspace: { month: { dollars: 50 } }'
+  return [{ about, said: `${what} and no budget in dollars is set, so nothing is spent`, help }]
 }

@@ -1,4 +1,4 @@
-/** Opening what `quorum ingest` and `quorum search` need: the store, the embeddings, the workspace. */
+/** Opening what `quorum ingest`, `search`, `sources` and `forget` need: the store, the embeddings, the workspace. */
 import { openRights, type Rights } from '../agent/knowledge/rights.ts'
 import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
@@ -13,6 +13,7 @@ import { prepareSearch } from '../store/passages.ts'
 import { openLog } from '../telemetry/log.ts'
 import { openPaidEmbedder } from './embedder.ts'
 import { readEnv } from './environment.ts'
+import { forgetDoor } from './forget.ts'
 import { ingestDoor } from './ingest.ts'
 import { print, showOver } from './print.ts'
 import { searchDoor } from './search.ts'
@@ -36,6 +37,10 @@ export async function openIngest(args: string[]): Promise<number> {
     }
     return ingestDoor(args, { ...context, signal: stop.signal })
   })
+}
+
+export async function openForget(args: string[]): Promise<number> {
+  return withKnowledge(({ store, workspace }) => forgetDoor(args, { store, workspace, print }))
 }
 
 export async function openSearch(args: string[]): Promise<number> {

@@ -267,7 +267,7 @@ async function listen(
       turns.push(
         sweep,
         listening,
-        repeat(FORGET_MS, () => forgetOld(context), log),
+        repeat(FORGET_MS, () => forgetOld(context, home.retention), log),
       )
     },
     async close(graceMs) {

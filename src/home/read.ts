@@ -81,6 +81,7 @@ export async function readHome(
       ...source,
       ...('directory' in source ? { directory: resolve(home, source.directory) } : {}),
     })),
+    retention: sources?.retention ?? { inbox: 7 },
   }
 }
 

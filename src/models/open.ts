@@ -5,7 +5,7 @@ import { Fault } from '../core/fault.ts'
 import type { Meter } from '../core/meter.ts'
 import type { CloudPermit } from '../core/permit.ts'
 import { milliseconds, Patience, type Pool } from '../core/pools.ts'
-import type { Wait } from '../core/wait.ts'
+import { CLOSED, type Wait } from '../core/wait.ts'
 import { askPool, type FromPool, type Means, type Question } from './answer.ts'
 import type { Refusal } from './choose.ts'
 import type { Log, Names } from './endpoint.ts'
@@ -163,7 +163,10 @@ function withoutAnswer(
   if (!full && hard !== undefined) throw hard
   // A server that comes back ends the wait sooner than a budget does.
   const budget = results.find((one) => 'wait' in one)
-  if (budget && 'wait' in budget && refusals.length + faults.length === 0) return { wait: budget.wait }
+  if (budget && 'wait' in budget && refusals.length + faults.length === 0) {
+    if (budget.wait.key === CLOSED) throw new Fault('model-unpaid', budget.wait.text)
+    return { wait: budget.wait }
+  }
   if (!full && refusals.some(({ why }) => why === 'small') && !refusals.some(({ why }) => why === 'away'))
     throw new Fault('model-too-long', 'the conversation does not fit any model that may be asked')
   const isBusy = full !== undefined || faults.some((fault) => codeOf(fault) === 'model-overloaded')

@@ -68,10 +68,3 @@ export async function readWaiting(db: Db, workspace: string, limit: number): Pro
   )
   return found.rows.map((row) => row.key)
 }
-
-/** Forgets what was handled longer ago than Slack repeats anything. */
-export async function pruneInbox(db: Db, workspace: string): Promise<void> {
-  await db.query(`delete from inbox where workspace = $1 and handled_at < now() - interval '7 days'`, [
-    workspace,
-  ])
-}

@@ -33,7 +33,8 @@ export async function lockChannel(tx: Tx, { workspace, channel }: ChannelPlace):
 type Kept = { path: string | null; author: string; text: string; edited: string; gone: boolean }
 
 /**
- * Keeps a message as it is now, unless a later version of it is kept, or it is gone. Call under `lockChannel`.
+ * Keeps a message as it is now, unless a later version of it is kept, it is gone, or its author was forgotten since.
+ * Call under `lockChannel`.
  *
  * @param threaded it is known to have replies, though none of them may be kept yet
  */
@@ -47,7 +48,8 @@ export async function keepTurn(tx: Tx, place: ChannelPlace, turn: Turn, threaded
   const { workspace, channel } = place
   await tx.query(
     `insert into turns (workspace, channel, ts, thread, author, app, text, edited, path)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+     select $1, $2, $3, $4, $5, $6, $7, $8, $9
+     where not exists (select from forgotten where workspace = $1 and person = $5 and until >= $3)
      on conflict (workspace, channel, ts) do update set thread = excluded.thread, author = excluded.author,
        app = excluded.app, text = excluded.text, edited = excluded.edited, path = excluded.path,
        heard_at = now(), gone_at = null`,

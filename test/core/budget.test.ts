@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import {
+  allowsMoney,
   BudgetsFile,
   costOf,
   limitsFor,
@@ -45,6 +46,12 @@ test('every budget that concerns a call counts, its own line before the one for 
     'channel C2 day 10 tokens',
     'user U2 day 30 tokens',
   ])
+})
+
+test('there is money where any budget has dollars', () => {
+  expect(allowsMoney(budgets)).toBe(true)
+  expect(allowsMoney(BudgetsFile.parse({ workspace: { day: { tokens: 1 } } }))).toBe(false)
+  expect(allowsMoney(BudgetsFile.parse({ agents: { q: { month: { dollars: 1 } } } }))).toBe(true)
 })
 
 test('a direct message counts for the person only, and nobody for nobody', () => {

@@ -30,6 +30,7 @@ describe('a good home', () => {
       models: undefined,
       budgets: BudgetsFile.parse({}),
       sources: {},
+      retention: { inbox: 7 },
     })
   })
 

@@ -52,7 +52,9 @@ test('every setting that the starter shows as a comment is one that works', asyn
     const [head = '', rules = ''] = text.split('tools: {}')
     return `${head}tools:${uncomment(rules)}`
   })
-  await change('sources.yaml', (text) => text.replace('# link:', 'link:'))
+  await change('sources.yaml', (text) =>
+    text.replace('# link:', 'link:').replace('# retention:', 'retention:'),
+  )
   const keys = { VLLM_API_KEY: 'k', AZURE_KEY: 'k', SECOND_API_KEY: 'k', OPENAI_API_KEY: 'k' }
   const home = await readHome(dir, { ...keys, TRACKER_TOKEN: 't' })
   expect(home.agents[0]).toMatchObject({ model: 'main', knowledge: ['pages'] })
@@ -77,6 +79,7 @@ test('every setting that the starter shows as a comment is one that works', asyn
     agents: { quorum: { day: { tokens: 4_000_000 } } },
   })
   expect(home.sources.pages).toMatchObject({ link: 'https://wiki.example/{path}#{heading}' })
+  expect(home.retention).toEqual({ runs: 365, inbox: 7 })
 })
 
 test('a directory with anything in it is left alone', async () => {

@@ -7,6 +7,7 @@ import type { Meter, Used } from '../../src/core/meter.ts'
 import { permitCloud } from '../../src/core/permit.ts'
 import type { Pool } from '../../src/core/pools.ts'
 import { PolicyFile } from '../../src/core/rules.ts'
+import { CLOSED } from '../../src/core/wait.ts'
 import { type ModelAnswer, type ModelOptions, type OpenModels, openModels } from '../../src/models/open.ts'
 import { about, askFor } from '../support/models.ts'
 import { openVllm, type Vllm, type VllmFault, type VllmOptions } from '../support/vllm-server.ts'
@@ -407,6 +408,19 @@ describe('who answers instead', () => {
     await main.fail('refuse')
     expect(await askFor(models, { cloud: anywhere, meter })).toMatchObject({ wait: { for: 'capacity' } })
     expect(cloud.asked()).toBe(0)
+  })
+
+  test('where only the cloud could answer and no money may ever be spent there, it ends in a sentence', async () => {
+    const [cloud] = await servers(1)
+    const wait = { for: 'budget', key: CLOSED, until: '2030-01-01T00:00:00Z', text: 'No budget.' } as const
+    const models = modelsOf({ main: poolOf([cloud as Vllm], { tier: 'cloud' }) })
+    const asked = askFor(models, { cloud: anywhere, meter: async () => ({ wait }) })
+    await expect(asked).rejects.toMatchObject({ code: 'model-unpaid', message: 'No budget.' })
+    const used = { ...wait, key: 'workspace::dollars:day' }
+    expect(await askFor(models, { cloud: anywhere, meter: async () => ({ wait: used }) })).toEqual({
+      wait: used,
+    })
+    expect(cloud?.asked()).toBe(0)
   })
 
   test('an agent whose own pool is in the cloud is told so where only local models may answer', async () => {

@@ -215,6 +215,7 @@ function homeOf(options: StageOptions): Home {
     models: undefined,
     budgets: BudgetsFile.parse(options.budgets ?? {}),
     sources: {},
+    retention: { inbox: 7 },
   }
 }
 

@@ -9,7 +9,7 @@ import {
   tellReset,
 } from '../../core/budget.ts'
 import type { Attempt, Meter, Purpose } from '../../core/meter.ts'
-import type { Wait } from '../../core/wait.ts'
+import { CLOSED, type Wait } from '../../core/wait.ts'
 import type { Ledger, Short } from '../../store/ledger.ts'
 
 export type MeterContext = {
@@ -22,7 +22,7 @@ export type MeterContext = {
 }
 
 /** How long a run waits before it looks again where nothing may tell it, in ms. */
-const LOOK = { ledger: 15_000, held: 20_000, cloud: 3_600_000 }
+const LOOK = { ledger: 15_000, held: 20_000, closed: 3_600_000 }
 
 /**
  * Holds every call within what budgets.yaml allows for it. Fails closed for cloud models: without a price, without a
@@ -32,7 +32,7 @@ export function openMeter(context: MeterContext): Meter {
   return async (about, attempt) => {
     const limits = await limitsOf(context, about, attempt)
     const closed = attempt.tier === 'cloud' ? whyClosed(limits, attempt) : undefined
-    if (closed) return { wait: waiting('cloud', LOOK.cloud, closed) }
+    if (closed) return { wait: waiting(CLOSED, LOOK.closed, closed) }
     const asked = { about, attempt, limits, zone: context.budgets.zone }
     const held = await context.ledger.hold(asked)
     if (held === 'unreachable') {

@@ -1,0 +1,227 @@
+/** Erasing what is kept of a person, what is older than it may be, and the bytes of both. */
+import type pg from 'pg'
+import { tsOf } from '../core/overheard.ts'
+import { voidApprovals } from './approvals.ts'
+import type { Store } from './open.ts'
+import { type Db, inTransaction, type Tx } from './transaction.ts'
+import { forgetTurnsOf } from './turns.ts'
+
+/** How many of each were removed or emptied. */
+export type Erased = {
+  /** Messages of the person in channels that are sources. */
+  messages: number
+  /** Documents those stood in: the running process makes them anew of what others said. */
+  documents: number
+  /** Runs they asked for: the steps stay, their words and the answers are gone. */
+  runs: number
+  /** Runs of theirs that were under way, and were ended for it. */
+  ended: number
+  /** What they said or decided in runs of others, and answers that were given with their words at hand. */
+  steps: number
+  inbox: number
+  accounts: number
+}
+
+/** Stands where a person, or their words, stood. */
+const NOBODY = 'forgotten'
+const REMOVED = '(removed)'
+
+/**
+ * Forgets a person: their messages and what was made of them, their questions with all answers, their part in the
+ * runs of others, what was heard from them, memberships, accounts, grants and budgets. Wholly or not at all.
+ */
+export async function forgetPerson(pool: pg.Pool, workspace: string, person: string): Promise<Erased> {
+  return inTransaction(pool, async (tx) => {
+    const until = tsOf(Date.now() + 1000)
+    await tx.query(
+      `insert into forgotten (workspace, person, until) values ($1, $2, $3)
+       on conflict (workspace, person) do update set until = excluded.until`,
+      [workspace, person, until],
+    )
+    const said = await forgetSaid(tx, workspace, person)
+    const ended = await endRuns(tx, workspace, person)
+    const runs = await emptyRuns(tx, workspace, person)
+    const steps = said.answers + (await emptyParts(tx, workspace, person))
+    const inbox = await forgetHeard(tx, workspace, person)
+    const accounts = await forgetHeld(tx, workspace, person)
+    const { messages, documents } = said
+    return { messages, documents, runs, ended, steps, inbox, accounts }
+  })
+}
+
+/** Their messages, the documents these stood in, and the answers that were given with those at hand. */
+async function forgetSaid(tx: Tx, workspace: string, person: string) {
+  const stood = await tx.query<{ path: string; source: string }>(
+    `select distinct t.path, f.source from turns t join followed f using (workspace, channel)
+     where t.workspace = $1 and t.author = $2 and t.path is not null`,
+    [workspace, person],
+  )
+  const messages = await forgetTurnsOf(tx, workspace, person)
+  const [paths, sources] = [stood.rows.map((row) => row.path), stood.rows.map((row) => row.source)]
+  const answers = await tx.query(
+    `with gone as (
+       select array_agg(p.id::text) as ids from passages p join documents d on d.id = p.document
+         join unnest($2::text[], $3::text[]) as s (path, source) on s.path = d.path and s.source = d.source
+       where d.workspace = $1),
+     given as (
+       select s.run, min(s.n) as n from steps s, gone g where s.kind = 'recalled'
+         and jsonb_path_query_array(s.body, '$.passages[*].passage') ?| g.ids group by s.run)
+     update steps a set body = ${emptied('a')} from given g
+     where a.run = g.run and a.n > g.n and a.kind in ('answered', 'finished')`,
+    [workspace, paths, sources],
+  )
+  const documents = await tx.query(
+    `delete from documents d using unnest($2::text[], $3::text[]) as s (path, source)
+     where d.workspace = $1 and d.path = s.path and d.source = s.source`,
+    [workspace, paths, sources],
+  )
+  return { messages, documents: documents.rowCount ?? 0, answers: answers.rowCount ?? 0 }
+}
+
+/** Ends what they have under way; whoever works on it finds that it is over. */
+async function endRuns(tx: Tx, workspace: string, person: string): Promise<number> {
+  const { rows } = await tx.query<{ id: string }>(
+    'select id from runs where workspace = $1 and asker = $2 and active order by id for update',
+    [workspace, person],
+  )
+  const at = new Date().toISOString()
+  const steps = [
+    { kind: 'stopped', at, by: NOBODY, why: 'whoever asked was forgotten' },
+    { kind: 'finished', at, outcome: 'stopped', text: REMOVED },
+  ]
+  for (const { id } of rows) {
+    await voidApprovals(tx, id)
+    await tx.query(
+      `with ended as (
+         update runs set n = n + 2, active = false, due_at = null, lease_until = null, finished_at = now()
+         where id = $1 returning n)
+       insert into steps (run, n, kind, body)
+       select $1, e.n - 2 + s.at::int, s.step ->> 'kind', s.step
+       from ended e, jsonb_array_elements($2::jsonb) with ordinality as s (step, at)`,
+      [id, JSON.stringify(steps)],
+    )
+  }
+  return rows.length
+}
+
+/** SQL: a step without what people, models and tools said. */
+function emptied(step: string): string {
+  const body = `${step}.body`
+  return `case ${step}.kind
+    when 'asked' then ${body} - 'prompt' || '{"text": "${REMOVED}", "user": "${NOBODY}"}'
+      || case when ${body} ? 'call' then jsonb_build_object('call', ${body} -> 'call' || '{"args": {}}') else '{}' end
+    when 'steered' then ${body} || '{"text": "${REMOVED}", "user": "${NOBODY}"}'
+    when 'recalled' then ${body} || '{"query": "${REMOVED}"}'
+    when 'answered' then ${body} || jsonb_build_object('text', '${REMOVED}', 'calls', coalesce((
+      select jsonb_agg(c || '{"args": {}}' order by n) from jsonb_array_elements(${body} -> 'calls') with ordinality as e (c, n)
+    ), '[]'))
+    when 'proposed' then ${body} - 'risk' - 'previous'
+      || jsonb_build_object('call', ${body} -> 'call' || '{"args": {}}', 'why', '${REMOVED}')
+      || case when ${body} ? 'editedBy' then '{"editedBy": "${NOBODY}"}' else '{}' end::jsonb
+    when 'decided' then ${body} - 'input' - 'why' || case when ${body} ? 'by' then '{"by": "${NOBODY}"}' else '{}' end::jsonb
+    when 'returned' then ${body} - 'input' || '{"text": "${REMOVED}"}'
+    when 'stopped' then ${body} || '{"by": "${NOBODY}"}'
+    when 'finished' then ${body} || '{"text": "${REMOVED}"}'
+    else ${body} end`
+}
+
+/** Their runs keep their steps and lose their words; approvals of these runs their arguments. */
+async function emptyRuns(tx: Tx, workspace: string, person: string): Promise<number> {
+  const { rows } = await tx.query<{ id: string }>('select id from runs where workspace = $1 and asker = $2', [
+    workspace,
+    person,
+  ])
+  const ids = rows.map((row) => row.id)
+  await tx.query(`update steps s set body = ${emptied('s')} where s.run = any($1::uuid[])`, [ids])
+  await tx.query(`update approvals set args = '{}', asker = $2 where run = any($1::uuid[])`, [ids, NOBODY])
+  await tx.query('delete from wakeups where run = any($1::uuid[])', [ids])
+  await tx.query('delete from posts where owner = any($1)', [ids])
+  await tx.query('update runs set asker = $2 where id = any($1::uuid[])', [ids, NOBODY])
+  return ids.length
+}
+
+/** What they wrote, decided and stopped in runs of others. */
+async function emptyParts(tx: Tx, workspace: string, person: string): Promise<number> {
+  const steps = await tx.query(
+    `update steps s set body = ${emptied('s')} from runs r where r.id = s.run and r.workspace = $1
+       and (s.kind in ('asked', 'steered') and s.body ->> 'user' = $2
+         or s.kind in ('decided', 'stopped') and s.body ->> 'by' = $2
+         or s.kind = 'proposed' and s.body ->> 'editedBy' = $2)`,
+    [workspace, person],
+  )
+  await tx.query(
+    `update approvals set votes = array_replace(votes, $2, $3),
+       decided_by = case when decided_by = $2 then $3 else decided_by end
+     where workspace = $1 and ($2 = any(votes) or decided_by = $2)`,
+    [workspace, person, NOBODY],
+  )
+  return steps.rowCount ?? 0
+}
+
+async function forgetHeard(tx: Tx, workspace: string, person: string): Promise<number> {
+  const { rows } = await tx.query<{ key: string }>(
+    `delete from inbox where workspace = $1 and heard ->> 'user' = $2 returning key`,
+    [workspace, person],
+  )
+  await tx.query('delete from posts where owner = any($1)', [rows.map((row) => row.key)])
+  return rows.length
+}
+
+/** Accounts, grants, budgets, and what is known of who they are and what they are in. */
+async function forgetHeld(tx: Tx, workspace: string, person: string): Promise<number> {
+  const of = [workspace, person]
+  const accounts = await tx.query('delete from credentials where workspace = $1 and person = $2', of)
+  await tx.query('delete from connects where workspace = $1 and (person = $2 or asker = $2)', of)
+  await tx.query(`delete from grants where workspace = $1 and (holder = $2 or $2 = any(given_by))`, of)
+  await tx.query(`delete from budgets where workspace = $1 and scope = 'user' and holder = $2`, of)
+  await tx.query(
+    'update raises r set by = $3 from budgets b where b.id = r.budget and b.workspace = $1 and r.by = $2',
+    [...of, NOBODY],
+  )
+  await tx.query('delete from members where workspace = $1 and person = $2', of)
+  await tx.query('delete from people where workspace = $1 and id = $2', of)
+  return accounts.rowCount ?? 0
+}
+
+/**
+ * Deletes runs that ended, with all they hold, and what was heard and handled, where that is longer ago than so many
+ * days; runs are kept where no number is given.
+ */
+export async function sweepOld(
+  db: Db,
+  workspace: string,
+  days: { runs?: number | undefined; inbox: number },
+): Promise<void> {
+  await db.query(
+    `with old as (
+       delete from runs where workspace = $1 and not active and finished_at < now() - $2 * interval '1 day'
+       returning id)
+     delete from posts p using old o where p.owner = o.id::text`,
+    [workspace, days.runs ?? null],
+  )
+  await db.query(`delete from inbox where workspace = $1 and handled_at < now() - $2 * interval '1 day'`, [
+    workspace,
+    days.inbox,
+  ])
+}
+
+/**
+ * Rewrites the embedded database's files so that they hold no byte of what was deleted: tables, indexes, what the
+ * planner knows of values, and the log of changes. On a server only the rows are given free; its log and its
+ * backups are its operator's.
+ */
+export async function scrub({ pool, kind }: Pick<Store, 'pool' | 'kind'>): Promise<void> {
+  if (kind === 'server') {
+    await pool.query('vacuum (analyze)')
+    return
+  }
+  // Samples of values; of a table that is empty now they would stay.
+  await pool.query('delete from pg_catalog.pg_statistic')
+  await pool.query('vacuum full')
+  await pool.query('analyze')
+  // A segment of the log that is used again would keep what it held until it is written over.
+  await pool.query('set wal_recycle = off')
+  await pool.query('select pg_switch_wal()')
+  await pool.query('checkpoint')
+  await pool.query('reset wal_recycle')
+}

@@ -1,0 +1,292 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import path from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Numbered, Step } from '../../src/core/run.ts'
+import { forgetDoor } from '../../src/doors/forget.ts'
+import {
+  forgetOtherSources,
+  putDocuments,
+  refreshStatistics,
+  removeDocuments,
+} from '../../src/store/documents.ts'
+import { forgetPerson, sweepOld } from '../../src/store/erase.ts'
+import { followChannel } from '../../src/store/followed.ts'
+import { writeInbox } from '../../src/store/inbox.ts'
+import { appendSteps, takeLease } from '../../src/store/leases.ts'
+import { doubtPerson } from '../../src/store/members.ts'
+import { openStore, type Store } from '../../src/store/open.ts'
+import { prepareSearch } from '../../src/store/passages.ts'
+import { appendFromOutside, createRun, lockRun, type Run, readSteps } from '../../src/store/runs.ts'
+import { inTransaction } from '../../src/store/transaction.ts'
+import { keepTurn, lockChannel } from '../../src/store/turns.ts'
+import { copyTemplate } from '../support/store.ts'
+
+let files: { dir: string; remove(): Promise<void> }
+let store: Store
+beforeAll(async () => {
+  files = await copyTemplate()
+  store = await openStore({ dataDir: files.dir })
+  await prepareSearch(store.pool)
+})
+afterAll(async () => {
+  await store.close()
+  await files.remove()
+})
+
+const at = '2026-05-02T10:00:00.000Z'
+const shelf = { workspace: 'T1', source: 'chat' }
+
+async function shelve(title: string, text: string, at = title): Promise<string> {
+  const document = {
+    path: at,
+    title,
+    hash: text,
+    audience: ['everyone'],
+    link: 'https://x/a',
+    date: '2026-05-02',
+  }
+  const chunks = [{ n: 1, heading: 'H', text, start: 0, end: text.length }]
+  await putDocuments(store.pool, shelf, [{ document, chunks }])
+  const { rows } = await store.pool.query<{ id: string }>(
+    'select p.id from passages p join documents d on d.id = p.document where d.path = $1',
+    [at],
+  )
+  return rows[0]?.id ?? ''
+}
+
+const recalled = (...passages: [string, string, string][]): Step => ({
+  kind: 'recalled',
+  at,
+  query: 'why?',
+  passages: passages.map(([passage, title, text], i) => ({
+    n: i + 1,
+    passage,
+    title,
+    heading: 'H',
+    link: 'https://x/a',
+    date: '2026-05-02',
+    text,
+  })),
+  sources: 1,
+  ms: 1,
+})
+const answered = (text: string, calls: { id: string; tool: string; args: unknown }[] = []): Step => ({
+  kind: 'answered',
+  at,
+  seen: 2,
+  text,
+  calls,
+  finish: 'stop',
+  model: 'm',
+  promptHash: 'h',
+  firstTokenMs: 1,
+  ms: 1,
+  attempts: 1,
+})
+
+let message = 0
+async function run(asker: string, text: string, ...steps: Step[]): Promise<Run> {
+  const ts = `17000${++message}`
+  const made = await createRun(
+    store.pool,
+    { workspace: 'T1', channel: 'C1', thread: ts, message: ts, asker, agent: 'quorum', dm: false },
+    { kind: 'asked', at, user: asker, text, ts },
+  )
+  if (!made) throw new Error('no run')
+  if (steps.length > 0)
+    await inTransaction(store.pool, async (tx) => {
+      const locked = await lockRun(tx, made.id)
+      if (locked) await appendFromOutside(tx, locked, ...steps)
+    })
+  return made
+}
+const end = (one: Run) =>
+  store.pool.query('update runs set active = false, finished_at = now() where id = $1', [one.id])
+const passagesOf = (steps: Numbered[]) => steps.flatMap((s) => (s.kind === 'recalled' ? s.passages : []))
+
+test('what a step quotes is kept as long as the passage; the step stays', async () => {
+  const [kept, gone] = [await shelve('Kept', 'stays'), await shelve('Gone', 'goes away')]
+  const one = await run(
+    'U1',
+    'q',
+    recalled([kept, 'Kept', 'stays'], [gone, 'Gone', 'goes away']),
+    answered('a'),
+  )
+  const before = await readSteps(store.pool, one.id)
+  await removeDocuments(store.pool, shelf, ['Gone'])
+  const after = await readSteps(store.pool, one.id)
+  expect(after.map(({ n, kind }) => [n, kind])).toEqual(before.map(({ n, kind }) => [n, kind]))
+  expect(passagesOf(after)).toEqual([
+    passagesOf(before)[0],
+    { n: 2, passage: gone, title: '(removed)', heading: '', text: '(removed)' },
+  ])
+  await forgetOtherSources(store.pool, 'T1', [])
+  expect(JSON.stringify(passagesOf(await readSteps(store.pool, one.id)))).not.toMatch(/stays|Kept/)
+})
+
+test('where a page is rewritten, the old words go, and the page keeps its place and the name it has now', async () => {
+  const old = await shelve('Old name', 'old words', 'page')
+  const one = await run('U1', 'q', recalled([old, 'Old name', 'old words']))
+  await shelve('New name', 'new words', 'page')
+  expect(passagesOf(await readSteps(store.pool, one.id))).toEqual([
+    {
+      n: 1,
+      passage: old,
+      title: 'New name',
+      heading: '',
+      link: 'https://x/a',
+      date: '2026-05-02',
+      text: '(removed)',
+    },
+  ])
+})
+
+test('a page that is read again and is the same leaves everything as it was', async () => {
+  const same = await shelve('Same', 'same words')
+  const one = await run('U1', 'q', recalled([same, 'Same', 'same words']))
+  await shelve('Same', 'same words')
+  expect(passagesOf(await readSteps(store.pool, one.id))[0]?.text).toBe('same words')
+})
+
+/** A word that stands nowhere else, wherever a person's words can stand. */
+const WORD = 'zanzibarquux'
+const PERSON = 'U0ZQX'
+
+async function live() {
+  const place = { workspace: 'T1', channel: 'C9' }
+  const row = {
+    ...place,
+    source: 'chat',
+    name: 'ops',
+    private: false,
+    archived: false,
+    floor: '1600000000.000000',
+  }
+  const say = (ts: string, author: string, text: string) =>
+    inTransaction(store.pool, async (tx) => {
+      await lockChannel(tx, place)
+      await keepTurn(tx, place, { ts, author, app: false, text })
+    })
+  await inTransaction(store.pool, (tx) => followChannel(tx, row))
+  await say('1700001000.000100', PERSON, `the ${WORD} is broken`)
+  await say('1700001001.000100', 'U2', 'then mend it')
+  const { rows } = await store.pool.query(`select distinct path from turns where author = $1`, [PERSON])
+  const quoted = await shelve(`Of ${WORD}`, `${PERSON}: the ${WORD} is broken`, rows[0]?.path)
+  return { say, quoted }
+}
+
+test('a person is forgotten to the last byte of the files; what others said stays', async () => {
+  const { say, quoted } = await live()
+  const call = { id: 'c1', tool: 'files__write', args: { text: WORD } }
+  const approval = '00000000-0000-4000-8000-000000000001'
+  const own = await run(
+    PERSON,
+    `where is my ${WORD}?`,
+    answered(`Your ${WORD} is here`, [call]),
+    {
+      kind: 'proposed',
+      at,
+      call,
+      verdict: 'ask',
+      why: `writes ${WORD}`,
+      approval,
+      risk: WORD,
+      editedBy: PERSON,
+    },
+    { kind: 'decided', at, approval, outcome: 'approved', by: PERSON, why: WORD, input: { a: WORD } },
+    { kind: 'returned', at, call: 'c1', outcome: 'succeeded', text: `wrote ${WORD}`, ms: 1 },
+    { kind: 'finished', at, outcome: 'answered', text: `The ${WORD} is written` },
+  )
+  await store.pool.query(
+    `insert into approvals (id, run, workspace, call, tool, server, args, hash, asker, approvers, state, expires_at, votes)
+     values ($1, $2, 'T1', 'c1', 'files__write', 'files', $3, 'h', $4, '[]', 'succeeded', now(), array[$4])`,
+    [approval, own.id, JSON.stringify(call.args), PERSON],
+  )
+  await end(own)
+  const waiting = await run(PERSON, `and the ${WORD} of today?`)
+  const others = await run(
+    'U2',
+    'what is broken?',
+    recalled([quoted, `Of ${WORD}`, `${PERSON}: the ${WORD} is broken`]),
+    { kind: 'steered', at, user: PERSON, text: `I mean the ${WORD}`, ts: '5' },
+    answered(`The ${WORD}, says ${PERSON}`),
+  )
+  const heard = {
+    kind: 'message',
+    workspace: 'T1',
+    channel: 'C1',
+    user: PERSON,
+    ts: '9',
+    text: WORD,
+  } as const
+  await writeInbox(store.pool, { ...heard, mention: true, forOther: false, dm: false })
+  await doubtPerson(store.pool, 'T1', PERSON, 'full')
+  await refreshStatistics(store.pool)
+  await store.pool.query('checkpoint')
+  expect(filesWith(WORD).length).toBeGreaterThan(0)
+  const lease = await takeLease(store.pool, waiting.id, '00000000-0000-4000-8000-0000000000aa', 60_000)
+
+  const printed: string[] = []
+  const door = { store, workspace: 'T1', print: (line: string) => printed.push(line) }
+  expect(await forgetDoor([PERSON], door)).toBe(2)
+  expect(filesWith(WORD).length).toBeGreaterThan(0)
+  expect(await forgetDoor([PERSON, '--yes'], door)).toBe(0)
+  expect(filesWith(WORD)).toEqual([])
+  expect(printed.join('\n')).toMatch(/1 messages.*1 documents.*\n.*2 runs.*1 of which/)
+
+  const words = await Promise.all([own, waiting, others].map((one) => readSteps(store.pool, one.id)))
+  expect(JSON.stringify(words)).not.toContain(PERSON)
+  for (const steps of words) expect(steps.map((s) => s.n)).toEqual(steps.map((_, i) => i + 1))
+  expect(words[1]?.at(-1)).toMatchObject({ kind: 'finished', outcome: 'stopped' })
+  expect(words[2]?.[0]).toMatchObject({ user: 'U2', text: 'what is broken?' })
+  // Whoever worked on it when it was forgotten can add nothing to it.
+  if (typeof lease === 'string') throw new Error('no lease')
+  expect(await appendSteps(store.pool, lease.lease, lease.run.n, [answered(WORD)])).not.toBe('recorded')
+
+  await say('1700001000.000100', PERSON, `the ${WORD} is broken`)
+  const later = `${Math.floor(Date.now() / 1000) + 60}.000100`
+  await say(later, PERSON, 'something new')
+  const turns = await store.pool.query('select author, ts from turns order by ts')
+  expect(turns.rows).toEqual([
+    { author: 'U2', ts: '1700001001.000100' },
+    { author: PERSON, ts: later },
+  ])
+  await store.close()
+  expect(filesWith(WORD)).toEqual([])
+  store = await openStore({ dataDir: files.dir })
+})
+
+function filesWith(word: string, dir = files.dir): string[] {
+  return readdirSync(dir).flatMap((name) => {
+    const file = path.join(dir, name)
+    const stat = statSync(file)
+    if (stat.isDirectory()) return filesWith(word, file)
+    return stat.isFile() && readFileSync(file).includes(word) ? [file] : []
+  })
+}
+
+test('somebody unknown is forgotten too, and twice; a name that is no id is refused', async () => {
+  expect(await forgetPerson(store.pool, 'T1', 'U0NOBODY')).toMatchObject({ messages: 0, runs: 0, steps: 0 })
+  expect(await forgetPerson(store.pool, 'T1', PERSON)).toMatchObject({ runs: 0, steps: 0 })
+  const printed: string[] = []
+  const door = { store, workspace: 'T1', print: (line: string) => printed.push(line) }
+  expect(await forgetDoor(['ana', '--yes'], door)).toBe(2)
+  expect(printed[0]).toContain('USER is a Slack user id')
+})
+
+test('what is older than it is kept is deleted, and nothing that is under way', async () => {
+  const [old, fresh, busy] = [await run('U5', 'old'), await run('U5', 'fresh'), await run('U5', 'busy')]
+  await end(old)
+  await end(fresh)
+  await store.pool.query(`update runs set finished_at = now() - interval '31 days' where id = $1`, [old.id])
+  await store.pool.query(`update runs set created_at = now() - interval '31 days' where id = $1`, [busy.id])
+  const left = async () =>
+    (await store.pool.query(`select id from runs where asker = 'U5' order by created_at`)).rows.map(
+      (r) => r.id,
+    )
+  await sweepOld(store.pool, 'T1', { inbox: 7 })
+  expect(await left()).toHaveLength(3)
+  await sweepOld(store.pool, 'T1', { runs: 30, inbox: 7 })
+  expect((await left()).sort()).toEqual([fresh.id, busy.id].sort())
+  expect(await readSteps(store.pool, old.id)).toEqual([])
+})

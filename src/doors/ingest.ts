@@ -5,6 +5,7 @@ import type pg from 'pg'
 import { embedMissing } from '../agent/knowledge/embed.ts'
 import { slackSources } from '../agent/knowledge/follower.ts'
 import type { Ingested, Progress } from '../agent/knowledge/ingest.ts'
+import type { Readers } from '../agent/knowledge/readers.ts'
 import { groupSkipped, type Outcome, readAll, readSource } from '../agent/knowledge/upkeep.ts'
 import { Fault } from '../core/fault.ts'
 import { Source, type Sources } from '../core/home.ts'
@@ -19,6 +20,7 @@ type Context = {
   home: string
   workspace: string
   sources: Sources['sources']
+  web?: Readers['web']
   print: (line: string) => void
   /** Shows how far it is in one line that is written again and again, where there is a terminal. */
   show?: ((line: string) => void) | undefined

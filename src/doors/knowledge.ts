@@ -20,6 +20,7 @@ import { print, showOver } from './print.ts'
 import { searchDoor } from './search.ts'
 import { sourcesDoor } from './sources.ts'
 import { untilAsked } from './until.ts'
+import { webFetch } from './web.ts'
 
 export async function openIngest(args: string[]): Promise<number> {
   return withKnowledge(async ({ env, store, embedder, workspace }) => {
@@ -33,6 +34,7 @@ export async function openIngest(args: string[]): Promise<number> {
       home: home.dir,
       workspace,
       sources: home.sources,
+      web: webFetch,
       print,
       show,
     }

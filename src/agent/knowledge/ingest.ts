@@ -78,7 +78,7 @@ export async function ingest(
   const seen = new Set<string>()
   const gone: string[] = []
   const unsure: string[] = []
-  const { place, entries, changesOnly, count } = openSource(context, source)
+  const { place, entries, changesOnly, count } = openSource(context, { shelf, source, signal })
   const total = onProgress ? await count?.() : undefined
   let looked = 0
   const tell = () =>

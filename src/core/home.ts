@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import type { Budgets } from './budget.ts'
+import { FUSION } from './fuse.ts'
 import type { Lock } from './lock.ts'
 import { address, name, Patience, Pool, variable } from './pools.ts'
 import { type Policy, pattern } from './rules.ts'
@@ -127,11 +128,24 @@ const EmbeddingsFile = z.strictObject({
 })
 export type Embeddings = z.infer<typeof EmbeddingsFile>
 
+/** How recall puts its two lists together (core/fuse.ts). */
+const RecallFile = z
+  .strictObject({
+    k: z.number().min(1).max(1000).default(FUSION.k),
+    words: z.number().min(0).max(1).default(FUSION.words),
+    vectors: z.number().min(0).max(1).default(FUSION.vectors),
+  })
+  .refine(
+    (recall) => recall.words + recall.vectors > 0,
+    'a weight above 0 for words, for vectors, or for both',
+  )
+
 export const ModelsFile = z.strictObject({
   /** The first one is asked where an agent names none. */
   pools: z.record(name, Pool).refine((pools) => Object.keys(pools).length > 0, 'at least one pool'),
   waits: Patience.optional(),
   embeddings: EmbeddingsFile.optional(),
+  recall: RecallFile.optional(),
 })
 export type Models = z.infer<typeof ModelsFile>
 

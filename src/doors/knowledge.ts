@@ -2,6 +2,7 @@
 import { openRights, type Rights } from '../agent/knowledge/rights.ts'
 import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
+import type { Fusion } from '../core/fuse.ts'
 import { readHome } from '../home/read.ts'
 import type { Embedder } from '../models/embed.ts'
 import { openSpeaker, type Speaker } from '../slack/speak.ts'
@@ -9,7 +10,7 @@ import { listWorkspaces } from '../store/documents.ts'
 import { openLedger } from '../store/ledger.ts'
 import { migrate } from '../store/migrate.ts'
 import { openStore, type Store } from '../store/open.ts'
-import { prepareSearch } from '../store/passages.ts'
+import { prepareSearch } from '../store/words.ts'
 import { openLog } from '../telemetry/log.ts'
 import { openPaidEmbedder } from './embedder.ts'
 import { readEnv } from './environment.ts'
@@ -44,8 +45,17 @@ export async function openForget(args: string[]): Promise<number> {
 }
 
 export async function openSearch(args: string[]): Promise<number> {
-  return withKnowledge(async ({ store, rights, embedder, workspace, strategy }) =>
-    searchDoor(args, { pool: store.pool, rights, embedder, strategy, workspace, print, patienceMs: 20_000 }),
+  return withKnowledge(async ({ store, rights, embedder, workspace, strategy, fusion }) =>
+    searchDoor(args, {
+      pool: store.pool,
+      rights,
+      embedder,
+      strategy,
+      fusion,
+      workspace,
+      print,
+      patienceMs: 20_000,
+    }),
   )
 }
 
@@ -63,6 +73,7 @@ type Knowledge = {
   embedder: Embedder
   workspace: string
   strategy: Awaited<ReturnType<typeof prepareSearch>>
+  fusion: Fusion | undefined
 }
 
 async function withKnowledge(work: (knowledge: Knowledge) => Promise<number>): Promise<number> {
@@ -84,7 +95,7 @@ async function withKnowledge(work: (knowledge: Knowledge) => Promise<number>): P
   await using ledger = openLedger(store.pool)
   const embedder = openPaidEmbedder(home, ledger)
   try {
-    return await work({ env, store, rights, embedder, workspace, strategy })
+    return await work({ env, store, rights, embedder, workspace, strategy, fusion: home.models?.recall })
   } finally {
     await embedder.close()
   }

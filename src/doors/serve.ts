@@ -155,7 +155,13 @@ async function startWorker(
     call: tools.call,
     offerConnect: (run: Run, server: string, scopes?: readonly string[]) =>
       offerConnect({ ...connecting, speak }, run, server, scopes),
-    recall: remember.bind(null, { pool: store.pool, rights, embedder, strategy }),
+    recall: remember.bind(null, {
+      pool: store.pool,
+      rights,
+      embedder,
+      strategy,
+      fusion: home.models?.recall,
+    }),
     ...LEASE,
   }
   const keeping = repeat(RIGHTS_MS, () => rights.keep(workspace), log)

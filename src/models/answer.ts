@@ -4,6 +4,7 @@ import type { ChatAnswer, ChatRequest, Served } from '../core/chat.ts'
 import { Fault } from '../core/fault.ts'
 import type { Meter, Purpose } from '../core/meter.ts'
 import { type Lane, milliseconds } from '../core/pools.ts'
+import { orderFor } from '../core/route.ts'
 import type { Wait } from '../core/wait.ts'
 import { type Attempted, attempt, type Trial } from './attempt.ts'
 import type { AskOptions } from './chat.ts'
@@ -11,6 +12,7 @@ import { choose, LONG_TOKENS, type Need, type Refusal } from './choose.ts'
 import { statusOf } from './failure.ts'
 import { hedge } from './hedge.ts'
 import type { Serving } from './pool.ts'
+import type { Recent } from './recent.ts'
 import { type Replica, underWay } from './replica.ts'
 import type { RetryBudget } from './retries.ts'
 
@@ -21,6 +23,8 @@ export type Means = {
   drained: () => ReadonlySet<string>
   /** The salt of a workspace's prefix caches. */
   salt: (workspace: string) => string
+  /** Which beginnings of prompts which replica has read lately. */
+  warm: Recent
 }
 
 /** What is asked, for whom. */
@@ -50,7 +54,7 @@ export async function askPool(means: Means, serving: Serving, question: Question
   const trial: Trial = { meter: means.meter, about, request: full, prompt, lane }
   const tried = new Set<string>()
   const need: Need = {
-    key: keyOf(question),
+    key: keyOf(means, serving, question),
     prompt,
     lane,
     except: tried,
@@ -71,39 +75,48 @@ async function walk(
   let told = ''
   let rescued = false
   let failed: unknown
+  const anew = () => {
+    if (told !== '') question.onRestart?.()
+    told = ''
+  }
   for (let attempts = 1; ; attempts += 1) {
     const chosen = next(serving, need, attempts === 2 ? failed : undefined)
-    if (!('url' in chosen)) return failed === undefined ? { refused: chosen } : { gone: failed }
-    if (attempts > 1 && !means.retries.take()) return { gone: failed }
+    const isRefused = !('url' in chosen)
+    if (isRefused || (attempts > 1 && !means.retries.take())) {
+      anew()
+      if (!isRefused) return { refused: { why: 'full' } }
+      return failed === undefined ? { refused: chosen } : { gone: failed }
+    }
     const begun = told
-    const resume = begun !== ''
     const onText = (delta: string) => {
       told += delta
       question.onText?.(delta)
     }
     try {
       const options: AskOptions = { signal: question.signal, onText: question.onText && onText }
-      const done = await send(means, serving, chosen, resume ? resumed(trial, begun) : trial, need, options)
-      if ('wait' in done) return done
-      return { answer: finished(serving, done, attempts, begun) }
+      const own = begun === '' ? trial : resumed(trial, begun)
+      const done = await send(means, serving, chosen, own, need, options)
+      if (!('wait' in done)) {
+        means.warm.add(`${prefixOf(question.request, question.about.workspace)} ${chosen.url}`)
+        return { answer: finished(serving, done, attempts, begun) }
+      }
+      anew()
+      return done
     } catch (error) {
       question.signal.throwIfAborted()
       if (!(error instanceof Fault)) throw error
       failed = error
       tried.add(chosen.url)
-      if (told !== '') {
+      if (told !== begun) {
         // Of what somebody reads already there is one rescue: gone on with where the model can, else begun anew.
         if (rescued || !isWorthAnother(error)) throw error
         rescued = true
-        if (!serving.pool.continues) begin()
-        continue
+        if (!serving.pool.continues) anew()
+      } else if (!isWorthAnother(error) || attempts > MOST_OTHERS) {
+        anew()
+        return { gone: error }
       }
-      if (!isWorthAnother(error) || attempts > MOST_OTHERS) return { gone: error }
     }
-  }
-  function begin() {
-    told = ''
-    question.onRestart?.()
   }
 }
 
@@ -175,11 +188,23 @@ function counting({ tier, replicas }: Serving): Replica | undefined {
   return up.toSorted((a, b) => underWay(a) - underWay(b))[0]
 }
 
-/** A conversation stays where it was; one that only begins goes where others began the same way. */
-function keyOf({ request, about }: Question): string {
-  const begins = !request.messages.some(({ role }) => role === 'assistant')
-  if (!begins) return `${about.workspace} ${about.channel} ${about.thread}`
-  const system = request.messages.find(({ role }) => role === 'system')?.content ?? ''
-  const prefix = createHash('sha256').update(system).update(JSON.stringify(request.tools)).digest('base64')
-  return `${about.workspace} ${prefix}`
+/**
+ * What decides where a call goes. A conversation stays where it was. One that only begins goes where others began the
+ * same way, while that one is idle and the place where it will stay does not know that beginning yet.
+ */
+function keyOf(means: Means, { replicas }: Serving, { request, about }: Question): string {
+  const thread = `${about.workspace} ${about.channel} ${about.thread}`
+  if (request.messages.some(({ role }) => role === 'assistant')) return thread
+  const prefix = prefixOf(request, about.workspace)
+  const named = replicas.map((one) => ({ id: one.url, one }))
+  const there = orderFor(prefix, named)[0]?.one
+  const isKnown = means.warm.has(`${prefix} ${orderFor(thread, named)[0]?.id}`)
+  return isKnown || !there || underWay(there) > 0 ? thread : prefix
+}
+
+/** What all conversations with an agent begin with: the system's message and the tools. */
+function prefixOf({ messages, tools }: ChatRequest, workspace: string): string {
+  const system = messages.find(({ role }) => role === 'system')?.content ?? ''
+  const hash = createHash('sha256').update(system).update(JSON.stringify(tools)).digest('base64')
+  return `${workspace} ${hash}`
 }

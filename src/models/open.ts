@@ -11,6 +11,7 @@ import type { Refusal } from './choose.ts'
 import type { Log, Names } from './endpoint.ts'
 import { watchReplica } from './health.ts'
 import { type OpenPool, openPool, type Serving } from './pool.ts'
+import { openRecent } from './recent.ts'
 import { openRetryBudget } from './retries.ts'
 
 /** A question with what the agent, the channel and the workspace allow. */
@@ -64,6 +65,9 @@ export type ModelOptions = {
 const TELL_MS = 250
 /** When somebody who waits looks again at the latest, in ms, give or take a quarter. */
 const LOOK_MS = { least: 1_000, most: 5_000 }
+/** Beginnings of prompts that are remembered, for so long, in ms. */
+const MOST_WARM = 10_000
+const WARM_MS = 600_000
 const NONE: ReadonlySet<string> = new Set()
 
 /** Opens the pools of a deployment and begins to look after them. Close it to stop. */
@@ -84,6 +88,7 @@ export function openModels(options: ModelOptions): OpenModels {
   )
   const means: Omit<Means, 'meter'> = {
     retries: openRetryBudget(),
+    warm: openRecent(MOST_WARM, WARM_MS),
     drained: options.drained ?? (() => NONE),
     salt: saltWith(options.secret ?? ''),
   }

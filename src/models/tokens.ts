@@ -22,7 +22,7 @@ type Known = { estimate: number; exact?: number }
 /** Prompts that are remembered, one entry a message. */
 const MOST_KNOWN = 20_000
 /** New parts below this many tokens are estimated: what they can be wrong by is less than what asking costs. */
-const SMALL_TOKENS = 1_000
+const SMALL_TOKENS = 2_000
 const COUNT_MS = 1_000
 /** A server that cannot count is asked again after this long, in ms. */
 const UNABLE_MS = 60_000

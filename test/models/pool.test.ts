@@ -449,7 +449,7 @@ describe('what servers say of themselves', () => {
       await until(() => replica?.metrics?.running === 1)
       answered(await asked)
       expect(replica?.speed).toBeGreaterThan(0)
-      const request = { messages: turns('A long report. '.repeat(500)), tools: [] }
+      const request = { messages: turns('A long report. '.repeat(1_000)), tools: [] }
       const counted = (await models.pools[0]?.counter.count(request, replica)) ?? 0
       const { usage } = answered(await askFor(models, { request }))
       expect(Math.abs(counted - (usage?.prompt ?? 0)) / counted).toBeLessThan(0.05)

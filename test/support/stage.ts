@@ -19,8 +19,8 @@ import { openEmbedder } from '../../src/models/embed.ts'
 import { openModels } from '../../src/models/open.ts'
 import { openQueue } from '../../src/queue/open.ts'
 import { openLedger } from '../../src/store/ledger.ts'
-import { prepareSearch } from '../../src/store/passages.ts'
 import { openSeal } from '../../src/store/seal.ts'
+import { prepareSearch } from '../../src/store/words.ts'
 import { guardedFor, openTools } from '../../src/tools/open.ts'
 import { type ModelServer, openModelServer, type Reply, type Script } from './model-server.ts'
 import { openTestStore } from './store.ts'
@@ -49,6 +49,8 @@ export type StageOptions = {
   /** The pools; one of the model's server where it is left out. */
   pools?: (model: ModelServer) => Record<string, Pool>
   patience?: Patience
+  /** Rules of the policy for channels. */
+  channels?: (channels: Workspace['channels']) => Record<string, unknown>
 }
 
 export type Stage = AsyncDisposable & {
@@ -85,7 +87,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const own = `test-${randomUUID()}`
   const secret = options.secret ?? Buffer.alloc(32, 7).toString('base64')
   const seal = secret === '' ? undefined : openSeal(secret)
-  const home = homeOf(options)
+  const home = homeOf(options, workspace)
   const ledger = opened.use(openLedger(store.pool))
   const embeddings = { url: model.url, model: 'test-embed', dimensions: 8, languages: 'all' as const }
   const meter = openMeter({
@@ -200,7 +202,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
 
 const holding = (lock: Lock) => () => lock
 
-function homeOf(options: StageOptions): Home {
+function homeOf(options: StageOptions, workspace: Workspace): Home {
   const agent = AgentFront.parse({
     name: 'quorum',
     ...(options.maxTurns ? { maxTurns: options.maxTurns } : {}),
@@ -209,7 +211,11 @@ function homeOf(options: StageOptions): Home {
     dir: process.cwd(),
     agents: [{ ...agent, instructions: 'You are a teammate.' }],
     servers: options.servers ?? {},
-    policy: PolicyFile.parse({ tools: options.policy ?? {}, admins: options.admins ?? [] }),
+    policy: PolicyFile.parse({
+      tools: options.policy ?? {},
+      admins: options.admins ?? [],
+      channels: options.channels?.(workspace.channels) ?? {},
+    }),
     written: options.servers ?? {},
     lock: undefined,
     models: undefined,

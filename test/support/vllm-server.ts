@@ -70,8 +70,10 @@ export type Vllm = AsyncDisposable & {
   read(): { prompt: number; cached: number; answers: number }
   running(): number
   waiting(): number
-  /** Connections that sent a chat request, ever. */
+  /** Chat requests, ever. */
   asked(): number
+  /** Connections anybody made, ever. */
+  connections(): number
   fail(fault: VllmFault | undefined, times?: number): Promise<void>
 }
 
@@ -93,6 +95,7 @@ export async function openVllm(options: VllmOptions = {}): Promise<Vllm> {
   const sockets = new Set<Socket>()
   const queue: (() => void)[] = []
   const totals = { prompt: 0, cached: 0, written: 0, answers: 0 }
+  let connections = 0
   let running = 0
   let held = 0
   let reading: Promise<void> = Promise.resolve()
@@ -246,6 +249,7 @@ export async function openVllm(options: VllmOptions = {}): Promise<Vllm> {
     serve(request, response).catch(() => response.destroy())
   })
   server.on('connection', (socket) => {
+    connections += 1
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
@@ -264,6 +268,7 @@ export async function openVllm(options: VllmOptions = {}): Promise<Vllm> {
     running: () => running,
     waiting: () => queue.length,
     asked: () => requests.length,
+    connections: () => connections,
     async fail(next, count = Number.POSITIVE_INFINITY) {
       if (fault === 'refuse' && next !== 'refuse') await listen(port)
       fault = next

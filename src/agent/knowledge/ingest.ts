@@ -18,7 +18,7 @@ import { openSource, type Readers } from './readers.ts'
 import { openWriter, type Writer } from './write.ts'
 
 /** Raised when documents are read or cut differently, so that all are read again. */
-const CUT = '2'
+const CUT = '3'
 
 export type Ingested = {
   added: number

@@ -2,6 +2,7 @@
 import type pg from 'pg'
 import { chunk } from '../../core/chunk.ts'
 import { removeSecrets } from '../../core/secrets.ts'
+import { languageOf } from '../../models/language.ts'
 import type { Found } from '../../sources/entry.ts'
 import {
   type Cut,
@@ -65,7 +66,9 @@ export function openWriter(
         continue
       }
       const { document, removed } = removeSecrets(read)
-      cuts.push({ document: { ...under.row, title: document.title }, chunks: chunk(document) })
+      const language = languageOf(document.text)
+      const about = { ...under.row, title: document.title, ...(language ? { language } : {}) }
+      cuts.push({ document: about, chunks: chunk(document) })
       done.secrets += removed
       known += under.known ? 1 : 0
     }

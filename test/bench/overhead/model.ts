@@ -15,6 +15,7 @@ export async function openInstantModel(): Promise<InstantModel> {
     for await (const part of request.setEncoding('utf8')) body += part
     const path = request.url ?? ''
     if (path.endsWith('/models')) return sendJson(response, { object: 'list', data: [{ id: 'instant' }] })
+    if (!path.startsWith('/v1/')) return response.writeHead(404).end()
     const asked = JSON.parse(body)
     if (path.endsWith('/embeddings')) {
       const data = [asked.input].flat().map((_, index) => ({ object: 'embedding', index, embedding }))

@@ -127,14 +127,14 @@ export function openRights({ pool, roster, log }: RightsContext): Rights {
         if (!roster) return
         const due = await claimDueScopes(pool, workspace, CAUGHT_UP)
         const scopes = due.filter((scope) => scope !== readers)
-        const people = await doubtedPeople(pool, workspace, CAUGHT_UP)
-        await Promise.all([
-          readPeople(roster, workspace, people),
-          ...scopes.map((scope) => read(roster, workspace, scope)),
-        ])
+        await Promise.all(scopes.map((scope) => read(roster, workspace, scope)))
+        // Afterwards: where many readers are unknown the whole workspace is listed, and nobody is left to ask about.
+        await met
+        await readPeople(roster, workspace, await doubtedPeople(pool, workspace, CAUGHT_UP))
       }
-      const [met] = await Promise.all([inTime(known(), { readers }), inTime(caughtUp(), { readers })])
-      return met ? undefined : UNTOLD
+      const met = inTime(known(), { readers })
+      await inTime(caughtUp(), { readers })
+      return (await met) ? undefined : UNTOLD
     },
     readable: async (workspace, readers) => {
       const known = await readableAudiences(pool, workspace, readers, { ...AGES, audiences: undefined })

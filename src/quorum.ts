@@ -76,6 +76,11 @@ const DOORS: Record<string, Door> = {
     about: 'what would be recalled, with ranks and scores',
     open: async (args) => (await import('./doors/knowledge.ts')).openSearch(args),
   },
+  eval: {
+    usage: 'retrieval --collection DIR',
+    about: 'how well questions find what answers them',
+    open: async (args) => (await import('./doors/eval.ts')).evalDoor(args),
+  },
 }
 
 /** Runs one command and answers the exit code; what went wrong is one clear sentence. */

@@ -1,7 +1,9 @@
 /** Opening what `quorum ingest`, `search`, `sources` and `forget` need: the store, the embeddings, the workspace. */
+import path from 'node:path'
 import { openRights, type Rights } from '../agent/knowledge/rights.ts'
 import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
+import type { Fusion } from '../core/fuse.ts'
 import { readHome } from '../home/read.ts'
 import type { Embedder } from '../models/embed.ts'
 import { openSpeaker, type Speaker } from '../slack/speak.ts'
@@ -9,7 +11,7 @@ import { listWorkspaces } from '../store/documents.ts'
 import { openLedger } from '../store/ledger.ts'
 import { migrate } from '../store/migrate.ts'
 import { openStore, type Store } from '../store/open.ts'
-import { prepareSearch } from '../store/passages.ts'
+import { prepareSearch } from '../store/words.ts'
 import { openLog } from '../telemetry/log.ts'
 import { openPaidEmbedder } from './embedder.ts'
 import { readEnv } from './environment.ts'
@@ -19,6 +21,7 @@ import { print, showOver } from './print.ts'
 import { searchDoor } from './search.ts'
 import { sourcesDoor } from './sources.ts'
 import { untilAsked } from './until.ts'
+import { webFetch } from './web.ts'
 
 export async function openIngest(args: string[]): Promise<number> {
   return withKnowledge(async ({ env, store, embedder, workspace }) => {
@@ -30,8 +33,10 @@ export async function openIngest(args: string[]): Promise<number> {
       pool: store.pool,
       embedder,
       home: home.dir,
+      git: { place: path.join(env.QUORUM_DATA, 'checkouts'), env: process.env },
       workspace,
       sources: home.sources,
+      web: webFetch,
       print,
       show,
     }
@@ -44,8 +49,17 @@ export async function openForget(args: string[]): Promise<number> {
 }
 
 export async function openSearch(args: string[]): Promise<number> {
-  return withKnowledge(async ({ store, rights, embedder, workspace, strategy }) =>
-    searchDoor(args, { pool: store.pool, rights, embedder, strategy, workspace, print, patienceMs: 20_000 }),
+  return withKnowledge(async ({ store, rights, embedder, workspace, strategy, fusion }) =>
+    searchDoor(args, {
+      pool: store.pool,
+      rights,
+      embedder,
+      strategy,
+      fusion,
+      workspace,
+      print,
+      patienceMs: 20_000,
+    }),
   )
 }
 
@@ -63,6 +77,7 @@ type Knowledge = {
   embedder: Embedder
   workspace: string
   strategy: Awaited<ReturnType<typeof prepareSearch>>
+  fusion: Fusion | undefined
 }
 
 async function withKnowledge(work: (knowledge: Knowledge) => Promise<number>): Promise<number> {
@@ -84,7 +99,7 @@ async function withKnowledge(work: (knowledge: Knowledge) => Promise<number>): P
   await using ledger = openLedger(store.pool)
   const embedder = openPaidEmbedder(home, ledger)
   try {
-    return await work({ env, store, rights, embedder, workspace, strategy })
+    return await work({ env, store, rights, embedder, workspace, strategy, fusion: home.models?.recall })
   } finally {
     await embedder.close()
   }

@@ -3,14 +3,16 @@ import { createHash } from 'node:crypto'
 import { setImmediate as immediate } from 'node:timers/promises'
 import type pg from 'pg'
 import { type Chunk, embeddingText } from '../core/chunk.ts'
-import { searchText } from '../core/words.ts'
+import { searchText, stemmerOf } from '../core/words.ts'
 import { audienceId } from './audiences.ts'
 import { asJson } from './json.ts'
 import { type Db, inTransaction, type Tx } from './transaction.ts'
+import { countWords, impactOf, termsOf } from './words.ts'
 
 /**
  * What is kept of a document beside its passages. `hash` is of what it was made from, `date` is YYYY-MM-DD,
- * `audience` are the scopes any one of which suffices to read it.
+ * `audience` are the scopes any one of which suffices to read it, `language` (ISO 639-1) is what its words are
+ * stemmed as; they are kept as they stand where it is left out.
  */
 export type DocumentRow = {
   path: string
@@ -19,6 +21,7 @@ export type DocumentRow = {
   date?: string
   hash: string
   audience: string[]
+  language?: string
 }
 
 /** Where a document belongs; `source` is its name in sources.yaml. */
@@ -82,12 +85,14 @@ async function putOne(
   { document, chunks }: Cut,
   audience: number | undefined,
 ): Promise<number> {
+  const stemmer = stemmerOf(document.language)
   // The row stays locked until the end, so that two writers of one document take turns.
   const { rows } = await tx.query<{ id: string }>(
-    `insert into documents (workspace, source, path, title, link, date, hash, audience)
-     values ($1, $2, $3, $4, $5, $6, $7, $8)
+    `insert into documents (workspace, source, path, title, link, date, hash, audience, stemmer)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
      on conflict (workspace, source, path) do update set title = excluded.title, link = excluded.link,
-       date = excluded.date, hash = excluded.hash, audience = excluded.audience, updated_at = now()
+       date = excluded.date, hash = excluded.hash, audience = excluded.audience, stemmer = excluded.stemmer,
+       updated_at = now()
      returning id`,
     [
       shelf.workspace,
@@ -98,11 +103,12 @@ async function putOne(
       document.date ?? null,
       document.hash,
       audience,
+      stemmer,
     ],
   )
   const id = rows[0]?.id
   if (!id) throw new Error('an upsert returned no row')
-  return await putPassages(tx, id, document.title, chunks)
+  return await putPassages(tx, { id, title: document.title, stemmer }, chunks)
 }
 
 /** Changes what is known about a document whose text is still the same. */
@@ -147,8 +153,9 @@ export async function forgetOtherSources(db: Db, workspace: string, named: strin
 }
 
 /** Tells the planner what is there: an embedded database never looks by itself, and plans 100 times worse. */
-export async function refreshStatistics(db: Db): Promise<void> {
-  await db.query('analyze documents, passages')
+export async function refreshStatistics(pool: pg.Pool): Promise<void> {
+  await pool.query('analyze documents, passages')
+  await countWords(pool)
 }
 
 /** What PostgreSQL can hold as text: no NUL, no half characters. */
@@ -164,13 +171,17 @@ type Written = {
   start_at: number
   end_at: number
   link: string | null
-  search_text: string
+  words: string
 }
 
-async function putPassages(tx: Tx, document: string, title: string, chunks: Chunk[]): Promise<number> {
-  const { rows } = await tx.query<Omit<Written, 'heading' | 'text' | 'search_text'> & { id: string }>(
+async function putPassages(
+  tx: Tx,
+  document: { id: string; title: string; stemmer: string },
+  chunks: Chunk[],
+): Promise<number> {
+  const { rows } = await tx.query<Omit<Written, 'heading' | 'text' | 'words'> & { id: string }>(
     'select id, hash, n, start_at, end_at, link from passages where document = $1 order by n',
-    [document],
+    [document.id],
   )
   const old = Map.groupBy(rows, (row) => row.hash)
   const fresh: Written[] = []
@@ -178,7 +189,7 @@ async function putPassages(tx: Tx, document: string, title: string, chunks: Chun
   for (const [at, { n, heading, text, start, end, link = null }] of chunks.entries()) {
     // A book takes a fifth of a second of this thread; others need it too.
     if (at % 64 === 63) await immediate()
-    const read = embeddingText(title, { heading, text })
+    const read = embeddingText(document.title, { heading, text })
     const hash = createHash('sha256').update(read).digest('hex')
     const same = old.get(hash)?.shift()
     if (!same)
@@ -190,7 +201,7 @@ async function putPassages(tx: Tx, document: string, title: string, chunks: Chun
         start_at: start,
         end_at: end,
         link,
-        search_text: searchText(read),
+        words: searchText(read),
       })
     else if (same.n !== n || same.start_at !== start || same.end_at !== end || same.link !== link)
       moved.push({ id: same.id, n, start_at: start, end_at: end, link })
@@ -205,10 +216,11 @@ async function putPassages(tx: Tx, document: string, title: string, chunks: Chun
     )
   if (fresh.length > 0)
     await tx.query(
-      `insert into passages (document, n, hash, heading, text, start_at, end_at, link, search_text)
-       select $1, n, hash, heading, text, start_at, end_at, link, search_text from jsonb_to_recordset($2)
-         as f (n int, hash text, heading text, text text, start_at int, end_at int, link text, search_text text)`,
-      [document, asJson(fresh)],
+      `insert into passages (document, n, hash, heading, text, start_at, end_at, link, terms, impact)
+       select $1, n, hash, heading, text, start_at, end_at, link, terms, ${impactOf('terms')}
+       from (select *, ${termsOf('$3', 'words')} as terms from jsonb_to_recordset($2)
+         as f (n int, hash text, heading text, text text, start_at int, end_at int, link text, words text)) w`,
+      [document.id, asJson(fresh), document.stemmer],
     )
   return fresh.length
 }

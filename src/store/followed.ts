@@ -225,3 +225,18 @@ export async function noteListening(
   await tx.query('update followed set listened_at = now() where workspace = $1', [workspace])
   return rows.length
 }
+
+/** Keeps how fresh each source is, where it is shown beside those that are read: while history is read, not yet. */
+export async function noteFreshness(db: Db, workspace: string): Promise<void> {
+  await db.query(
+    `insert into sources as s (workspace, name, tried_at, read_at, error)
+     select f.workspace, f.source, now(),
+       case when count(w.floor) = 0 and bool_and(f.announced_at is not null) then min(f.listened_at) end,
+       string_agg(distinct '#' || f.name || ': ' || f.problem, ' ')
+     from followed f left join walks w using (workspace, channel)
+     where f.workspace = $1 and f.state <> 'left' group by f.workspace, f.source
+     on conflict (workspace, name) do update
+       set tried_at = excluded.tried_at, read_at = coalesce(excluded.read_at, s.read_at), error = excluded.error`,
+    [workspace],
+  )
+}

@@ -1,15 +1,10 @@
 /** Finding passages: one statement over words and vectors, for one audience. */
-import type pg from 'pg'
 import { toSql } from 'pgvector'
-import { queryText } from '../core/words.ts'
-import { type Db, inTransaction } from './transaction.ts'
+import type { Fusion } from '../core/fuse.ts'
+import { queryWords, stemmerOf } from '../core/words.ts'
+import type { Db } from './transaction.ts'
 import type { VectorTable } from './vectors.ts'
-
-/**
- * How the words of a question are ranked: `bm25` by the pg_textsearch extension, `any-word` by plain
- * PostgreSQL where a server lacks it (about a fifth less accurate on its own, nearly equal after fusion).
- */
-export type WordStrategy = 'bm25' | 'any-word'
+import { BM25_INDEX, questionOf, type WordStrategy } from './words.ts'
 
 /** A passage as it was found. Ranks count from 1; one is missing where the passage is not in that list. */
 export type Hit = {
@@ -27,6 +22,9 @@ export type Hit = {
   /** Where the text stands in the document's text, in UTF-16 units. */
   start: number
   end: number
+  /** What stands before and behind it under the same heading, cut to a few lines. */
+  before?: string
+  after?: string
   wordRank?: number
   vectorRank?: number
   score: number
@@ -38,53 +36,68 @@ export type Search = {
   audiences: number[]
   /** Any text: it is taken apart into words, never read as a query language. */
   query: string
+  /** The question's language (ISO 639-1), by which its words are stemmed; as they stand where it is left out. */
+  language?: string
   /** The question's vector by the model of this table; without it only words are searched. */
   vector?: { table: VectorTable; values: number[] }
   /** Names of sources to search; all where it is left out. */
   sources?: string[]
   limit: number
   strategy: WordStrategy
+  fusion: Fusion
 }
 
-/**
- * Reciprocal rank fusion: a passage scores weight / (k + rank) in each list that has it. k = 10 and .6 to .4
- * were the best of those tried over eight collections with a small English embedding model; the usual
- * k = 60 flattens the lists so much that a passage found halfway by both beats the best of one.
- * A passage that has no vector yet cannot be near the question; its words count for all of it, so that while
- * vectors are being made the few that have one do not come first whatever is asked.
- */
-const FUSION = { k: 10, vector: 0.6, words: 0.4 }
-
-/** How deep each list is read: what stands below rank 100 adds less than the first ten differ by. */
+/** How deep each list is read at least: what stands below rank 100 adds less than the first ten differ by. */
 const DEPTH = 100
 
-const BM25_INDEX = 'passages_bm25'
+/**
+ * Up to so many passages that may be read all of them are compared, which misses none; beyond, an index is asked.
+ * Words have an index that is quick for fewer already.
+ */
+const FEW = { vectors: 10_000, words: 2_000 }
+
+/** How much of a neighbour is told, in characters. */
+const NEIGHBOUR = 400
 
 /** The passages that suit the question best, best first; those of the audience only, by the statement itself. */
 export async function recallPassages(db: Db, search: Search): Promise<Hit[]> {
   const values: unknown[] = [search.workspace, search.audiences, search.sources ?? null]
   const bind = (value: unknown) => `$${values.push(value)}`
-  const words = wordList(search.strategy, bind(queryText(search.query)))
-  const { vector } = search
-  const of = vector && {
-    table: vector.table.table,
-    values: `${bind(toSql(vector.values))}::${vector.table.type}`,
-  }
-  const near = of ? vectorList(of) : 'select null::uuid as id, null::bigint as rank where false'
-  const alone = of ? `not exists (select from ${of.table} v where v.passage = id)` : 'true'
-  const { k } = FUSION
+  const question = questionOf({
+    workspace: '$1',
+    words: bind(queryWords(search.query)),
+    stemmer: bind(stemmerOf(search.language)),
+  })
+  const depth = Math.max(DEPTH, search.limit)
+  const { fusion, vector } = search
+  const of = vector && { ...vector.table, values: `${bind(toSql(vector.values))}::${vector.table.type}` }
+  const weights = { k: bind(fusion.k), words: bind(fusion.words), vectors: bind(of ? fusion.vectors : 0) }
+  const limit = bind(search.limit)
   const { rows } = await db.query<Row>(
-    `with words as (select id, rank, ${alone} as alone from (${words}) w), near as (${near}),
+    `with question as materialized (${question}),
+    reach as materialized (
+      select coalesce(sum(passages), 0) as passages from holdings d where ${READABLE}),
+    tuned as materialized (${TUNED}),
+    words as materialized (${wordList(search.strategy, depth)}),
+    near as materialized (${of ? vectorList(of, depth) : NOTHING}),
     fused as (
-      select id, w.rank as word_rank, v.rank as vector_rank,
-        case when w.alone then 1.0 / (${k} + w.rank)
-          else coalesce(${FUSION.words} / (${k} + w.rank), 0) + coalesce(${FUSION.vector} / (${k} + v.rank), 0)
+      select id, w.rank as word_rank, n.rank as vector_rank,
+        case when n.rank is null and ${of ? `not exists (select from ${of.table} v where v.passage = id)` : 'true'}
+          then (${weights.words}::float8 + ${weights.vectors}::float8) / (${weights.k}::float8 + w.rank)
+          else coalesce(${weights.words}::float8 / (${weights.k}::float8 + w.rank), 0)
+            + coalesce(${weights.vectors}::float8 / (${weights.k}::float8 + n.rank), 0)
         end as score
-      from words w full join near v using (id)
-      order by score desc, id limit ${bind(search.limit)})
+      from words w full join near n using (id)
+      order by score desc, id limit ${limit})
     select p.id, d.source, d.audience, d.path, d.title, p.heading, coalesce(p.link, d.link) as link,
-      to_char(d.date, 'YYYY-MM-DD') as date, p.text, p.start_at as start, p.end_at as end, f.word_rank, f.vector_rank, f.score::float8 as score
+      to_char(d.date, 'YYYY-MM-DD') as date, p.text, p.start_at as start, p.end_at as end,
+      right(b.text, ${NEIGHBOUR}) as before, left(a.text, ${NEIGHBOUR}) as after,
+      f.word_rank::int, f.vector_rank::int, f.score
     from fused f join passages p using (id) join documents d on d.id = p.document
+      left join passages b on b.document = p.document and b.n = p.n - 1 and b.heading = p.heading
+        and b.id not in (select id from fused)
+      left join passages a on a.document = p.document and a.n = p.n + 1 and a.heading = p.heading
+        and a.id not in (select id from fused)
     order by f.score desc, p.id`,
     values,
   )
@@ -97,58 +110,54 @@ export async function countSources(
   search: Pick<Search, 'workspace' | 'audiences' | 'sources'>,
 ): Promise<number> {
   const { rows } = await db.query<{ sources: number }>(
-    `select count(distinct d.source)::int as sources from documents d where ${READABLE}`,
+    `with recursive named as (
+      (select source from documents where workspace = $1 order by source limit 1)
+      union all
+      select (select source from documents where workspace = $1 and source > n.source order by source limit 1)
+      from named n where n.source is not null)
+    select count(*)::int as sources from named n
+    where exists (select from documents d where d.source = n.source and ${READABLE})`,
     [search.workspace, search.audiences, search.sources ?? null],
   )
   return rows[0]?.sources ?? 0
 }
 
-/**
- * Finds out how this server can rank words, and makes the index for it where it is missing. May be called
- * at every start and by several starters at once; they take turns.
- */
-export async function prepareSearch(pool: pg.Pool): Promise<WordStrategy> {
-  const { rows } = await pool.query(`select 1 from pg_available_extensions where name = 'pg_textsearch'`)
-  if (rows.length === 0) return 'any-word'
-  try {
-    await inTransaction(pool, async (tx) => {
-      await tx.query(`select pg_advisory_xact_lock(hashtextextended('quorum search', 0))`)
-      await tx.query('create extension if not exists pg_textsearch')
-      await tx.query(
-        `create index if not exists ${BM25_INDEX} on passages using bm25 (search_text) with (text_config = 'english')`,
-      )
-    })
-    return 'bm25'
-  } catch {
-    // There but not loaded, or not ours to create: the plain way works everywhere.
-    return 'any-word'
-  }
-}
-
 /** What this audience may read: the one place where rows are let in. */
 const READABLE = `d.workspace = $1 and d.audience = any($2::int[]) and ($3::text[] is null or d.source = any($3))`
 
-function wordList(strategy: WordStrategy, query: string): string {
-  const order =
-    strategy === 'bm25'
-      ? `p.search_text <@> to_bm25query(${query}, '${BM25_INDEX}')`
-      : `ts_rank(p.tsv, ${anyWord(query)}, 1) desc`
+const NOTHING = 'select null::uuid as id, null::bigint as rank where false'
+
+function wordList(strategy: WordStrategy, depth: number): string {
+  const ours = (holds: string, when: string) => `
+    select p.id from passages p join documents d on d.id = p.document
+    where ${when} and ${READABLE} and p.tsv @@ (select ${holds} from question)
+    order by p.impact <#> (select rarity from question) limit ${depth}`
+  const few = `(select passages from reach) <= ${FEW.words}`
+  const many = `(select passages from reach) > ${FEW.words}`
+  const theirs = `
+    select p.id from passages p join documents d on d.id = p.document
+    where ${many} and (select terms from question) is not null
+      and ${READABLE} and p.tsv @@ (select anyone from question)
+    order by p.terms <@> to_bm25query((select terms from question), '${BM25_INDEX}') limit ${depth}`
   return `select id, row_number() over () as rank from (
-      select p.id from passages p join documents d on d.id = p.document
-      where ${READABLE} and p.tsv @@ ${anyWord(query)}
-      order by ${order} limit ${DEPTH}) best`
+      (${ours('anyone', few)}) union all (${strategy === 'bm25' ? theirs : ours('rare', many)})) best`
 }
 
-/** The question's words joined by "or": demanding all of them finds nothing for most questions. */
-function anyWord(query: string): string {
-  return `replace(plainto_tsquery('english', ${query})::text, ' & ', ' | ')::tsquery`
-}
+/** What the index scan for vectors goes by, for this statement only. Read where the question's vector is. */
+const TUNED = `select set_config('hnsw.ef_search', '100', true), set_config('hnsw.max_scan_tuples', '60000', true),
+      set_config('hnsw.iterative_scan', 'relaxed_order', true)`
 
-function vectorList(of: { table: string; values: string }): string {
-  return `select id, row_number() over () as rank from (
-      select v.passage as id from ${of.table} v join documents d on d.id = v.document
-      where ${READABLE}
-      order by v.embedding <=> ${of.values} limit ${DEPTH}) nearest`
+function vectorList(of: { table: string; values: string }, depth: number): string {
+  return `select id, row_number() over (order by far) as rank from (
+      (select v.passage as id, v.embedding <=> ${of.values} as far
+       from documents d join ${of.table} v on v.document = d.id
+       where (select passages from reach) <= ${FEW.vectors} and ${READABLE}
+       order by (v.embedding <=> ${of.values}) + 0 limit ${depth})
+      union all
+      (select v.passage as id, v.embedding <=> (select ${of.values} from tuned) as far
+       from ${of.table} v join documents d on d.id = v.document
+       where (select passages from reach) > ${FEW.vectors} and ${READABLE}
+       order by v.embedding <=> (select ${of.values} from tuned) limit ${depth})) nearest`
 }
 
 type Row = {
@@ -163,6 +172,8 @@ type Row = {
   text: string
   start: number
   end: number
+  before: string | null
+  after: string | null
   word_rank: number | null
   vector_rank: number | null
   score: number
@@ -182,6 +193,8 @@ function asHit(row: Row): Hit {
     score: row.score,
     ...(row.link === null ? {} : { link: row.link }),
     ...(row.date === null ? {} : { date: row.date }),
+    ...(row.before === null ? {} : { before: row.before }),
+    ...(row.after === null ? {} : { after: row.after }),
     ...(row.word_rank === null ? {} : { wordRank: row.word_rank }),
     ...(row.vector_rank === null ? {} : { vectorRank: row.vector_rank }),
   }

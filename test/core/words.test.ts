@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { queryText, searchText } from '../../src/core/words.ts'
+import { queryWords, searchText, stemmerOf } from '../../src/core/words.ts'
 
 test.each([
   ['PROJ-1234 fails', 'proj 1234 proj1234 fails'],
@@ -18,15 +18,35 @@ test.each([
   expect(searchText(text)).toBe(words)
 })
 
-test('scripts without spaces are cut into words', () => {
-  expect(searchText('部署回滚流程').split(' ').length).toBeGreaterThan(1)
-  expect(searchText('部署回滚流程')).toContain('部署')
+test.each([
+  ['部署回滚流程', '部署 署回 回滚 滚流 流程'],
+  ['用kubectl部署', '用 kubectl 部署'],
+  ['デプロイをする', 'デプ プロ ロイ イを をす する'],
+  ['狗', '狗'],
+])('%j, written without spaces, is found by pairs of characters', (text, words) => {
+  expect(searchText(text)).toBe(words)
 })
 
-test('a question asks for each word once, and for 200 at most', () => {
-  expect(queryText('deploy the deploy of Deploy')).toBe('deploy the of')
+test('Thai is cut into words by a dictionary', () => {
+  expect(searchText('การปรับใช้ระบบ').split(' ').length).toBeGreaterThan(1)
+})
+
+test('what a question repeats it asks for again, ten times at most, and for 200 words at most', () => {
+  expect(queryWords('deploy the Deploy')).toEqual(['deploy', 'the', 'deploy'])
+  expect(queryWords('fox '.repeat(2_500))).toHaveLength(10)
   const long = Array.from({ length: 5000 }, (_, n) => `word${n}`).join(' ')
-  expect(queryText(long).split(' ')).toHaveLength(200)
+  expect(queryWords(long)).toHaveLength(200)
+})
+
+test('a language has its stemmer; where it is unknown words stay as they stand', () => {
+  expect(['de', 'en', 'zh', 'xx', undefined, 'constructor'].map(stemmerOf)).toEqual([
+    'german',
+    'english',
+    'simple',
+    'simple',
+    'simple',
+    'simple',
+  ])
 })
 
 test('whatever is asked, only letters, digits and single spaces come out, and nothing is endless', () => {
@@ -44,8 +64,7 @@ test('a word of a text is found by asking for it alone', () => {
   fc.assert(
     fc.property(fc.array(fc.stringMatching(/^[A-Za-z][a-zA-Z0-9_.-]{0,12}$/), { minLength: 1 }), (words) => {
       const text = ` ${searchText(words.join(' '))} `
-      for (const word of words)
-        for (const part of queryText(word).split(' ')) expect(text).toContain(` ${part} `)
+      for (const word of words) for (const part of queryWords(word)) expect(text).toContain(` ${part} `)
     }),
   )
 })

@@ -4,7 +4,7 @@ import { openRights } from '../../src/agent/knowledge/rights.ts'
 import { ingestDoor } from '../../src/doors/ingest.ts'
 import { formatHits, searchDoor } from '../../src/doors/search.ts'
 import type { Store } from '../../src/store/open.ts'
-import { prepareSearch } from '../../src/store/passages.ts'
+import { prepareSearch } from '../../src/store/words.ts'
 import { openFiles, testEmbedder } from '../support/knowledge.ts'
 import { openTestStore } from '../support/store.ts'
 

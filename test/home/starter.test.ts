@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { FUSION } from '../../src/core/fuse.ts'
 import { initDoor } from '../../src/doors/init.ts'
 import { readFront } from '../../src/home/front.ts'
 import { readHome } from '../../src/home/read.ts'
@@ -71,6 +72,7 @@ test('every setting that the starter shows as a comment is one that works', asyn
     },
     waits: { quotes: '1m' },
     embeddings: { dimensions: 1024 },
+    recall: FUSION,
   })
   expect(home.budgets).toMatchObject({
     zone: 'UTC',

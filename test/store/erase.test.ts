@@ -15,10 +15,10 @@ import { writeInbox } from '../../src/store/inbox.ts'
 import { appendSteps, takeLease } from '../../src/store/leases.ts'
 import { doubtPerson } from '../../src/store/members.ts'
 import { openStore, type Store } from '../../src/store/open.ts'
-import { prepareSearch } from '../../src/store/passages.ts'
 import { appendFromOutside, createRun, lockRun, type Run, readSteps } from '../../src/store/runs.ts'
 import { inTransaction } from '../../src/store/transaction.ts'
 import { keepTurn, lockChannel } from '../../src/store/turns.ts'
+import { prepareSearch } from '../../src/store/words.ts'
 import { copyTemplate } from '../support/store.ts'
 
 let files: { dir: string; remove(): Promise<void> }

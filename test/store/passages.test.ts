@@ -1,16 +1,12 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Chunk } from '../../src/core/chunk.ts'
+import { FUSION } from '../../src/core/fuse.ts'
 import { type DocumentRow, putDocuments, relabelSource } from '../../src/store/documents.ts'
 import type { Store } from '../../src/store/open.ts'
-import {
-  countSources,
-  prepareSearch,
-  recallPassages,
-  type Search,
-  type WordStrategy,
-} from '../../src/store/passages.ts'
+import { countSources, recallPassages, type Search } from '../../src/store/passages.ts'
 import { claimUnembedded, putVectors, type VectorTable } from '../../src/store/vectors.ts'
+import { countWords, prepareSearch, type WordStrategy } from '../../src/store/words.ts'
 import { audiencesNaming, openVectors, vectorOf } from '../support/knowledge.ts'
 import { openTestStore } from '../support/store.ts'
 
@@ -25,15 +21,35 @@ beforeAll(async () => {
 afterAll(() => store.close())
 beforeEach(async () => {
   await store.pool.query('delete from documents')
+  await countWords(store.pool)
 })
 
 /** One document of one passage for each text; its title is what it is called in the tests. */
 async function shelve(
   texts: Record<string, string>,
-  { workspace = 'T1', source = 'handbook', audience = ['everyone'], vectors = true } = {},
+  {
+    workspace = 'T1',
+    source = 'handbook',
+    audience = ['everyone'],
+    language = 'en',
+    vectors = true,
+  }: {
+    workspace?: string
+    source?: string
+    audience?: string[]
+    language?: string | undefined
+    vectors?: boolean
+  } = {},
 ): Promise<void> {
   for (const [title, text] of Object.entries(texts)) {
-    const row: DocumentRow = { path: `${title}.md`, title, hash: text, audience, date: '2026-05-02' }
+    const row: DocumentRow = {
+      path: `${title}.md`,
+      title,
+      hash: text,
+      audience,
+      date: '2026-05-02',
+      ...(language ? { language } : {}),
+    }
     const chunks: Chunk[] = [{ n: 1, heading: 'H', text, start: 0, end: text.length }]
     await putDocuments(store.pool, { workspace, source }, [{ document: row, chunks }])
   }
@@ -53,8 +69,10 @@ async function find(query: string, { scopes = ['everyone'], workspace = 'T1', ..
     workspace,
     audiences: await audiencesNaming(store.pool, workspace, scopes),
     query,
+    language: 'en',
     limit: 10,
     strategy: best,
+    fusion: FUSION,
     ...search,
   })
 }
@@ -62,13 +80,28 @@ async function find(query: string, { scopes = ['everyone'], workspace = 'T1', ..
 const titles = async (query: string, search: Find = {}) => (await find(query, search)).map((hit) => hit.title)
 const meaning = (text: string) => ({ vector: { table, values: vectorOf(text) } })
 
+/** From now on a search goes about it as where there is much to read, however little there is. */
+async function pretendMuch(): Promise<void> {
+  await countWords(store.pool)
+  await store.pool.query('update holdings set passages = 1000000')
+}
+
 test('the embedded database ranks by BM25; preparing is repeatable, also by two at once', async () => {
   if (store.kind === 'embedded') expect(best).toBe('bm25')
   expect(await Promise.all([prepareSearch(store.pool), prepareSearch(store.pool)])).toEqual([best, best])
 })
 
-describe.each(['bm25', 'any-word'] as const)('words by %s', (strategy) => {
-  const by = (query: string, search: Find = {}) => titles(query, { strategy, ...search })
+describe.each([
+  ['bm25', 'little'],
+  ['bm25', 'much'],
+  ['any-word', 'little'],
+  ['any-word', 'much'],
+] as const)('words by %s where there is %s to read', (strategy, amount) => {
+  const by = async (query: string, search: Find = {}) => {
+    if (amount === 'much') await pretendMuch()
+    else await countWords(store.pool)
+    return titles(query, { strategy, ...search })
+  }
   const when = () => strategy === 'any-word' || best === 'bm25'
 
   test('any word suffices, the rarer ones weigh more, word forms do not matter', async ({ skip }) => {
@@ -96,6 +129,48 @@ describe.each(['bm25', 'any-word'] as const)('words by %s', (strategy) => {
     expect(await by('getusername')).toEqual(['file'])
   })
 
+  test('codes, versions, paths and names are found as they are written', async ({ skip }) => {
+    if (!when()) skip()
+    await shelve({
+      code: 'The proxy answers ERR_CONN_RESET when the upstream closes.',
+      version: 'Fixed in v1.2.3 of the agent.',
+      ticket: 'PAY-4411 is about refunds.',
+      path: 'See /etc/nginx/conf.d/default.conf for the limits.',
+      noise: 'Errors of connections are reset every week; version 1 of 2 and 3 pays 4411 euros.',
+    })
+    expect((await by('what does ERR_CONN_RESET mean?'))[0]).toBe('code')
+    expect((await by('v1.2.3'))[0]).toBe('version')
+    expect((await by('pay-4411'))[0]).toBe('ticket')
+    expect((await by('/etc/nginx/conf.d/default.conf'))[0]).toBe('path')
+  })
+
+  test('each document is stemmed in its own language, and found from every other by its words', async ({
+    skip,
+  }) => {
+    if (!when()) skip()
+    await shelve({ german: 'Die Häuser wurden 2019 gebaut; der Kündigungsschutz gilt.' }, { language: 'de' })
+    await shelve({ english: 'The houses were built in 2019.' })
+    await shelve({ chinese: '回滚部署之前先通知值班同事。' }, { language: 'zh' })
+    await shelve({ unknown: 'Kubernetes' }, { language: undefined })
+    expect(await by('Welches Haus?', { language: 'de' })).toEqual(['german'])
+    expect(await by('a house', { language: 'en' })).toEqual(['english'])
+    expect(await by('Häuser', { language: 'en' })).toEqual(['german'])
+    expect(await by('Kündigungsschutz in Germany', { language: 'en' })).toEqual(['german'])
+    expect(await by('怎么回滚？', { language: 'zh' })).toEqual(['chinese'])
+    expect(await by('kubernetes', { language: 'de' })).toEqual(['unknown'])
+    expect(await by('der die das', { language: 'de' })).toEqual([])
+  })
+
+  test('among many, the words that few passages hold decide', async ({ skip }) => {
+    if (!when()) skip()
+    await shelve(
+      Object.fromEntries(Array.from({ length: 60 }, (_, n) => [`p${n}`, `deploy service number ${n}`])),
+      { vectors: false },
+    )
+    await shelve({ rare: 'deploy the zeppelin' }, { vectors: false })
+    expect((await by('how do we deploy the zeppelin service'))[0]).toBe('rare')
+  })
+
   test('whatever is asked, it is an answer and never an error', async ({ skip }) => {
     if (!when()) skip()
     await shelve({ page: 'The quick brown fox & the "lazy" dog | cat.' })
@@ -118,6 +193,7 @@ describe.each(['bm25', 'any-word'] as const)('words by %s', (strategy) => {
       Array.from({ length: 1_700 }, (_, n) => `w${n}`).join(' '),
       'x'.repeat(10_000),
       'passages_bm25:fox',
+      'fox '.repeat(30) + '部署'.repeat(300),
     ]
     for (const query of hostile) await by(query)
     await fc.assert(
@@ -160,6 +236,43 @@ test('a vector of another model is not compared', async () => {
   const other = await openVectors(store.pool, { name: 'other' })
   expect(await find('xyz', { vector: { table: other, values: vectorOf('fox') } })).toEqual([])
   expect(await titles('xyz', meaning('fox'))).toEqual(['page'])
+})
+
+test('nearness finds the same through an index scan as by comparing all', async () => {
+  const many = Object.fromEntries(
+    Array.from({ length: 200 }, (_, n) => [`p${n}`, `fox number ${n} of ${n * 7}`]),
+  )
+  await shelve(many)
+  const few = await titles('xyz', meaning('fox number 7'))
+  await store.pool.query(`create index on ${table.table} using hnsw (embedding ${table.type}_cosine_ops)`)
+  await pretendMuch()
+  await store.pool.query('set enable_seqscan = off')
+  const much = await titles('xyz', meaning('fox number 7'))
+  await store.pool.query('reset enable_seqscan')
+  expect(few).toHaveLength(10)
+  expect(much.filter((title) => few.includes(title)).length).toBeGreaterThanOrEqual(9)
+})
+
+test('a hit brings the lines around it, of its own section only, and not those that are hits themselves', async () => {
+  const parts = [
+    { heading: 'A', text: 'first words' },
+    { heading: 'A', text: 'the fox is here' },
+    { heading: 'A', text: `last words ${'and more '.repeat(100)}` },
+    { heading: 'B', text: 'another section' },
+    { heading: 'B', text: 'fox fox' },
+    { heading: 'B', text: 'fox' },
+  ]
+  const chunks = parts.map((part, at) => ({ n: at + 1, ...part, start: at, end: at + 1 }))
+  const row: DocumentRow = { path: 'd', title: 'D', hash: 'h', audience: ['everyone'], language: 'en' }
+  await putDocuments(store.pool, { workspace: 'T1', source: 's' }, [{ document: row, chunks }])
+  const hits = await find('fox')
+  expect(hits).toHaveLength(3)
+  const [a] = hits.filter((hit) => hit.heading === 'A')
+  expect(a).toMatchObject({ text: 'the fox is here', before: 'first words' })
+  expect(a?.after).toMatch(/^last words and more/)
+  expect(a?.after).toHaveLength(400)
+  const [b, c] = hits.filter((hit) => hit.heading === 'B')
+  expect([b?.before, b?.after, c?.before, c?.after].filter(Boolean)).toEqual(['another section'])
 })
 
 test('a passage without a vector is found by its words', async () => {
@@ -231,6 +344,7 @@ test('exactly the readable passages come back, in any library, for any scopes', 
           sources: fc.option(fc.uniqueArray(fc.constantFrom('a', 'b', 'c')), { nil: undefined }),
           withVector: fc.boolean(),
           strategy: fc.constantFrom(best, 'any-word' as const),
+          much: fc.boolean(),
         }),
         { minLength: 1, maxLength: 5 },
       ),
@@ -238,7 +352,9 @@ test('exactly the readable passages come back, in any library, for any scopes', 
         await store.pool.query('delete from documents')
         for (const [n, { workspace, source, audience }] of documents.entries())
           await shelve({ [`d${n}`]: 'the same fox' }, { workspace, source, audience })
-        for (const { sources, withVector, ...search } of searches) {
+        for (const { sources, withVector, much, ...search } of searches) {
+          if (much) await pretendMuch()
+          else await countWords(store.pool)
           const readable = documents.flatMap((document, n) =>
             document.workspace === search.workspace &&
             (sources === undefined || sources.includes(document.source)) &&

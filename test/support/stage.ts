@@ -19,8 +19,8 @@ import { openEmbedder } from '../../src/models/embed.ts'
 import { openModels } from '../../src/models/open.ts'
 import { openQueue } from '../../src/queue/open.ts'
 import { openLedger } from '../../src/store/ledger.ts'
-import { prepareSearch } from '../../src/store/passages.ts'
 import { openSeal } from '../../src/store/seal.ts'
+import { prepareSearch } from '../../src/store/words.ts'
 import { guardedFor, openTools } from '../../src/tools/open.ts'
 import { type ModelServer, openModelServer, type Reply, type Script } from './model-server.ts'
 import { openTestStore } from './store.ts'
@@ -42,6 +42,8 @@ export type StageOptions = {
   http?: boolean
   slots?: number
   admins?: string[]
+  /** What is known, as sources.yaml says it. */
+  sources?: Home['sources']
   /** Keys that seal connected accounts; one that all stages share where it is left out, none where it is empty. */
   secret?: string
   /** Allows everything where it is left out. */
@@ -220,7 +222,7 @@ function homeOf(options: StageOptions, workspace: Workspace): Home {
     lock: undefined,
     models: undefined,
     budgets: BudgetsFile.parse(options.budgets ?? {}),
-    sources: {},
+    sources: options.sources ?? {},
     retention: { inbox: 7 },
   }
 }

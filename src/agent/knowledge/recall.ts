@@ -1,9 +1,13 @@
 /** Recall: what everybody in a thread may know that bears on a question. */
+import { knows } from '../../core/embedding.ts'
+import { FUSION, type Fusion, weigh } from '../../core/fuse.ts'
 import { placeLink } from '../../core/place.ts'
 import type { Embedder, Engine } from '../../models/embed.ts'
-import { countSources, type Hit, recallPassages, type WordStrategy } from '../../store/passages.ts'
+import { languageOf } from '../../models/language.ts'
+import { countSources, type Hit, recallPassages, type Search } from '../../store/passages.ts'
 import type { Db } from '../../store/transaction.ts'
 import { countVectors, servingTable, type VectorTable } from '../../store/vectors.ts'
+import type { WordStrategy } from '../../store/words.ts'
 import type { Rights } from './rights.ts'
 
 export type RecallContext = {
@@ -12,6 +16,8 @@ export type RecallContext = {
   /** Absent where the deployment has no embedding model. */
   embedder?: Pick<Embedder, 'model' | 'ready' | 'embed' | 'of'> | undefined
   strategy: WordStrategy
+  /** How words and nearness are weighed, as models.yaml says it. */
+  fusion?: Fusion | undefined
   /** How long the question's vector may take, in ms; 2 s where left out. */
   patienceMs?: number
 }
@@ -70,15 +76,36 @@ async function searchSurely(
   ask: Recall,
   vector: Question['vector'],
 ): Promise<{ passages: Hit[]; sure: number[]; unsure: boolean }> {
-  const { pool, rights, strategy } = context
+  const { pool, rights } = context
   for (let rounds = 3; ; rounds--) {
     const { known, sure } = await rights.readable(ask.workspace, ask.readers)
     const audiences = rounds > 0 ? known : sure
-    const search = { ...ask, audiences, limit: ask.limit ?? 6, strategy, ...(vector ? { vector } : {}) }
-    const passages = await recallPassages(pool, search)
+    const passages = await recallPassages(pool, searchFor(context, ask, vector, audiences))
     const doubtful = passages.map((hit) => hit.audience).filter((id) => !sure.includes(id))
     if (doubtful.length === 0) return { passages, sure, unsure: rounds <= 0 && known.length > sure.length }
     if (!(await rights.check(ask.workspace, doubtful))) rounds = 0
+  }
+}
+
+function searchFor(
+  { strategy, fusion = FUSION }: RecallContext,
+  ask: Recall,
+  vector: Question['vector'],
+  audiences: number[],
+): Search {
+  const language = languageOf(ask.query)
+  // A question whose language cannot be told is mostly names and numbers, which a model knows as well as any.
+  const known = !vector || language === undefined || knows(vector.table, language)
+  return {
+    workspace: ask.workspace,
+    audiences,
+    query: ask.query,
+    limit: ask.limit ?? 6,
+    strategy,
+    fusion: weigh(fusion, known),
+    ...(language ? { language } : {}),
+    ...(vector ? { vector } : {}),
+    ...(ask.sources ? { sources: ask.sources } : {}),
   }
 }
 

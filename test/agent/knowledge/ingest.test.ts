@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { follow, type IngestContext, ingest } from '../../../src/agent/knowledge/ingest.ts'
 import { readAll } from '../../../src/agent/knowledge/upkeep.ts'
 import { Fault } from '../../../src/core/fault.ts'
+import { FUSION } from '../../../src/core/fuse.ts'
 import { Source } from '../../../src/core/home.ts'
 import { readPlain } from '../../../src/sources/plain.ts'
 import type { Store } from '../../../src/store/open.ts'
@@ -33,6 +34,8 @@ const find = async (query: string, scopes = ['everyone']) =>
     query,
     limit: 50,
     strategy: 'any-word',
+    language: 'en',
+    fusion: FUSION,
   })
 const titles = async (query: string, scopes?: string[]) =>
   (await find(query, scopes)).map((hit) => hit.title).sort()
@@ -163,7 +166,7 @@ test('any sequence of changes ends where a first reading of the last state would
   const kept = async (workspace: string) =>
     (
       await store.pool.query(
-        `select d.path, d.title, p.n, p.heading, p.text, p.start_at, p.end_at, p.search_text
+        `select d.path, d.title, p.n, p.heading, p.text, p.start_at, p.end_at, p.terms
          from documents d left join passages p on p.document = d.id where d.workspace = $1 order by d.path, p.n`,
         [workspace],
       )
@@ -181,7 +184,7 @@ test('any sequence of changes ends where a first reading of the last state would
     }),
     { numRuns: 6 },
   )
-})
+}, 180_000)
 
 test('all sources are read, one that fails stops no other, and what is not named any more is forgotten', async () => {
   await using one = await openFiles({ 'a.md': 'fruit' })
@@ -233,4 +236,21 @@ test('single documents are kept and forgotten as somebody tells of them, each wi
     removed: 1,
     skipped: [{ path: 'C1/1', why: 'it is not readable' }],
   })
+})
+
+test('a citation opens at the lines it is of, also after they moved', async () => {
+  await using files = await openFiles({ 'a.md': '# A\n\nfruit\n\n## B\n\nseeds\nof fruit' })
+  const link = 'https://host/{path}#L{lines}'
+  const links = async () => (await find('fruit')).map((hit) => hit.link).sort()
+  await read(files.dir, { link })
+  expect(await links()).toEqual(['https://host/a.md#L3-3', 'https://host/a.md#L7-8'])
+  expect(await read(files.dir, { link })).toMatchObject({ unchanged: 1 })
+  await files.write('a.md', '# A\n\n\n\nfruit\n\n## B\n\nseeds\nof fruit')
+  expect(await read(files.dir, { link })).toMatchObject({ changed: 1, passages: 0 })
+  expect(await links()).toEqual(['https://host/a.md#L5-5', 'https://host/a.md#L9-10'])
+  expect(await read(files.dir, { link: 'https://other/{path}#L{line}' })).toMatchObject({
+    changed: 1,
+    passages: 0,
+  })
+  expect(await links()).toEqual(['https://other/a.md#L5', 'https://other/a.md#L9'])
 })

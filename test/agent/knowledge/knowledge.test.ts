@@ -4,7 +4,7 @@ import { ingest } from '../../../src/agent/knowledge/ingest.ts'
 import { recall } from '../../../src/agent/knowledge/recall.ts'
 import { openRights } from '../../../src/agent/knowledge/rights.ts'
 import { openEmbedder } from '../../../src/models/embed.ts'
-import { prepareSearch } from '../../../src/store/passages.ts'
+import { prepareSearch } from '../../../src/store/words.ts'
 import { openFiles } from '../../support/knowledge.ts'
 import { openTestStore } from '../../support/store.ts'
 

@@ -7,8 +7,8 @@ import { type Embeddings, Source } from '../../../src/core/home.ts'
 import { keepVectors } from '../../../src/doors/learn.ts'
 import type { Embedder } from '../../../src/models/embed.ts'
 import type { Store } from '../../../src/store/open.ts'
-import { prepareSearch } from '../../../src/store/passages.ts'
 import { dropRetired, listVectorTables, servingTable } from '../../../src/store/vectors.ts'
+import { prepareSearch } from '../../../src/store/words.ts'
 import { openFiles, testEmbedder, vectorOf } from '../../support/knowledge.ts'
 import { openTestStore } from '../../support/store.ts'
 
@@ -99,6 +99,17 @@ describe('another model in models.yaml', () => {
     expect(await states()).toEqual({ fresh: 'serving' })
     for (const { table } of tables)
       expect((await store.pool.query('select to_regclass($1) as found', [table])).rows[0].found).toBeNull()
+  })
+
+  test('is given up where one goes back before it is done', async () => {
+    await readPages(3)
+    const old = testEmbedder({ model: 'old' })
+    await embed(old)
+    const stop = new AbortController()
+    const fresh = testEmbedder({ model: 'fresh', others: [old], before: () => stop.abort() })
+    await embed(fresh, { signal: stop.signal })
+    await embed(old)
+    expect(await states()).toEqual({ old: 'serving', fresh: 'retired' })
   })
 
   test('is built by several who share the work', async () => {

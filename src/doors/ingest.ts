@@ -18,6 +18,7 @@ type Context = {
   embedder?: Embedder | undefined
   /** The directory of the home. */
   home: string
+  git?: Readers['git']
   workspace: string
   sources: Sources['sources']
   web?: Readers['web']

@@ -109,7 +109,10 @@ async function withKnowledge(work: (knowledge: Knowledge) => Promise<number>): P
 const NOBODYS = 'local'
 
 /** The workspace knowledge belongs to: the token's, else the only one that has any, else nobody's. */
-async function findWorkspace(speaker: Speaker | undefined, store: Store): Promise<string> {
+export async function findWorkspace(
+  speaker: Speaker | undefined,
+  store: Pick<Store, 'pool'>,
+): Promise<string> {
   if (speaker) return speaker.identity.workspace
   const [only = NOBODYS, ...more] = await listWorkspaces(store.pool)
   if (more.length === 0) return only

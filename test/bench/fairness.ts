@@ -117,12 +117,15 @@ function tableOf(json: {
   target: { met: boolean }
 }): string {
   const { machine, jobs, results, busyAlone, ratio, kept, target } = json
-  const beside = (row: Row) => (row.side === 'alone' ? 'nobody' : `${jobs.toLocaleString('en-US')} questions of one`)
+  const beside = (row: Row) =>
+    row.side === 'alone' ? 'nobody' : `${jobs.toLocaleString('en-US')} questions of one`
   const turns = (row: Row) => (row.side === 'alone' ? 'fair' : row.side)
   return [
     '| beside | turns | wait of the fifty p50 / p95, ms | all answered a second |',
     '|---|---|---|---|',
-    ...results.map((row) => `| ${beside(row)} | ${turns(row)} | ${row.p50} / ${row.p95} | ${row.perSecond} |`),
+    ...results.map(
+      (row) => `| ${beside(row)} | ${turns(row)} | ${row.p50} / ${row.p95} | ${row.perSecond} |`,
+    ),
     '',
     `The busy one without the fifty: ${busyAlone.perSecond} a second; with them everybody together has ${kept} times that.`,
     `Node ${machine.node}, ${machine.cores} cores (${machine.cpu}), embedded engines, one process, ${SLOTS} slots, ${WORK_MS} ms of work each.`,

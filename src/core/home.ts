@@ -210,6 +210,14 @@ export const Source = z.union([
     ...about,
   }),
   z.strictObject({
+    /** A checkout, relative to the home, or the address of a repository, of which Quorum keeps a checkout. */
+    git: z.string().min(1, 'a directory or an address'),
+    /** Of an address: the branch that is read; the one it has by itself where it is left out. */
+    branch: shaped(/^(?!-)[\w./-]{1,200}$/, 'the name of a branch').optional(),
+    ...files,
+    ...about,
+  }),
+  z.strictObject({
     /** An MCP server of mcp.json whose resources are read. */
     tool_server: name,
     /** Addresses (URIs) of resources, `*` for any characters; all where it is left out. */

@@ -11,7 +11,7 @@ import type { Engines } from './engines.ts'
 import { formatIngested } from './ingest.ts'
 import { webFetch } from './web.ts'
 
-type Library = Pick<Engines, 'store' | 'home' | 'log'> & Partial<Pick<Engines, 'tools'>>
+type Library = Pick<Engines, 'env' | 'store' | 'home' | 'log'> & Partial<Pick<Engines, 'tools'>>
 
 /** sources.yaml is looked at this often, in ms. */
 const LOOK_MS = 3_000
@@ -23,7 +23,7 @@ export type Reading = {
 }
 
 /** Reads sources when they are due, and when they change, until closed. Failures are logged, not thrown. */
-export function keepReading({ store, home, tools, log }: Library, workspace: string): Reading {
+export function keepReading({ env, store, home, tools, log }: Library, workspace: string): Reading {
   const sources = followSources(home, log, (now) => {
     home.sources = now // Whoever follows channels looks there.
     watches.follow(now, upkeep.poke)
@@ -33,6 +33,7 @@ export function keepReading({ store, home, tools, log }: Library, workspace: str
     pool: store.pool,
     home: home.dir,
     resources: tools?.resources,
+    git: { place: path.join(env.QUORUM_DATA, 'checkouts'), env: process.env },
     web: webFetch,
     workspace,
     sources: sources.now,

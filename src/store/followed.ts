@@ -146,6 +146,14 @@ export async function claimChannel(
   return { ...followed, ...(followed.announced && floor !== null ? { walk: { floor, at } } : {}) }
 }
 
+/** Keeps a channel that was taken on. */
+export async function holdChannel(db: Db, { workspace, channel }: ChannelPlace, ms: number): Promise<void> {
+  await db.query(
+    `update followed set busy_until = now() + $3 * interval '1 ms' where workspace = $1 and channel = $2`,
+    [workspace, channel, ms],
+  )
+}
+
 /** Lets go of a channel, at once or not before `ms` have passed; `problem` says why it could not be read. */
 export async function releaseChannel(
   db: Db,

@@ -89,7 +89,7 @@ export async function openStand(options: WorkspaceOptions = {}): Promise<Stand> 
            or exists (select from threads where due_at is not null) as busy`,
       )
       return workspace.pending() === 0 && !(rows[0] as { busy?: boolean } | undefined)?.busy
-    }, 30_000)
+    }, 120_000)
   }
 
   async function documents(): Promise<Document[]> {

@@ -11,6 +11,7 @@ import {
   type Followed,
   followChannel,
   forgetSome,
+  holdChannel,
   leaveChannel,
   listFollowed,
   noteAnnounced,
@@ -47,8 +48,8 @@ const DOCUMENTS_MS = 1_000
 const PRUNE_MS = 3_600_000
 /** How fresh what is followed is, is noted this often, in ms. */
 const FRESH_MS = 20_000
-/** Nobody else reads a channel for so long, in ms; a page may have to wait for Slack's limits. */
-const PAGE_MS = 10 * 60_000
+/** Whoever reads a channel holds it for so long, in ms, and renews that while Slack makes it wait. */
+const HOLD_MS = 30_000
 /** A channel that cannot be read is tried again after so long, in ms. */
 const AGAIN_MS = 60_000
 const DAY_MS = 24 * 3_600_000
@@ -217,8 +218,10 @@ async function forget(
 /** Does the next piece of reading; false where there is none, or Slack is away. */
 async function readOn(context: FollowContext, signal: AbortSignal): Promise<boolean> {
   const history = { ...context, signal }
-  const channel = await claimChannel(context.pool, context.workspace, PAGE_MS)
+  const channel = await claimChannel(context.pool, context.workspace, HOLD_MS)
   if (!channel) return readOneThread(history)
+  const hold = () => holdChannel(context.pool, channel, HOLD_MS)
+  const holding = repeat(HOLD_MS / 3, hold, () => {})
   try {
     if (!channel.announced) await announce(context, channel)
     else if (channel.walk) {
@@ -226,9 +229,11 @@ async function readOn(context: FollowContext, signal: AbortSignal): Promise<bool
       // Between two pages: the newest of what was found there is worth more than the next page of old things.
       while (!signal.aborted && (await readOneThread(history)));
     }
+    await holding.close()
     await releaseChannel(context.pool, channel)
     return true
   } catch (error) {
+    await holding.close()
     const problem = error instanceof Fault ? error.message : undefined
     await releaseChannel(context.pool, channel, {
       ms: signal.aborted ? 0 : AGAIN_MS,

@@ -236,20 +236,23 @@ type Json = Awaited<ReturnType<typeof measure>> & {
 }
 
 function tableOf({ pages, passages, first, embedder, embedded, second, killed, ...rest }: Json): string {
-  const row = (name: string, seconds: number, note = '') =>
-    `| ${name} | ${seconds.toFixed(1)} | ${Math.round(pages / seconds).toLocaleString('en')}${note} |`
+  const rate = (seconds: number) => {
+    const each = pages / seconds
+    return each < 10 ? each.toFixed(2) : Math.round(each).toLocaleString('en')
+  }
+  const row = (name: string, seconds: number) => `| ${name} | ${seconds.toFixed(1)} | ${rate(seconds)} |`
   const { mainThreadHeldMs: held, machine, peakMb, targets } = rest
-  const guessed = embedded.extrapolated ? ` (from ${embedded.passages} passages)` : ''
+  const guessed = embedded.extrapolated ? `, extrapolated from ${embedded.passages} passages` : ''
   return [
     `| ${pages.toLocaleString('en')} pages, ${passages.toLocaleString('en')} passages | seconds | pages a second |`,
     '|---|---|---|',
     row('reading', first.reading),
     row('chunking', first.chunking),
     row('writing, with its word index', first.writing),
-    row(`embedding${guessed}`, first.embedding, `, ${embedded.perSecond.toFixed(1)} passages a second`),
+    row(`embedding${guessed}`, first.embedding),
     row('again, nothing changed', second.seconds),
     '',
-    `Node ${machine.node}, ${machine.cores} cores (${machine.cpu}) with ${machine.load} processes at work, ${rest.store} database; ${embedder}.`,
+    `Node ${machine.node}, ${machine.cores} cores (${machine.cpu}) with ${machine.load} processes at work, ${rest.store} database; ${embedder}, ${embedded.perSecond.toFixed(1)} passages a second.`,
     `The second reading takes ${percent(second.ofFirst)} of the first, ${percent(second.ofFirstWithoutVectors)} of it ` +
       `without vectors (target 5 %: ${targets.secondRun.met ? 'met' : 'missed'}). The main thread was held ` +
       `${Math.max(held.ingesting.cpu, held.embedding.cpu)} ms of its CPU time at most at a stretch (target 50 ms: ` +

@@ -31,7 +31,8 @@ export function taintOf(steps: readonly Step[], inherited: Inherited = []): Tain
       case 'recalled':
         return step.passages.length > 0 ? [{ from: 'passages' }] : []
       case 'returned':
-        return step.trusted || step.text === ''
+        // What its server asked is read as well, whatever came of the call.
+        return step.trusted || (step.text === '' && !step.asked)
           ? []
           : [{ from: 'tool', what: tools.get(step.call) ?? 'a tool' }]
       case 'steered':

@@ -5,6 +5,7 @@ import type pg from 'pg'
 import { embedMissing } from '../agent/knowledge/embed.ts'
 import { slackSources } from '../agent/knowledge/follower.ts'
 import type { Ingested, Progress } from '../agent/knowledge/ingest.ts'
+import type { Readers } from '../agent/knowledge/readers.ts'
 import { groupSkipped, type Outcome, readAll, readSource } from '../agent/knowledge/upkeep.ts'
 import { Fault } from '../core/fault.ts'
 import { Source, type Sources } from '../core/home.ts'
@@ -17,8 +18,10 @@ type Context = {
   embedder?: Embedder | undefined
   /** The directory of the home. */
   home: string
+  git?: Readers['git']
   workspace: string
   sources: Sources['sources']
+  web?: Readers['web']
   print: (line: string) => void
   /** Shows how far it is in one line that is written again and again, where there is a terminal. */
   show?: ((line: string) => void) | undefined
@@ -46,10 +49,18 @@ export async function ingestDoor(args: string[], context: Context): Promise<numb
     context.print(`Usage: ${INGEST_USAGE}`)
     return 2
   }
-  const well =
-    directory === undefined
-      ? await readEverything(context)
-      : await readDirectory(path.resolve(directory), values, context)
+  let well: boolean
+  try {
+    well =
+      directory === undefined
+        ? await readEverything(context)
+        : await readDirectory(path.resolve(directory), values, context)
+  } catch (error) {
+    if (!context.signal?.aborted) throw error
+    context.show?.('')
+    context.print('Stopped. What was read is kept; the next time goes on from there.')
+    return 130
+  }
   const embedded = await embed(context)
   return well && embedded ? 0 : 1
 }

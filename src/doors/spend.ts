@@ -21,7 +21,7 @@ export async function openSpend(args: string[]): Promise<number> {
   const { DATABASE_URL: databaseUrl, QUORUM_DATA: dataDir } = env
   await using store = await openStore({ databaseUrl, dataDir, log: logger })
   await migrate(store.pool)
-  return spendDoor(args, { pool: store.pool, zone: budgets.zone, print })
+  return await spendDoor(args, { pool: store.pool, zone: budgets.zone, print })
 }
 
 /** Prints a table, or one line of JSON with money in millionths of a dollar. Answers the exit code. */

@@ -31,7 +31,7 @@ test.each([
   ['2026-07-28', 32],
 ])(
   'every scenario that %s requires of a client passes, all %i',
-  { timeout: 180_000 },
+  { timeout: 600_000 },
   async (revision, count) => {
     const { client, not_scored } = read(join(suite, 'requirements', `${revision}.yaml`)) as Requirements
     expect(client).toHaveLength(count)
@@ -39,9 +39,10 @@ test.each([
     for (const name of client) {
       expect(verdicts.has(name), `${name} was not run\n${printed.slice(-4_000)}`).toBe(true)
       if (verdicts.get(name)) continue
-      // All of them run at once, which a busy machine is too slow for; alone it must pass.
+      // All of them run at once, which a busy machine is too slow for; alone it must pass every check of the suite,
+      // as there: a driver that ends over a server's nonsense is no failed check.
       const alone = await run('--scenario', name, '--spec-version', revision)
-      expect(alone.printed, `${name} failed`).toContain('OVERALL: PASSED')
+      expect(alone.printed, `${name} failed`).toMatch(/^Passed: ([1-9]\d*)\/\1, 0 failed/m)
     }
     const optional = not_scored.flatMap(({ scenario, leg }) => (leg === 'client' ? [scenario] : []))
     expect(optional.filter((name) => verdicts.get(name) !== true).sort()).toEqual([...excused].sort())

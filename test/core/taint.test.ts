@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Step } from '../../src/core/run.ts'
+import type { Step, StepOf } from '../../src/core/run.ts'
 import { taintOf, taintOfPast, tellTaint } from '../../src/core/taint.ts'
 
 const at = '2026-11-24T10:00:00.000Z'
@@ -72,4 +72,12 @@ test('in words', () => {
   expect(tellTaint([{ from: 'passages' }, { from: 'tool', what: 'mail__search' }, { from: 'people' }])).toBe(
     'pages of the team, the result of search and messages of other people',
   )
+})
+
+test('a question that a server asked in vain taints, also where the result is empty', () => {
+  const empty = { ...(returned() as StepOf<'returned'>), text: '' }
+  expect(taintOf([asked, proposed, empty])).toEqual([])
+  expect(taintOf([asked, proposed, { ...empty, asked: '“Which branch?”' }])).toEqual([
+    { from: 'tool', what: 'mail__search' },
+  ])
 })

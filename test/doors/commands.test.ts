@@ -23,6 +23,7 @@ test('a first home, knowledge read and searched, before any workspace is connect
     code: 0,
     out: 'Nothing to do: the database is at this version.\n',
   })
+  expect(await run('spend', '--by', 'tool')).toMatchObject({ code: 0, out: 'Nothing was spent.\n' })
 }, 180_000)
 
 test('a reader that stops reading is no error', async () => {

@@ -234,7 +234,7 @@ describe('whatever stands in the files', () => {
     fc.json({ maxDepth: 3 }).map((json) => `pools: {a: ${json}}\n`),
   )
 
-  test('is read, or refused with lines that name the file', async () => {
+  test('is read, or refused with lines that name the file', { timeout: 120_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(files, noise, async (file, content) => {
         const result = await tryHome({ [file]: content })

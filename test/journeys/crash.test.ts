@@ -22,7 +22,7 @@ const runs = Number(process.env.CRASH_RUNS ?? 200)
 const ASK = [50, 350] as const
 const KILL = [500, 1500] as const
 /** What a killed worker held is free after 15 s, and so are wake-ups that were lost with it. */
-const SETTLE_MS = 60_000
+const SETTLE_MS = 240_000
 
 const posts = [['start', '--only', 'slack'], ['start', '--only', 'slack'], ['worker'], ['worker']]
 

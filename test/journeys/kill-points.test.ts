@@ -25,7 +25,7 @@ const posts = [
 ]
 /** Deaths after the claim end a call, so each needs one of its own; some calls reach their end untouched. */
 const calls = rounds * (POINTS.length + 1)
-const SETTLE_MS = 90_000
+const SETTLE_MS = 240_000
 
 test(
   `${rounds} deaths at each of ${POINTS.length} points, 12 processes (KILL_SEED=${seed})`,

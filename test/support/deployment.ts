@@ -24,6 +24,9 @@ export type Deployment = AsyncDisposable & {
   team: string
 }
 
+/** A Slack that gives nothing up because the machine is busy: what is lost then would say nothing of the product. */
+const PATIENT = { ackMs: 20_000, retryWaits: [0, 1_000, 2_000, 5_000, 10_000, 20_000, 20_000] }
+
 const MORTAL = import.meta.resolve('./workers/mortal.ts')
 
 /**
@@ -40,7 +43,7 @@ export async function openDeployment(
   const team = { id: `T${seed}`, name: 'Storm' }
   const database = opened.use(await openTestDatabaseServer())
   const queue = opened.use(await openTestQueueServer())
-  const workspace = opened.use(await openWorkspace({ team }))
+  const workspace = opened.use(await openWorkspace({ team, ...PATIENT }))
   const model = opened.use(await openModelServer(caseModel(seed)))
   const home = opened.use(await makeHome(await homeFiles(model.url)))
   const effects = path.join(home.dir, 'effects')

@@ -3,6 +3,7 @@ import { type EmbedOptions, embedMissing } from '../../../src/agent/knowledge/em
 import { ingest } from '../../../src/agent/knowledge/ingest.ts'
 import { recall } from '../../../src/agent/knowledge/recall.ts'
 import { openRights } from '../../../src/agent/knowledge/rights.ts'
+import { Fault } from '../../../src/core/fault.ts'
 import { type Embeddings, Source } from '../../../src/core/home.ts'
 import { keepVectors } from '../../../src/doors/learn.ts'
 import type { Embedder } from '../../../src/models/embed.ts'
@@ -83,6 +84,22 @@ describe('another model in models.yaml', () => {
     expect(seen).toEqual(['fresh'])
   })
 
+  test('is not held up by the one before going away in the middle', async () => {
+    await readPages(3)
+    const old = testEmbedder({ model: 'old' })
+    await embed(old)
+    await readPages(2, 3)
+    const gone = testEmbedder({
+      model: 'old',
+      before: () => {
+        throw new Fault('embed-unavailable', 'gone', { retry: true })
+      },
+    })
+    const fresh = testEmbedder({ model: 'fresh', vector: turned, others: [gone] })
+    expect(await embed(fresh)).toMatchObject({ made: 5 })
+    expect(await states()).toEqual({ old: 'retired', fresh: 'serving' })
+  })
+
   test('and its given-up predecessor in building is retired; both are dropped when their time is over', async () => {
     const { old, fresh } = models()
     await readPages(3)
@@ -99,6 +116,17 @@ describe('another model in models.yaml', () => {
     expect(await states()).toEqual({ fresh: 'serving' })
     for (const { table } of tables)
       expect((await store.pool.query('select to_regclass($1) as found', [table])).rows[0].found).toBeNull()
+  })
+
+  test('is given up where one goes back before it is done', async () => {
+    await readPages(3)
+    const old = testEmbedder({ model: 'old' })
+    await embed(old)
+    const stop = new AbortController()
+    const fresh = testEmbedder({ model: 'fresh', others: [old], before: () => stop.abort() })
+    await embed(fresh, { signal: stop.signal })
+    await embed(old)
+    expect(await states()).toEqual({ old: 'serving', fresh: 'retired' })
   })
 
   test('is built by several who share the work', async () => {

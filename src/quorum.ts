@@ -76,6 +76,11 @@ const DOORS: Record<string, Door> = {
     about: 'what is kept of each source, how fresh it is, what was skipped and what failed',
     open: async (args) => (await import('./doors/knowledge.ts')).openSources(args),
   },
+  ask: {
+    usage: '"question" [--as USER] [--explain]',
+    about: 'an answer in the terminal; with --explain what was recalled and cited',
+    open: async (args) => (await import('./doors/ask.ts')).openAsk(args),
+  },
   search: {
     usage: '"words"',
     about: 'what would be recalled, with ranks and scores',

@@ -186,6 +186,19 @@ export const SlackSource = z.strictObject({
 })
 export type SlackSource = z.infer<typeof SlackSource>
 
+/** Pages that a sitemap lists. */
+const Web = z.strictObject({
+  sitemap: address,
+  /** Addresses to read, `*` for any characters; all where it is left out. */
+  include: z.array(z.string().min(1)).min(1, 'at least one address').optional(),
+  exclude: z.array(z.string().min(1)).default([]),
+  maxPages: z.int().min(1).max(100_000).default(2_000),
+  /** Further hosts that pages may stand on, as `docs.example.com` or `wiki.internal:8080`. */
+  hosts: z
+    .array(shaped(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:\d{1,5})?$/, 'a host such as docs.example.com'))
+    .default([]),
+})
+
 const patterns = z.array(z.string().min(1)).min(1, 'at least one pattern').optional()
 /** Which files are read, as patterns of their paths below the source: such as docs/** and *.md. */
 const files = { include: patterns, exclude: patterns }
@@ -197,12 +210,21 @@ export const Source = z.union([
     ...about,
   }),
   z.strictObject({
+    /** A checkout, relative to the home, or the address of a repository, of which Quorum keeps a checkout. */
+    git: z.string().min(1, 'a directory or an address'),
+    /** Of an address: the branch that is read; the one it has by itself where it is left out. */
+    branch: shaped(/^(?!-)[\w./-]{1,200}$/, 'the name of a branch').optional(),
+    ...files,
+    ...about,
+  }),
+  z.strictObject({
     /** An MCP server of mcp.json whose resources are read. */
     tool_server: name,
     /** Addresses (URIs) of resources, `*` for any characters; all where it is left out. */
     resources: z.array(z.string().min(1)).min(1, 'at least one address').optional(),
     ...about,
   }),
+  z.strictObject({ web: Web, ...about }),
 ])
 /** A source that is read from time to time; Slack's channels are followed as they change. */
 export type Source = z.infer<typeof Source>

@@ -5,6 +5,7 @@ import type pg from 'pg'
 import { embedMissing } from '../agent/knowledge/embed.ts'
 import { slackSources } from '../agent/knowledge/follower.ts'
 import type { Ingested, Progress } from '../agent/knowledge/ingest.ts'
+import type { Readers } from '../agent/knowledge/readers.ts'
 import { groupSkipped, type Outcome, readAll, readSource } from '../agent/knowledge/upkeep.ts'
 import { Fault } from '../core/fault.ts'
 import { Source, type Sources } from '../core/home.ts'
@@ -17,8 +18,10 @@ type Context = {
   embedder?: Embedder | undefined
   /** The directory of the home. */
   home: string
+  git?: Readers['git']
   workspace: string
   sources: Sources['sources']
+  web?: Readers['web']
   print: (line: string) => void
   /** Shows how far it is in one line that is written again and again, where there is a terminal. */
   show?: ((line: string) => void) | undefined

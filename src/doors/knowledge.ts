@@ -1,4 +1,5 @@
 /** Opening what `quorum ingest`, `search`, `sources` and `forget` need: the store, the embeddings, the workspace. */
+import path from 'node:path'
 import { openRights, type Rights } from '../agent/knowledge/rights.ts'
 import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
@@ -20,6 +21,7 @@ import { print, showOver } from './print.ts'
 import { searchDoor } from './search.ts'
 import { sourcesDoor } from './sources.ts'
 import { untilAsked } from './until.ts'
+import { webFetch } from './web.ts'
 
 export async function openIngest(args: string[]): Promise<number> {
   return withKnowledge(async ({ env, store, embedder, workspace }) => {
@@ -31,8 +33,10 @@ export async function openIngest(args: string[]): Promise<number> {
       pool: store.pool,
       embedder,
       home: home.dir,
+      git: { place: path.join(env.QUORUM_DATA, 'checkouts'), env: process.env },
       workspace,
       sources: home.sources,
+      web: webFetch,
       print,
       show,
     }
@@ -105,7 +109,10 @@ async function withKnowledge(work: (knowledge: Knowledge) => Promise<number>): P
 const NOBODYS = 'local'
 
 /** The workspace knowledge belongs to: the token's, else the only one that has any, else nobody's. */
-async function findWorkspace(speaker: Speaker | undefined, store: Store): Promise<string> {
+export async function findWorkspace(
+  speaker: Speaker | undefined,
+  store: Pick<Store, 'pool'>,
+): Promise<string> {
   if (speaker) return speaker.identity.workspace
   const [only = NOBODYS, ...more] = await listWorkspaces(store.pool)
   if (more.length === 0) return only

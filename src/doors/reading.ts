@@ -9,8 +9,9 @@ import { watchDirectory } from '../sources/watch.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Engines } from './engines.ts'
 import { formatIngested } from './ingest.ts'
+import { webFetch } from './web.ts'
 
-type Library = Pick<Engines, 'store' | 'home' | 'log'> & Partial<Pick<Engines, 'tools'>>
+type Library = Pick<Engines, 'env' | 'store' | 'home' | 'log'> & Partial<Pick<Engines, 'tools'>>
 
 /** sources.yaml is looked at this often, in ms. */
 const LOOK_MS = 3_000
@@ -22,13 +23,18 @@ export type Reading = {
 }
 
 /** Reads sources when they are due, and when they change, until closed. Failures are logged, not thrown. */
-export function keepReading({ store, home, tools, log }: Library, workspace: string): Reading {
-  const sources = followSources(home, log, (now) => watches.follow(now, upkeep.poke))
+export function keepReading({ env, store, home, tools, log }: Library, workspace: string): Reading {
+  const sources = followSources(home, log, (now) => {
+    home.sources = now // Whoever follows channels looks there.
+    watches.follow(now, upkeep.poke)
+  })
   const watches = openWatches()
   const upkeep: Upkeep = openUpkeep({
     pool: store.pool,
     home: home.dir,
     resources: tools?.resources,
+    git: { place: path.join(env.QUORUM_DATA, 'checkouts'), env: process.env },
+    web: webFetch,
     workspace,
     sources: sources.now,
     onRead: (name, outcome) => tell(log, name, outcome),

@@ -8,7 +8,7 @@ import { openNotices } from '../agent/approvals/notice.ts'
 import { tellAlerts } from '../agent/budgets/alerts.ts'
 import { forgetOld, type HearContext, handleHeard, handleWaiting, takeIn } from '../agent/hear.ts'
 import { type HomeContext, homeOf } from '../agent/home.ts'
-import { type Follower, openFollower, slackSources, stillListening } from '../agent/knowledge/follower.ts'
+import { type Follower, openFollower, stillListening } from '../agent/knowledge/follower.ts'
 import { overhear } from '../agent/knowledge/overhear.ts'
 
 import { remember } from '../agent/knowledge/remember.ts'
@@ -92,7 +92,7 @@ export async function serve(engines: Engines, slackAt: SlackAddress, part: Part)
     worker = working
     opened.defer(() => working.close(Math.max(0, graceMs - LISTEN_GRACE_MS)))
     const following = openFollower({
-      ...{ pool: store.pool, workspace, sources: engines.home.sources, log },
+      ...{ pool: store.pool, workspace, sources: () => engines.home.sources, log },
       ...{ speak: speaker.speak, channels: speaker.channels },
     })
     follower = following
@@ -204,7 +204,6 @@ async function listen(
 ): Promise<{ slack: Slack; start(): Promise<void>; close(graceMs: number): Promise<void> }> {
   const { env, home, store, tools, lock, log } = engines
   const pool = store.pool
-  const follows = Object.keys(slackSources(home.sources)).length > 0
   const pages = () => pagesFor(connecting, slack.speak.name)
   const customRoutes = [...healthRoutes(checks), ...connectRoutes(pages)]
   const slack = await openSlack(
@@ -215,7 +214,7 @@ async function listen(
           ? doubtScope(pool, workspace, change.scope)
           : doubtPerson(pool, workspace, change.person, change.kind),
       intake: (heard) => takeIn(pool, heard),
-      overhear: follows ? (overheard) => overhear({ pool, poke: poke.follower }, overheard) : undefined,
+      overhear: (overheard) => overhear({ pool, poke: poke.follower }, overheard),
       handle: (heard) => handleHeard(context, inboxKey(heard), heard),
       open: (button, subject, viewer) => openModal(context, button, subject, viewer),
       check: (heard) => checkModal(context, heard),
@@ -262,11 +261,10 @@ async function listen(
       await slack.start()
       const sweep = repeat(INBOX_MS, () => handleWaiting(context), log)
       sweep.poke()
-      const { sources } = home
+      const sources = () => home.sources
       const listening = repeat(
         LISTENING_MS,
-        async () =>
-          void (follows && slack.listening() && (await stillListening({ pool, workspace, sources }))),
+        async () => void (slack.listening() && (await stillListening({ pool, workspace, sources }))),
         log,
       )
       listening.poke()

@@ -1,6 +1,7 @@
 /** One answer from one pool: a replica is chosen, asked, and where it fails another one takes over. */
 import { createHash } from 'node:crypto'
 import type { ChatAnswer, ChatRequest, Served } from '../core/chat.ts'
+import { estimateTokens } from '../core/chunk.ts'
 import { Fault } from '../core/fault.ts'
 import type { Meter, Purpose } from '../core/meter.ts'
 import { type Lane, milliseconds } from '../core/pools.ts'
@@ -153,7 +154,8 @@ function send(
 /** The request that has the model go on with what it wrote. */
 function resumed(trial: Trial, begun: string): Trial {
   const messages = [...trial.request.messages, { role: 'assistant' as const, content: begun }]
-  return { ...trial, request: { ...trial.request, messages, resume: true } }
+  const prompt = trial.prompt + estimateTokens(begun)
+  return { ...trial, prompt, request: { ...trial.request, messages, resume: true } }
 }
 
 function finished(

@@ -23,11 +23,8 @@ import { overhear } from './overhear.ts'
 import { openSpeaker, type Speak } from './speak.ts'
 
 export type SlackHandlers = {
-  /**
-   * Keeps what was said in a channel that is a source, before Slack is answered; throws where it could not. Absent:
-   * channels are not listened to.
-   */
-  overhear?: ((overheard: Overheard) => Promise<void>) | undefined
+  /** Keeps what was said in a channel that is a source, before Slack is answered; throws where it could not. */
+  overhear(overheard: Overheard): Promise<void>
   /** Who is who or who is in what changed. Throws where that could not be noted: then Slack repeats it. */
   changed(change: Change): Promise<void>
   /** Writes the inbox row. Throws where it could not: then Slack is not answered, and repeats. */
@@ -71,7 +68,7 @@ export async function openSlack(settings: SlackSettings, on: SlackHandlers): Pro
   addListeners(app, { speak, identity, on, log: settings.log })
   const running = new Set<Promise<unknown>>()
   const intake = tellOnce(on.intake, settings.log)
-  const overhear = on.overhear && tellOnce(on.overhear, settings.log)
+  const kept = tellOnce(on.overhear, settings.log)
   let closing = false
 
   const track = (work: Promise<unknown>): void => {
@@ -80,7 +77,13 @@ export async function openSlack(settings: SlackSettings, on: SlackHandlers): Pro
   }
   const processEvent = async (event: ReceiverEvent): Promise<void> => {
     if (closing) throw new Error('This process is closing: another one will take it.')
-    const work = take(event, { app, identity, on: { ...on, intake, overhear }, log: settings.log, track })
+    const work = take(event, {
+      app,
+      identity,
+      on: { ...on, intake, overhear: kept },
+      log: settings.log,
+      track,
+    })
     track(work)
     await work
   }
@@ -120,8 +123,8 @@ type Taking = {
 async function take(event: ReceiverEvent, { app, identity, on, log, track }: Taking): Promise<void> {
   const change = changeOf(event.body, identity.workspace)
   if (change) await on.changed(change)
-  const overheard = on.overhear && overhear(event.body, identity)
-  if (overheard) await on.overhear?.(overheard)
+  const overheard = overhear(event.body, identity)
+  if (overheard) await on.overhear(overheard)
   const heard = hear(event.body, identity)
   if (heard === 'ignored') return acknowledge(app, event)
   const reply = heard.kind === 'commanded' ? answerAtOnce(heard) : undefined

@@ -146,6 +146,14 @@ export async function claimChannel(
   return { ...followed, ...(followed.announced && floor !== null ? { walk: { floor, at } } : {}) }
 }
 
+/** Keeps a channel that was taken on. */
+export async function holdChannel(db: Db, { workspace, channel }: ChannelPlace, ms: number): Promise<void> {
+  await db.query(
+    `update followed set busy_until = now() + $3 * interval '1 ms' where workspace = $1 and channel = $2`,
+    [workspace, channel, ms],
+  )
+}
+
 /** Lets go of a channel, at once or not before `ms` have passed; `problem` says why it could not be read. */
 export async function releaseChannel(
   db: Db,
@@ -224,4 +232,19 @@ export async function noteListening(
   }
   await tx.query('update followed set listened_at = now() where workspace = $1', [workspace])
   return rows.length
+}
+
+/** Keeps how fresh each source is, where it is shown beside those that are read: while history is read, not yet. */
+export async function noteFreshness(db: Db, workspace: string): Promise<void> {
+  await db.query(
+    `insert into sources as s (workspace, name, tried_at, read_at, error)
+     select f.workspace, f.source, now(),
+       case when count(w.floor) = 0 and bool_and(f.announced_at is not null) then min(f.listened_at) end,
+       string_agg(distinct '#' || f.name || ': ' || f.problem, ' ')
+     from followed f left join walks w using (workspace, channel)
+     where f.workspace = $1 and f.state <> 'left' group by f.workspace, f.source
+     on conflict (workspace, name) do update
+       set tried_at = excluded.tried_at, read_at = coalesce(excluded.read_at, s.read_at), error = excluded.error`,
+    [workspace],
+  )
 }

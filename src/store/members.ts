@@ -131,6 +131,16 @@ export async function unsurePeople(
   return rows.map((row) => row.person)
 }
 
+/** Up to `limit` people of whom Slack said that something changed since they were asked for. */
+export async function doubtedPeople(db: Db, workspace: string, limit: number): Promise<string[]> {
+  const { rows } = await db.query<{ id: string }>(
+    `select id from people where workspace = $1 and doubted_at >= coalesce(known_at, '-infinity')
+     order by doubted_at limit $2`,
+    [workspace, limit],
+  )
+  return rows.map((row) => row.id)
+}
+
 /**
  * Takes on up to `limit` scopes of documents that are doubted or were never asked for; with `ages` (in ms) also those
  * asked for longer ago, and `everyone`. Nobody else is given them for half a minute, unless they are doubted anew.

@@ -296,6 +296,16 @@ export async function claimThread(db: Db, workspace: string, ms: number): Promis
   return rows[0]
 }
 
+/** Keeps a thread that was taken on, and gives it back as it is then; as it was where it was asked for again. */
+export async function holdThread(db: Db, thread: DueThread, ms: number): Promise<DueThread> {
+  const { rows } = await db.query<{ due: string }>(
+    `update threads set due_at = now() + $5 * interval '1 ms' where workspace = $1 and channel = $2 and thread = $3
+       and due_at = $4::timestamptz returning due_at::text as due`,
+    [thread.workspace, thread.channel, thread.thread, thread.due, ms],
+  )
+  return { ...thread, due: rows[0]?.due ?? thread.due }
+}
+
 /** The thread was read, unless somebody asked for it again meanwhile. */
 export async function endThread(tx: Tx, { workspace, channel, thread, due }: DueThread): Promise<void> {
   await tx.query(

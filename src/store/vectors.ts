@@ -101,25 +101,37 @@ export async function switchTo(db: Db, workspace: string, { id }: Pick<VectorTab
   )
 }
 
-/** Drops tables that every workspace has retired at least `graceMs` ago; answers the names of their models. */
+/**
+ * Drops tables that every workspace has retired at least `graceMs` ago; answers the names of their models. Where
+ * passages are in use without a pause, none is dropped this time.
+ */
 export async function dropRetired(pool: pg.Pool, graceMs: number): Promise<string[]> {
-  return await inTransaction(pool, async (tx) => {
-    await tx.query(`select pg_advisory_xact_lock(hashtextextended('quorum vectors', 0))`)
-    const { rows } = await tx.query<{ id: number; name: string }>(
-      `select m.id, m.name from embedding_models m where not exists (
+  try {
+    return await inTransaction(pool, (tx) => dropOld(tx, graceMs))
+  } catch (error) {
+    if ((error as { code?: string }).code === LOCK_NOT_AVAILABLE) return []
+    throw error
+  }
+}
+
+const LOCK_NOT_AVAILABLE = '55P03'
+
+async function dropOld(tx: Tx, graceMs: number): Promise<string[]> {
+  await tx.query(`select pg_advisory_xact_lock(hashtextextended('quorum vectors', 0))`)
+  const { rows } = await tx.query<{ id: number; name: string }>(
+    `select m.id, m.name from embedding_models m where not exists (
          select from workspace_models w where w.model = m.id
            and (w.state <> 'retired' or w.since > now() - $1 * interval '1 ms'))`,
-      [graceMs],
-    )
-    if (rows.length === 0) return []
-    // Whoever reads passages is waited for, and makes everybody behind us wait: rather another time.
-    await tx.query(`set local lock_timeout = '2s'`)
-    for (const { id } of rows) {
-      await tx.query(`drop table emb_${id}`)
-      await tx.query('delete from embedding_models where id = $1', [id])
-    }
-    return rows.map((row) => row.name)
-  })
+    [graceMs],
+  )
+  if (rows.length === 0) return []
+  // Whoever reads passages is waited for, and makes everybody behind us wait: rather another time.
+  await tx.query(`set local lock_timeout = '2s'`)
+  for (const { id } of rows) {
+    await tx.query(`drop table emb_${id}`)
+    await tx.query('delete from embedding_models where id = $1', [id])
+  }
+  return rows.map((row) => row.name)
 }
 
 async function findModel(tx: Tx, model: EmbeddingModel, probe: number[]): Promise<number | undefined> {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { placeLink } from '../../src/core/place.ts'
+import { placeLines, placeLink, withoutLines } from '../../src/core/place.ts'
 
 const place = {
   heading: 'Rolling back › In a hurry (v1.2)!',
@@ -32,4 +32,22 @@ test('a passage cannot put anything else into the address', () => {
   const text = '{start} "><script> #x {heading}'
   const link = placeLink('https://h/a#:~:text={text}', { ...place, text, heading: '{text}' })
   expect(link).toMatch(/^https:\/\/h\/a#:~:text=[\w%.~!*'()]+$/)
+})
+
+test('lines and pages count from 1 in the whole text, and passages with a link of their own keep it', () => {
+  const text = 'one\ntwo\n\fthree\nfour'
+  const at = (words: string) => ({ start: text.indexOf(words), end: text.indexOf(words) + words.length })
+  const placed = (link: string) =>
+    placeLines(text, [at('one'), { ...at('two'), link: 'own' }, at('three\nfour')], link).map(
+      (one) => Object(one).link,
+    )
+  expect(placed('x#L{line}')).toEqual(['x#L1', 'own', 'x#L3'])
+  expect(placed('x#L{lines}&p={page}')).toEqual(['x#L1-1&p=1', 'own', 'x#L3-4&p=2'])
+  expect(placed('x#{heading}')).toEqual([undefined, 'own', undefined])
+})
+
+test('the page itself opens without lines', () => {
+  expect(withoutLines('https://h/a.md?plain=1#L{line}')).toBe('https://h/a.md?plain=1')
+  expect(withoutLines('https://h/a.md?line={line}')).toBe('https://h/a.md')
+  expect(withoutLines('https://h/a.md#{heading}')).toBe('https://h/a.md#{heading}')
 })

@@ -21,6 +21,7 @@ let logs: string[]
 let broken: boolean
 
 const handlers: SlackHandlers = {
+  overhear: async () => {},
   changed: async (change) => {
     if (broken) throw new Error('the store is away')
     changes.push(change)

@@ -68,11 +68,11 @@ export async function openStand(options: WorkspaceOptions = {}): Promise<Stand> 
       home: async () => ({ type: 'home', blocks: [] }),
     })
     follower = openFollower({
-      ...{ pool, workspace: workspace.team, sources, log: note },
+      ...{ pool, workspace: workspace.team, sources: () => sources, log: note },
       ...{ speak: slack.speak, channels: slack.channels },
     })
     await slack.start()
-    await stillListening({ pool, workspace: workspace.team, sources })
+    await stillListening({ pool, workspace: workspace.team, sources: () => sources })
     const following = follower
     ends.push(async () => {
       await slack.close()
@@ -89,7 +89,7 @@ export async function openStand(options: WorkspaceOptions = {}): Promise<Stand> 
            or exists (select from threads where due_at is not null) as busy`,
       )
       return workspace.pending() === 0 && !(rows[0] as { busy?: boolean } | undefined)?.busy
-    }, 30_000)
+    }, 120_000)
   }
 
   async function documents(): Promise<Document[]> {

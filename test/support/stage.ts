@@ -42,6 +42,8 @@ export type StageOptions = {
   http?: boolean
   slots?: number
   admins?: string[]
+  /** What is known, as sources.yaml says it. */
+  sources?: Home['sources']
   /** Keys that seal connected accounts; one that all stages share where it is left out, none where it is empty. */
   secret?: string
   /** Allows everything where it is left out. */
@@ -220,7 +222,7 @@ function homeOf(options: StageOptions, workspace: Workspace): Home {
     lock: undefined,
     models: undefined,
     budgets: BudgetsFile.parse(options.budgets ?? {}),
-    sources: {},
+    sources: options.sources ?? {},
     retention: { inbox: 7 },
   }
 }

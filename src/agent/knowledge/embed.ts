@@ -10,6 +10,7 @@ import {
   dropRetired,
   FIRST,
   hasPassages,
+  listVectorTables,
   putVectors,
   refreshVectorStatistics,
   refuseVector,
@@ -89,8 +90,9 @@ export async function embedMissing(
 async function isDone({ pool, workspace, embedder }: Context): Promise<boolean> {
   if (!(await hasPassages(pool, workspace))) return true
   if (embedder.model.origin !== null) return false
-  const serving = await servingTable(pool, workspace)
-  if (serving?.name !== embedder.model.name || serving.revision !== embedder.model.revision) return false
+  const [serving, ...others] = await listVectorTables(pool, workspace)
+  if (serving?.state !== 'serving' || others.some((one) => one.state === 'building')) return false
+  if (serving.name !== embedder.model.name || serving.revision !== embedder.model.revision) return false
   return (await countVectors(pool, serving, workspace)).missing === 0
 }
 

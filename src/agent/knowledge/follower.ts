@@ -11,9 +11,11 @@ import {
   type Followed,
   followChannel,
   forgetSome,
+  holdChannel,
   leaveChannel,
   listFollowed,
   noteAnnounced,
+  noteFreshness,
   noteListening,
   releaseChannel,
 } from '../../store/followed.ts'
@@ -26,7 +28,8 @@ import { rewriteSome } from './rewrite.ts'
 export type FollowContext = {
   pool: pg.Pool
   workspace: string
-  sources: Sources['sources']
+  /** What sources.yaml says now. */
+  sources: () => Sources['sources']
   speak: Pick<Speak, 'find' | 'post'>
   channels: Channels
   log: (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void
@@ -43,8 +46,10 @@ const CHANNELS_MS = 5 * 60_000
 const READ_MS = 2_000
 const DOCUMENTS_MS = 1_000
 const PRUNE_MS = 3_600_000
-/** Nobody else reads a channel for so long, in ms; a page may have to wait for Slack's limits. */
-const PAGE_MS = 10 * 60_000
+/** How fresh what is followed is, is noted this often, in ms. */
+const FRESH_MS = 20_000
+/** Whoever reads a channel holds it for so long, in ms, and renews that while Slack makes it wait. */
+const HOLD_MS = 30_000
 /** A channel that cannot be read is tried again after so long, in ms. */
 const AGAIN_MS = 60_000
 const DAY_MS = 24 * 3_600_000
@@ -101,13 +106,18 @@ export function openFollower(context: FollowContext): Follower {
     quietly(() => prune(context)),
     log,
   )
+  const freshness = repeat(
+    FRESH_MS,
+    quietly(() => noteFreshness(context.pool, context.workspace)),
+    log,
+  )
   channels.poke()
   pruning.poke()
   return {
     poke: (what) => (what === 'documents' ? documents : channels).poke(),
     async close() {
       stop.abort()
-      await Promise.all([documents, reading, channels, pruning].map((turn) => turn.close()))
+      await Promise.all([documents, reading, channels, pruning, freshness].map((turn) => turn.close()))
     },
   }
 }
@@ -119,7 +129,7 @@ export function openFollower(context: FollowContext): Follower {
  */
 async function lookAround(context: FollowContext, told: Set<string>, signal: AbortSignal): Promise<void> {
   const { pool, workspace, channels } = context
-  const sources = slackSources(context.sources)
+  const sources = slackSources(context.sources())
   const before = await listFollowed(pool, workspace)
   if (Object.keys(sources).length === 0 && before.length === 0) return
   await forgetLeft(context, signal)
@@ -168,7 +178,7 @@ async function begin(
 ): Promise<void> {
   const row = {
     ...{ workspace, channel: channel.id, source, name: channel.name },
-    ...{ private: channel.isPrivate, archived: channel.archived, floor: floorOf(sources, source) },
+    ...{ private: channel.isPrivate, archived: channel.archived, floor: floorOf(sources(), source) },
   }
   const begun = await inTransaction(pool, (tx) => followChannel(tx, row))
   if (begun === 'new') log('info', 'a channel is followed', { channel: channel.id, source })
@@ -208,8 +218,10 @@ async function forget(
 /** Does the next piece of reading; false where there is none, or Slack is away. */
 async function readOn(context: FollowContext, signal: AbortSignal): Promise<boolean> {
   const history = { ...context, signal }
-  const channel = await claimChannel(context.pool, context.workspace, PAGE_MS)
+  const channel = await claimChannel(context.pool, context.workspace, HOLD_MS)
   if (!channel) return readOneThread(history)
+  const hold = () => holdChannel(context.pool, channel, HOLD_MS)
+  const holding = repeat(HOLD_MS / 3, hold, () => {})
   try {
     if (!channel.announced) await announce(context, channel)
     else if (channel.walk) {
@@ -217,9 +229,11 @@ async function readOn(context: FollowContext, signal: AbortSignal): Promise<bool
       // Between two pages: the newest of what was found there is worth more than the next page of old things.
       while (!signal.aborted && (await readOneThread(history)));
     }
+    await holding.close()
     await releaseChannel(context.pool, channel)
     return true
   } catch (error) {
+    await holding.close()
     const problem = error instanceof Fault ? error.message : undefined
     await releaseChannel(context.pool, channel, {
       ms: signal.aborted ? 0 : AGAIN_MS,
@@ -243,7 +257,7 @@ async function announce({ pool, speak, sources }: FollowContext, channel: Follow
     const metadata = { run: following, part: 'announced' }
     const told = await speak.find(id, undefined, metadata.run, metadata.part)
     if (!told) {
-      const days = slackSources(sources)[source]?.slack.since.replace(/d$/, '') ?? ''
+      const days = slackSources(sources())[source]?.slack.since.replace(/d$/, '') ?? ''
       await speak.post(id, undefined, sayMessage(announcement(days), metadata), { priority: 'background' })
     }
   }
@@ -264,7 +278,7 @@ function floorOf(sources: Sources['sources'], source: string): string {
 
 async function prune({ pool, workspace, sources }: FollowContext): Promise<void> {
   for (const one of await listFollowed(pool, workspace))
-    await inTransaction(pool, (tx) => pruneTurns(tx, one, floorOf(sources, one.source)))
+    await inTransaction(pool, (tx) => pruneTurns(tx, one, floorOf(sources(), one.source)))
 }
 
 /** Nobody listened for so long, in ms: what was said meanwhile is read. */
@@ -276,6 +290,6 @@ export async function stillListening({
   workspace,
   sources,
 }: Pick<FollowContext, 'pool' | 'workspace' | 'sources'>): Promise<number> {
-  const floor = (source: string) => floorOf(sources, source)
+  const floor = (source: string) => floorOf(sources(), source)
   return inTransaction(pool, (tx) => noteListening(tx, workspace, { gapMs: GAP_MS, againMs: DAY_MS, floor }))
 }

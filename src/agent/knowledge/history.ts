@@ -11,11 +11,13 @@ import {
   type DueThread,
   dropUnseen,
   endThread,
+  holdThread,
   keepTurn,
   lockChannel,
   noteThreads,
   storeTime,
 } from '../../store/turns.ts'
+import { repeat } from '../repeat.ts'
 
 export type HistoryContext = {
   pool: pg.Pool
@@ -26,8 +28,8 @@ export type HistoryContext = {
 
 /** Messages kept in one transaction: what is said meanwhile waits for it. */
 const SLICE = 50
-/** Nobody else reads a thread for so long, in ms. */
-const THREAD_MS = 5 * 60_000
+/** Whoever reads a thread holds it for so long, in ms, and renews that while Slack makes it wait. */
+const HOLD_MS = 30_000
 /** Threads in which somebody wrote lately are read again with every walk: history does not tell of edited replies. */
 const LIVELY_MS = 7 * 24 * 3_600_000
 
@@ -64,10 +66,17 @@ function threadsOf(roots: Root[], now: Date) {
 /** Reads one thread that waits to be read; false where none does. */
 export async function readOneThread(context: HistoryContext): Promise<boolean> {
   const { pool, workspace, channels, signal } = context
-  const due = await claimThread(pool, workspace, THREAD_MS)
+  let due = await claimThread(pool, workspace, HOLD_MS)
   if (!due) return false
   const began = await storeTime(pool)
-  const read = await channels.thread(due.channel, due.thread, signal)
+  const holding = repeat(
+    HOLD_MS / 3,
+    async () => {
+      if (due) due = await holdThread(pool, due, HOLD_MS)
+    },
+    () => {},
+  )
+  const read = await channels.thread(due.channel, due.thread, signal).finally(() => holding.close())
   if (read === 'not-ours') await leaveChannel(pool, due)
   else await keepThread(pool, due, read === 'not-there' ? { turns: [], whole: true } : read, began)
   return true

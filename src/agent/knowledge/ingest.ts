@@ -4,6 +4,7 @@ import type pg from 'pg'
 import { audienceOf } from '../../core/audience.ts'
 import { Fault } from '../../core/fault.ts'
 import type { Source } from '../../core/home.ts'
+import { withoutLines } from '../../core/place.ts'
 import type { Found, Skipped } from '../../sources/entry.ts'
 import {
   type DocumentRow,
@@ -78,7 +79,7 @@ export async function ingest(
   const seen = new Set<string>()
   const gone: string[] = []
   const unsure: string[] = []
-  const { place, entries, changesOnly, count } = openSource(context, source)
+  const { place, entries, changesOnly, count } = openSource(context, { shelf, source, signal })
   const total = onProgress ? await count?.() : undefined
   let looked = 0
   const tell = () =>
@@ -177,9 +178,11 @@ async function keep(
   const { path, date } = found
   const template = found.link ?? about.source.link
   const link = template === undefined ? undefined : linkTo(template, path)
+  const lines = link !== undefined && withoutLines(link) !== link
   const row = {
     path,
-    hash: hashOf(found),
+    // What is filled in for each passage cannot be changed on the document alone.
+    hash: hashOf(found, lines ? link : undefined),
     audience: found.audience ?? audienceOf(about.source),
     ...(date === undefined ? {} : { date }),
     ...(link === undefined ? {} : { link }),
@@ -187,8 +190,12 @@ async function keep(
   const { kept, refused } = about
   if (refused?.hash === row.hash) writer.refuse(row, refused.why)
   else if (kept?.hash !== row.hash) await writer.write(row, found, kept !== undefined)
-  else if (kept.link !== row.link || kept.date !== row.date || !sameScopes(kept, row))
-    await writer.describe(row)
+  else if (
+    kept.link !== (lines ? withoutLines(link) : link) ||
+    kept.date !== row.date ||
+    !sameScopes(kept, row)
+  )
+    await writer.describe(lines ? { ...row, link: withoutLines(link) } : row)
   else writer.leave()
 }
 
@@ -196,9 +203,9 @@ function sameScopes(one: { audience: string[] }, other: { audience: string[] }):
   return one.audience.toSorted().join() === other.audience.toSorted().join()
 }
 
-function hashOf({ path, fingerprint }: Found): string {
+function hashOf({ path, fingerprint }: Found, link: string | undefined): string {
   return createHash('sha256')
-    .update(JSON.stringify([CUT, path, fingerprint]))
+    .update(JSON.stringify([CUT, path, fingerprint, link]))
     .digest('hex')
 }
 

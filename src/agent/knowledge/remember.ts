@@ -1,7 +1,8 @@
 /** The recall of a run: for exactly the people who can read its thread, numbered for citation. */
 import { readersOf } from '../../core/audience.ts'
 import type { Agent } from '../../core/home.ts'
-import type { StepOf } from '../../core/run.ts'
+import type { Cited, StepOf } from '../../core/run.ts'
+import type { Hit } from '../../store/passages.ts'
 import { type Run, readPast } from '../../store/runs.ts'
 import { type RecallContext, recall } from './recall.ts'
 
@@ -31,17 +32,22 @@ export async function remember(
     kind: 'recalled',
     at: new Date().toISOString(),
     query,
-    passages: found.passages.map((hit, i) => ({
-      n: known + i + 1,
-      passage: hit.id,
-      title: hit.title,
-      heading: hit.heading,
-      ...(hit.link ? { link: hit.link } : {}),
-      ...(hit.date ? { date: hit.date } : {}),
-      text: hit.text,
-    })),
+    passages: citedOf(found.passages, known),
     sources: found.sources,
     ...(found.degraded ? { degraded: found.degraded } : {}),
     ms: found.ms,
   }
+}
+
+/** Passages as a run cites them, numbered after the `known` ones it has already. */
+export function citedOf(hits: readonly Hit[], known: number): Cited[] {
+  return hits.map((hit, i) => ({
+    n: known + i + 1,
+    passage: hit.id,
+    title: hit.title,
+    heading: hit.heading,
+    ...(hit.link ? { link: hit.link } : {}),
+    ...(hit.date ? { date: hit.date } : {}),
+    text: hit.text,
+  }))
 }

@@ -3,7 +3,8 @@ import type pg from 'pg'
 import { millisOf, type Turn } from '../../core/overheard.ts'
 import type { Channels } from '../../slack/channels.ts'
 import { foundConversation } from '../../sources/conversation.ts'
-import { listFollowed } from '../../store/followed.ts'
+import { removeDocuments } from '../../store/documents.ts'
+import { isFollowed, listFollowed } from '../../store/followed.ts'
 import { claimRewrites, endRewrite, type Rewrite, readTurns } from '../../store/turns.ts'
 import { follow } from './ingest.ts'
 
@@ -32,6 +33,8 @@ export async function rewriteSome(context: RewriteContext): Promise<number> {
     const shelf = { workspace, source: one.source }
     const change = found ? { found: [found] } : { gone: [one.path] }
     await follow({ pool }, shelf, { audience: [one.channel] }, change)
+    // Where the channel was left meanwhile, what it held may have been forgotten before this was written.
+    if (!(await isFollowed(pool, one))) await removeDocuments(pool, shelf, [one.path])
     await endRewrite(pool, one)
   }
   return claimed.length

@@ -10,6 +10,7 @@ import { agedAudiences, namedScopes, readableAudiences } from '../../store/audie
 import {
   beginReading,
   claimDueScopes,
+  doubtedPeople,
   endListing,
   momentOf,
   putPeople,
@@ -46,7 +47,7 @@ const AGES = { readers: 60_000, people: 30 * 60_000, audiences: 60_000 }
 const KEPT_MS = { scope: 10 * 60_000, everyone: 20 * 60_000 }
 /** Scopes asked for in one turn of the background: Slack takes about 50 such calls a minute. */
 const KEPT_AT_ONCE = 5
-/** Scopes that are new or doubted and asked for by one recall. */
+/** Scopes, and people, that are new or doubted and asked for by one recall. */
 const CAUGHT_UP = 8
 /** More unknown readers than this are looked up by listing the whole workspace. */
 const ONE_BY_ONE = 30
@@ -90,9 +91,14 @@ export function openRights({ pool, roster, log }: RightsContext): Rights {
       unsure = await unsurePeople(pool, workspace, readers, AGES.people)
       return putPeople(pool, workspace, at, new Map(unsure.map((id) => [id, 'external'])))
     }
+    await readPeople(from, workspace, unsure)
+  }
+
+  /** Keeps what Slack tells of people, one by one. @throws Fault */
+  async function readPeople(from: Roster, workspace: string, ids: readonly string[]): Promise<void> {
     const at = await momentOf(pool)
     const kinds = await Promise.all(
-      unsure.map(async (id): Promise<[string, Kind]> => [id, await from.person(id)]),
+      ids.map(async (id): Promise<[string, Kind]> => [id, await from.person(id)]),
     )
     await putPeople(pool, workspace, at, new Map(kinds))
   }
@@ -122,9 +128,13 @@ export function openRights({ pool, roster, log }: RightsContext): Rights {
         const due = await claimDueScopes(pool, workspace, CAUGHT_UP)
         const scopes = due.filter((scope) => scope !== readers)
         await Promise.all(scopes.map((scope) => read(roster, workspace, scope)))
+        // Afterwards: where many readers are unknown the whole workspace is listed, and nobody is left to ask about.
+        await met
+        await readPeople(roster, workspace, await doubtedPeople(pool, workspace, CAUGHT_UP))
       }
-      const [met] = await Promise.all([inTime(known(), { readers }), inTime(caughtUp(), { readers })])
-      return met ? undefined : UNTOLD
+      const met = inTime(known(), { readers })
+      await inTime(caughtUp(), { readers })
+      return (await met) ? undefined : UNTOLD
     },
     readable: async (workspace, readers) => {
       const known = await readableAudiences(pool, workspace, readers, { ...AGES, audiences: undefined })

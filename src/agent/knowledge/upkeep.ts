@@ -4,6 +4,7 @@ import { Fault } from '../../core/fault.ts'
 import type { Source, Sources as SourcesFile } from '../../core/home.ts'
 import { lifetime } from '../../core/rules.ts'
 import { forgetOtherSources } from '../../store/documents.ts'
+import { forgetOtherPages } from '../../store/pages.ts'
 import {
   forgetSources,
   holdSource,
@@ -23,8 +24,9 @@ type Sources = SourcesFile['sources']
 
 /** Whoever reads holds the source for so long, in ms, and renews it three times in that. */
 const HOLD_MS = 30_000
-/** A source is read again after so long, in ms, where it says nothing else. */
+/** A source is read again after so long, in ms, where it says nothing else; the site of others more seldom. */
 const EVERY_MS = 600_000
+const SITE_EVERY_MS = 24 * 3_600_000
 /** What is due is looked for this often, in ms. */
 const LOOK_MS = 5_000
 /** A process that starts reads everything once, but not what another one has read so recently, in ms. */
@@ -111,13 +113,14 @@ function readOf(sources: Sources): [string, Source][] {
 async function forgetOthers({ pool }: IngestContext, workspace: string, sources: Sources): Promise<number> {
   const named = Object.keys(sources)
   await forgetSources(pool, workspace, named)
+  await forgetOtherPages(pool, workspace, named)
   return forgetOtherSources(pool, workspace, named)
 }
 
 export type Upkeep = {
   /** Reads a source now, or everything. */
   poke(name?: string): void
-  /** When everything was looked at once since this began. */
+  /** When everything but sites was looked at once since this began. */
   first: Promise<void>
   close(): Promise<void>
 }
@@ -142,47 +145,59 @@ export function openUpkeep(context: UpkeepContext): Upkeep {
 
   const isDue = (name: string, source: Source, ago: number) => {
     if (poked.has(name)) return true
-    return read.has(name) ? ago >= everyOf(source) : ago >= JUST_MS
+    return read.has(name) || isSite(source) ? ago >= everyOf(source) : ago >= JUST_MS
   }
-  const look = async () => {
+  const look = async (sites: boolean) => {
     const all = sources()
     if (named !== Object.keys(all).join()) await forgetOthers(context, workspace, all)
     named = Object.keys(all).join()
     const tried = await sinceTried(pool, workspace)
     for (const [name, source] of readOf(all)) {
       if (stop.signal.aborted) return
+      if (isSite(source) !== sites) continue
       if (!isDue(name, source, tried.get(name) ?? Number.POSITIVE_INFINITY)) continue
       poked.delete(name)
       read.add(name)
       const outcome = await readSource(context, workspace, name, source, stop.signal)
       if (outcome !== 'busy') onRead(name, outcome)
     }
-    first.resolve()
+    if (!sites) first.resolve()
   }
-  const turns: Repeating = repeat(
-    LOOK_MS,
-    () =>
-      look().catch((error) => {
-        first.resolve()
-        if (!stop.signal.aborted) throw error
-      }),
-    log,
+  // Sites are read slowly, as they want it: nothing else waits for them.
+  const turns: Repeating[] = [false, true].map((sites) =>
+    repeat(
+      LOOK_MS,
+      () =>
+        look(sites).catch((error) => {
+          if (!sites) first.resolve()
+          if (!stop.signal.aborted) throw error
+        }),
+      log,
+    ),
   )
-  turns.poke()
+  const poke = () => {
+    for (const turn of turns) turn.poke()
+  }
+  poke()
   return {
     poke(name) {
       for (const one of name === undefined ? Object.keys(sources()) : [name]) poked.add(one)
-      turns.poke()
+      poke()
     },
     first: first.promise,
     async close() {
       stop.abort()
       first.resolve()
-      await turns.close()
+      await Promise.all(turns.map((turn) => turn.close()))
     },
   }
 }
 
-function everyOf({ every }: Source): number {
-  return every === undefined ? EVERY_MS : lifetime(every)
+function everyOf(source: Source): number {
+  if (source.every !== undefined) return lifetime(source.every)
+  return isSite(source) ? SITE_EVERY_MS : EVERY_MS
+}
+
+function isSite(source: Source): boolean {
+  return 'web' in source
 }

@@ -1,6 +1,7 @@
 /** Writing documents as they are read: a few at once, while the next ones are being taken apart. */
 import type pg from 'pg'
 import { chunk } from '../../core/chunk.ts'
+import { placeLines, withoutLines } from '../../core/place.ts'
 import { removeSecrets } from '../../core/secrets.ts'
 import { languageOf } from '../../models/language.ts'
 import type { Found } from '../../sources/entry.ts'
@@ -66,9 +67,15 @@ export function openWriter(
         continue
       }
       const { document, removed } = removeSecrets(read)
+      const { link, ...row } = under.row
       const language = languageOf(document.text)
-      const about = { ...under.row, title: document.title, ...(language ? { language } : {}) }
-      cuts.push({ document: about, chunks: chunk(document) })
+      const about = {
+        ...row,
+        title: document.title,
+        ...(link === undefined ? {} : { link: withoutLines(link) }),
+        ...(language ? { language } : {}),
+      }
+      cuts.push({ document: about, chunks: placeLines(document.text, chunk(document), link) })
       done.secrets += removed
       known += under.known ? 1 : 0
     }

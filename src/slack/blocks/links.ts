@@ -1,5 +1,6 @@
 /** Which links an answer may hold: only those that stand in what it was given to read. */
 import type { RichTextElement } from '@slack/types'
+import { cutCitations } from '../../core/cite.ts'
 import type { Cited } from '../../core/run.ts'
 import { type Style, text } from './elements.ts'
 import { clean, webAddress } from './text.ts'
@@ -62,38 +63,14 @@ function styled(style: Style): boolean {
   return Object.keys(style).length > 0
 }
 
-/** `[1]`, `[1, 2]`, `[1-3]`, `[^1]`, `【1†…】`. */
-const CITATION = /( ?)(?:\[\^?(\d{1,4}(?:\s*[,;–-]\s*\d{1,4})*)\]|【(\d{1,4})(?:†[^】]{0,40})?】)/g
-/** A range names at most so many passages; a longer one is of something else. */
-const LONGEST_RANGE = 50
-
-/** `1, 3-5` as 1, 3, 4, 5; 0 where it is no list of passages, as in `[2026-05]`. */
-function numbersOf(list: string): number[] {
-  return list.split(/\s*[,;]\s*/).flatMap((part) => {
-    const [first = 0, last = first] = part.split(/\s*[–-]\s*/).map(Number)
-    if (last < first || last - first >= LONGEST_RANGE) return [0]
-    return Array.from({ length: last - first + 1 }, (_, i) => first + i)
-  })
-}
-
 /** Words with their `[n]`: known ones become links to the passage (or plain where it has no address), others go. */
 export function citedText(words: string, links: Links, style: Style): RichTextElement[] {
-  const elements: RichTextElement[] = []
-  let from = 0
-  const say = (piece: string) => {
-    if (piece) elements.push(text(piece, style))
-  }
-  for (const match of words.matchAll(CITATION)) {
-    const numbers = numbersOf(match[2] ?? match[3] ?? '')
-    if (numbers.includes(0)) continue // `list[0]` is code that forgot its backticks, `[2026-05]` a month.
-    say(words.slice(from, match.index))
-    from = match.index + match[0].length
-    const known = numbers.filter((n) => links.cited(n))
-    if (known.length > 0) say(match[1] ?? '')
-    for (const n of known) elements.push(citation(n, links, style))
-  }
-  say(words.slice(from))
-  return elements
+  return cutCitations(words).flatMap((piece) => {
+    if ('text' in piece) return text(piece.text, style)
+    const known = piece.numbers.filter((n) => links.cited(n))
+    const space = known.length > 0 && piece.space ? [text(piece.space, style)] : []
+    return [...space, ...known.map((n) => citation(n, links, style))]
+  })
 }
 
 /** `[n]` of a known passage. */

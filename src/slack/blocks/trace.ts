@@ -166,7 +166,7 @@ function servedBy({ by, promptHash }: StepOf<'answered'>): string {
     temperature !== undefined && `temperature ${temperature}`,
     topP !== undefined && `top p ${topP}`,
     seed !== undefined && `seed ${seed}`,
-    `prompt ${cut(clean(promptHash), 12)}`,
+    `prompt ${clean(promptHash).slice(0, 12)}`,
   ]
   return ` · ${facts.filter(Boolean).join(', ')}`
 }

@@ -4,7 +4,7 @@ import { forgetTurnsOf } from '../../../src/store/turns.ts'
 import { everywhere, openStand } from '../../support/following.ts'
 import { until } from '../../support/stage.ts'
 
-const LONG = { timeout: 120_000 }
+const LONG = { timeout: 300_000 }
 const ANNOUNCED = /^I read this channel from now on, and the last 90 days of it/
 
 test('what was said before is read: a thread is a document, and so is a talk', LONG, async () => {
@@ -199,7 +199,7 @@ test('ended in the middle and begun again, nothing is lost and nothing is double
   await until(async () => {
     const { rows } = await stand.store.pool.query<{ n: number }>('select count(*)::int as n from turns')
     return (rows[0]?.n ?? 0) > 10
-  }, 30_000)
+  }, 120_000)
   await rest()
   const half = await stand.store.pool.query('select 1 from walks where at is not null')
   expect(half.rows).toHaveLength(1)

@@ -237,3 +237,20 @@ test('single documents are kept and forgotten as somebody tells of them, each wi
     skipped: [{ path: 'C1/1', why: 'it is not readable' }],
   })
 })
+
+test('a citation opens at the lines it is of, also after they moved', async () => {
+  await using files = await openFiles({ 'a.md': '# A\n\nfruit\n\n## B\n\nseeds\nof fruit' })
+  const link = 'https://host/{path}#L{lines}'
+  const links = async () => (await find('fruit')).map((hit) => hit.link).sort()
+  await read(files.dir, { link })
+  expect(await links()).toEqual(['https://host/a.md#L3-3', 'https://host/a.md#L7-8'])
+  expect(await read(files.dir, { link })).toMatchObject({ unchanged: 1 })
+  await files.write('a.md', '# A\n\n\n\nfruit\n\n## B\n\nseeds\nof fruit')
+  expect(await read(files.dir, { link })).toMatchObject({ changed: 1, passages: 0 })
+  expect(await links()).toEqual(['https://host/a.md#L5-5', 'https://host/a.md#L9-10'])
+  expect(await read(files.dir, { link: 'https://other/{path}#L{line}' })).toMatchObject({
+    changed: 1,
+    passages: 0,
+  })
+  expect(await links()).toEqual(['https://other/a.md#L5', 'https://other/a.md#L9'])
+})

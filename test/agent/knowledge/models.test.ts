@@ -101,6 +101,17 @@ describe('another model in models.yaml', () => {
       expect((await store.pool.query('select to_regclass($1) as found', [table])).rows[0].found).toBeNull()
   })
 
+  test('is given up where one goes back before it is done', async () => {
+    await readPages(3)
+    const old = testEmbedder({ model: 'old' })
+    await embed(old)
+    const stop = new AbortController()
+    const fresh = testEmbedder({ model: 'fresh', others: [old], before: () => stop.abort() })
+    await embed(fresh, { signal: stop.signal })
+    await embed(old)
+    expect(await states()).toEqual({ old: 'serving', fresh: 'retired' })
+  })
+
   test('is built by several who share the work', async () => {
     const { old } = models()
     await readPages(40)

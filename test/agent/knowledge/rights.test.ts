@@ -30,6 +30,7 @@ async function openPlace() {
   const slack: Slack = await openSlack(
     { botToken: workspace.botToken, appToken: workspace.appToken, apiUrl: workspace.apiUrl },
     {
+      overhear: async () => {},
       changed: async (change) => (lost ? undefined : await note(change)),
       intake: async () => 'not-for-us',
       handle: async () => {},

@@ -27,7 +27,13 @@ const run: Step[] = [
     finish: 'tool_calls',
     model: 'small-model',
     usage: { prompt: 120, completion: 30, cached: 100 },
-    promptHash: 'h',
+    promptHash: 'abcdef0123456789',
+    by: {
+      pool: 'main',
+      tier: 'local',
+      revision: 'r7',
+      settings: { maxTokens: 700, temperature: 0 },
+    },
     firstTokenMs: 40,
     ms: 1500,
     attempts: 2,
@@ -65,7 +71,7 @@ test('the trace tells every step: time, duration, tokens, what was read, who dec
     ],
     ...[
       'keyword search only',
-      'small-model',
+      'small-model · pool main, revision r7, at most 700 tokens, temperature 0, prompt abcdef012345 · ',
       '120 tokens read (100 from cache), 30 written',
       'first token 40 ms, all 1.5 s',
     ],

@@ -139,7 +139,11 @@ function openFarm({ replicas: count, atOnce, slow }: Servers) {
       running -= 1
       foresee(replica)
     },
-    utilisation: () => (last === 0 ? 0 : busy / (last * count * atOnce)),
+    utilisation() {
+      const now = last
+      for (const replica of replicas) wind(replica, now)
+      return now === 0 ? 0 : busy / (now * count * atOnce)
+    },
   }
 }
 

@@ -37,7 +37,7 @@ export function expectWaits({ rate, gapsCv2, work }: Traffic, { replicas, atOnce
     utilisation,
     waiting,
     mean: waiting * tail,
-    p95: Math.max(0, tail * Math.log(waiting / 0.05)),
+    p95: waiting <= 0.05 ? 0 : tail * Math.log(waiting / 0.05),
     left,
   }
 }

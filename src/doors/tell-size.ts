@@ -13,7 +13,7 @@ export function* tellSize(size: Size): Generator<string> {
   else
     yield `N = ${needed}: 95 of 100 calls wait ${seconds(goal.waitS)} at most. N+1 = ${needed + 1}: so they do while one is down.${today ? ` Now: ${today}.` : ''}`
   if (size.rows.some(isApart))
-    yield '! The formula and the simulation are more than 10 % apart: the formula is an approximation where times or gaps do not vary like chance, and takes every replica to be as slow as a full one. N holds by both.'
+    yield '! The formula and the simulation are more than 10 % apart: the formula is an approximation where times or gaps do not vary like chance, and takes every replica to be as slow as a full one; near 90 % in use and above the simulation scatters from seed to seed. N holds by both.'
   yield* spillOf(size)
   yield* settingsOf(size)
   if (size.burn) yield* burnOf(size.burn)

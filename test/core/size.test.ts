@@ -55,6 +55,11 @@ test('another replica never makes anybody wait longer, and more calls never less
   )
 })
 
+test('calls that never vary do not wait while there is room', () => {
+  const traffic = { rate: 0.01, gapsCv2: 0, work: { mean: 0.05, cv2: 0 } }
+  expect(expectWaits(traffic, { replicas: 1, atOnce: 400, slow: 1 })).toMatchObject({ mean: 0, p95: 0 })
+})
+
 test('where more comes than can be done nothing is promised', () => {
   fc.assert(
     fc.property(loads, farms, (traffic, servers) => {

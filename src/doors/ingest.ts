@@ -49,10 +49,18 @@ export async function ingestDoor(args: string[], context: Context): Promise<numb
     context.print(`Usage: ${INGEST_USAGE}`)
     return 2
   }
-  const well =
-    directory === undefined
-      ? await readEverything(context)
-      : await readDirectory(path.resolve(directory), values, context)
+  let well: boolean
+  try {
+    well =
+      directory === undefined
+        ? await readEverything(context)
+        : await readDirectory(path.resolve(directory), values, context)
+  } catch (error) {
+    if (!context.signal?.aborted) throw error
+    context.show?.('')
+    context.print('Stopped. What was read is kept; the next time goes on from there.')
+    return 130
+  }
   const embedded = await embed(context)
   return well && embedded ? 0 : 1
 }

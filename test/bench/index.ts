@@ -68,17 +68,16 @@ async function measure(store: Store, dir: string, vectors: number) {
   const read = () => ingest({ pool: store.pool, home: '/' }, WORKSPACE, 'pages', source)
   const { reading, chunking } = await readOnly(dir)
 
-  const held = monitorEventLoopDelay({ resolution: 5 })
+  const held = watchThread()
   const memory = watchMemory()
-  held.enable()
   const first = await read()
-  const ingesting = heldBy(held)
+  const ingesting = held.longest()
   const writing = first.ms / 1_000 - reading - chunking
 
   const embedded = await embedSome(store, vectors)
-  const embedding = heldBy(held)
+  const embedding = held.longest()
   const second = await read()
-  held.disable()
+  held.stop()
   const withoutVectors = first.ms / 1_000
   const whole = withoutVectors + embedded.all
   return {
@@ -96,7 +95,7 @@ async function measure(store: Store, dir: string, vectors: number) {
     peakMb: memory.stop(),
     targets: {
       secondRun: { most: TARGET_SHARE, met: second.ms / 1_000 / whole <= TARGET_SHARE },
-      mainThreadHeld: { most: TARGET_HELD_MS, met: Math.max(ingesting.max, embedding.max) <= TARGET_HELD_MS },
+      mainThreadHeld: { most: TARGET_HELD_MS, met: Math.max(ingesting.cpu, embedding.cpu) <= TARGET_HELD_MS },
     },
   }
 }
@@ -137,13 +136,35 @@ async function embedSome(store: Store, wanted: number) {
   }
 }
 
-/** How long the main thread was held, in ms, since the last time this was asked. */
-function heldBy(histogram: ReturnType<typeof monitorEventLoopDelay>): { p99: number; max: number } {
-  // The timer itself comes every 5 ms, which is no delay.
-  const ms = (ns: number) => Math.max(0, Math.round(ns / 1e5) / 10 - 5)
-  const held = { p99: ms(histogram.percentile(99)), max: ms(histogram.max) }
-  histogram.reset()
-  return held
+type Held = { longest(): { cpu: number; wall: number }; stop(): void }
+
+/**
+ * How long the main thread was held at a stretch since this was last asked, in ms: of its own CPU time, and by the
+ * clock, which also counts what others on the machine did meanwhile. A timer every 5 ms looks, so that up to 5 ms of
+ * other work count as well.
+ */
+function watchThread(): Held {
+  const clock = monitorEventLoopDelay({ resolution: 5 })
+  clock.enable()
+  let before = process.threadCpuUsage()
+  let cpu = 0
+  const timer = setInterval(() => {
+    const { user, system } = process.threadCpuUsage(before)
+    before = process.threadCpuUsage()
+    cpu = Math.max(cpu, (user + system) / 1_000)
+  }, 5)
+  return {
+    longest: () => {
+      const held = { cpu: Math.round(cpu), wall: Math.max(0, Math.round(clock.max / 1e6 - 5)) }
+      cpu = 0
+      clock.reset()
+      return held
+    },
+    stop: () => {
+      clearInterval(timer)
+      clock.disable()
+    },
+  }
 }
 
 function watchMemory(): { stop(): number } {
@@ -215,23 +236,26 @@ type Json = Awaited<ReturnType<typeof measure>> & {
 }
 
 function tableOf({ pages, passages, first, embedder, embedded, second, killed, ...rest }: Json): string {
-  const row = (name: string, seconds: number, note = '') =>
-    `| ${name} | ${seconds.toFixed(1)} | ${Math.round(pages / seconds).toLocaleString('en')}${note} |`
+  const rate = (seconds: number) => {
+    const each = pages / seconds
+    return each < 10 ? each.toFixed(2) : Math.round(each).toLocaleString('en')
+  }
+  const row = (name: string, seconds: number) => `| ${name} | ${seconds.toFixed(1)} | ${rate(seconds)} |`
   const { mainThreadHeldMs: held, machine, peakMb, targets } = rest
-  const guessed = embedded.extrapolated ? ` (from ${embedded.passages} passages)` : ''
+  const guessed = embedded.extrapolated ? `, extrapolated from ${embedded.passages} passages` : ''
   return [
     `| ${pages.toLocaleString('en')} pages, ${passages.toLocaleString('en')} passages | seconds | pages a second |`,
     '|---|---|---|',
     row('reading', first.reading),
     row('chunking', first.chunking),
     row('writing, with its word index', first.writing),
-    row(`embedding${guessed}`, first.embedding, `, ${embedded.perSecond.toFixed(1)} passages a second`),
+    row(`embedding${guessed}`, first.embedding),
     row('again, nothing changed', second.seconds),
     '',
-    `Node ${machine.node}, ${machine.cores} cores (${machine.cpu}) with ${machine.load} processes at work, ${rest.store} database; ${embedder}.`,
+    `Node ${machine.node}, ${machine.cores} cores (${machine.cpu}) with ${machine.load} processes at work, ${rest.store} database; ${embedder}, ${embedded.perSecond.toFixed(1)} passages a second.`,
     `The second reading takes ${percent(second.ofFirst)} of the first, ${percent(second.ofFirstWithoutVectors)} of it ` +
       `without vectors (target 5 %: ${targets.secondRun.met ? 'met' : 'missed'}). The main thread was held ` +
-      `${Math.max(held.ingesting.max, held.embedding.max)} ms at most (target 50 ms: ` +
+      `${Math.max(held.ingesting.cpu, held.embedding.cpu)} ms of its CPU time at most at a stretch (target 50 ms: ` +
       `${targets.mainThreadHeld.met ? 'met' : 'missed'}). ${peakMb} MB at most. ${killed.kills} times killed while ` +
       `reading ${killed.pages} pages: ${killed.same ? 'nothing lost, nothing doubled' : 'NOT the same as undisturbed'}.`,
   ].join('\n')

@@ -122,7 +122,7 @@ async function measureAdded(rounds: number, withPeer: boolean) {
     cacheTokens: 1e6,
     maxRunning: 1_000,
     answerTokens: 8,
-    decode: 8 / 0.3,
+    decode: (8 * 1_000) / ANSWER_MS,
   }
   await using replicas = await openReplicas(1, options)
   const peer = withPeer ? await openPeer() : { why: 'left out' }
@@ -133,39 +133,44 @@ async function measureAdded(rounds: number, withPeer: boolean) {
     sides.peer = openPlain(replicas.urls, peer.headers, peer.url)
   }
   for (const side of Object.values(sides)) opened.use(side)
-  const times: Record<string, number[]> = {}
+  const played: Record<string, Call[][]> = {}
   for (let turn = -1; turn < rounds; turn += 1) {
     for (const [name, side] of Object.entries(sides)) {
-      const ms = (
-        await Promise.all(Array.from({ length: CALLERS }, (_, n) => callInRow(side, n, turn)))
-      ).flat()
+      const calls = await Promise.all(Array.from({ length: CALLERS }, (_, n) => callInRow(side, n, turn)))
       // The first round warms up.
-      if (turn >= 0) times[name] = [...(times[name] ?? []), ...ms]
+      if (turn >= 0) played[name] = [...(played[name] ?? []), calls.flat()]
     }
   }
-  const direct = percentiles(times.direct ?? [])
-  const summaries = Object.entries(times).map(([name, ms]) => {
-    const all = percentiles(ms)
-    const added = { p50: round(all.p50 - direct.p50), p99: round(all.p99 - direct.p99) }
-    return [name, { calls: ms.length, ms: all, added }] as const
+  const timesOf = (calls: Call[]) => percentiles(calls.map(({ ms }) => ms))
+  const direct = (played.direct ?? []).map(timesOf)
+  const summaries = Object.entries(played).map(([name, turns]) => {
+    // What a side adds in a turn, beside the plain client's own turn just before; the median turn counts.
+    const over = (p: 'p50' | 'p99') =>
+      percentiles(turns.map((calls, i) => timesOf(calls)[p] - (direct[i]?.[p] ?? Number.NaN))).p50
+    const calls = turns.flat()
+    const waits = calls.filter((call) => call.waits > 0).length
+    const added = { p50: over('p50'), p99: over('p99') }
+    return [name, { calls: calls.length, waits, ms: timesOf(calls), added }] as const
   })
   return {
     callers: CALLERS,
     peer: 'why' in peer ? peer.why : peer.name,
-    sides: Object.fromEntries(summaries) as Record<string, { calls: number; ms: Percentiles; added: object }>,
+    sides: Object.fromEntries(summaries) as Record<
+      string,
+      { calls: number; waits: number; ms: Percentiles; added: { p50: number; p99: number } }
+    >,
   }
 }
 
-async function callInRow(side: Side, n: number, turn: number): Promise<number[]> {
-  const times: number[] = []
+async function callInRow(side: Side, n: number, turn: number): Promise<Call[]> {
+  const calls: Call[] = []
   const messages: ChatMessage[] = [...opening(), { role: 'user', content: fill(`caller ${n} `, 300) }]
   // Callers do not march in step.
   await sleep((n * ANSWER_MS) / CALLERS)
   for (let i = 0; i < 3; i += 1) {
-    const call = await side.ask(n, [...messages, { role: 'user', content: `And ${turn} ${i}?` }])
-    times.push(call.ms)
+    calls.push(await side.ask(n, [...messages, { role: 'user', content: `And ${turn} ${i}?` }]))
   }
-  return times
+  return calls
 }
 
 /** 36 threads keep asking while one of three servers is killed every five seconds, and comes back two seconds later. */
@@ -254,7 +259,7 @@ function tableOf({ machine, affinity, added, kills }: Found): string {
   )
   const names: Record<string, string> = { direct: 'plain client', ours: 'the pool', peer: added.peer }
   const calls = Object.entries(added.sides).map(([name, { ms, added: more }]) => {
-    const { p50, p99 } = more as { p50: number; p99: number }
+    const { p50, p99 } = more
     return `| ${[names[name], `${ms.p50} / ${ms.p99}`, name === 'direct' ? '' : `${p50} / ${p99}`].join(' | ')} |`
   })
   return [

@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openRights } from '../../src/agent/knowledge/rights.ts'
-import { ingestDoor } from '../../src/doors/ingest.ts'
+import { formatProgress, ingestDoor } from '../../src/doors/ingest.ts'
 import { formatHits, searchDoor } from '../../src/doors/search.ts'
 import type { Store } from '../../src/store/open.ts'
 import { prepareSearch } from '../../src/store/words.ts'
@@ -97,4 +97,24 @@ test('a directory is read, searched, and read again', async () => {
     expect.stringMatching(/^Usage: quorum search/),
     expect.stringMatching(/^Usage: quorum ingest/),
   ])
+})
+
+test('stopped by the person at the terminal, it says so, and the next time goes on', async () => {
+  await using files = await openFiles({ 'tide.md': 'tide' })
+  const printed: string[] = []
+  const print = (line: string) => printed.push(line)
+  const context = { pool: store.pool, home: '/', workspace: 'TSTOP', sources: {}, print }
+  const args = [files.dir, '--name', 'tides']
+  expect(await ingestDoor(args, { ...context, signal: AbortSignal.abort() })).toBe(130)
+  expect(printed).toEqual(['Stopped. What was read is kept; the next time goes on from there.'])
+  expect(await ingestDoor(args, context)).toBe(0)
+  expect(printed[1]).toMatch(/^tides: 1 added, 0 changed, 0 unchanged/)
+})
+
+test('how far reading is stands in one line', () => {
+  const progress = { source: 'handbook', read: 30, added: 3, changed: 1 }
+  expect(formatProgress({ ...progress, total: 60 })).toBe(
+    'handbook  ████████████░░░░░░░░░░░░ 30 of 60, 3 added, 1 changed',
+  )
+  expect(formatProgress(progress)).toBe('handbook  30 looked at, 3 added, 1 changed')
 })

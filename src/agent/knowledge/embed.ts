@@ -73,11 +73,8 @@ export async function embedMissing(
   const answer = () => ({ ...done, ms: Math.round(performance.now() - began) })
   if (await isDone(context)) return answer()
   const table = await enter(context, signal)
-  if (table.state === 'building') {
-    const old = await askable(context)
-    if (old) await fill({ ...context, ...old }, quietly, done)
-    else await switchTo(pool, workspace, table)
-  }
+  if (table.state === 'building' && !(await keepServing(context, quietly, done)))
+    await switchTo(pool, workspace, table)
   await fill({ ...context, engine: embedder, table }, options, done)
   if (!signal?.aborted) {
     await switchTo(pool, workspace, table)
@@ -102,6 +99,19 @@ async function enter({ pool, workspace, embedder }: Context, signal: AbortSignal
   if (ready !== 'ready') throw new Fault('embed-unavailable', ready.why, { retry: true })
   const [probe = []] = await embedder.embed([PROBE], signal ? { signal } : {})
   return await useModel(pool, workspace, embedder.model, probe)
+}
+
+/** Gives new passages their vectors of the model that serves until now; false where it cannot be asked any more. */
+async function keepServing(context: Context, options: EmbedOptions, done: Done): Promise<boolean> {
+  const old = await askable(context)
+  if (!old) return false
+  try {
+    await fill({ ...context, ...old }, options, done)
+    return true
+  } catch (error) {
+    if (error instanceof Fault) return false
+    throw error
+  }
 }
 
 /** The table that serves and its model, where that is another one than ours and still answers. */

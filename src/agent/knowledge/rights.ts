@@ -57,7 +57,7 @@ const PATIENCE_MS = 5_000
 const UNTOLD = 'Slack does not say who can read this, so only what is surely theirs was searched'
 
 export function openRights({ pool, roster, log }: RightsContext): Rights {
-  let listing: Promise<string> | undefined
+  const listings = new Map<string, Promise<string>>()
 
   /** Keeps what Slack tells of one scope. @throws Fault */
   async function read(from: Roster, workspace: string, scope: string): Promise<void> {
@@ -76,9 +76,10 @@ export function openRights({ pool, roster, log }: RightsContext): Rights {
 
   /** Lists the workspace's people, once at a time, and gives the moment of which that tells. */
   function list(from: Roster, workspace: string): Promise<string> {
-    listing ??= listAll(pool, from, workspace).finally(() => {
-      listing = undefined
-    })
+    const under = listings.get(workspace)
+    if (under) return under
+    const listing = listAll(pool, from, workspace).finally(() => listings.delete(workspace))
+    listings.set(workspace, listing)
     return listing
   }
 

@@ -3,6 +3,7 @@ import { type EmbedOptions, embedMissing } from '../../../src/agent/knowledge/em
 import { ingest } from '../../../src/agent/knowledge/ingest.ts'
 import { recall } from '../../../src/agent/knowledge/recall.ts'
 import { openRights } from '../../../src/agent/knowledge/rights.ts'
+import { Fault } from '../../../src/core/fault.ts'
 import { type Embeddings, Source } from '../../../src/core/home.ts'
 import { keepVectors } from '../../../src/doors/learn.ts'
 import type { Embedder } from '../../../src/models/embed.ts'
@@ -81,6 +82,22 @@ describe('another model in models.yaml', () => {
     })
     await embed(fresh)
     expect(seen).toEqual(['fresh'])
+  })
+
+  test('is not held up by the one before going away in the middle', async () => {
+    await readPages(3)
+    const old = testEmbedder({ model: 'old' })
+    await embed(old)
+    await readPages(2, 3)
+    const gone = testEmbedder({
+      model: 'old',
+      before: () => {
+        throw new Fault('embed-unavailable', 'gone', { retry: true })
+      },
+    })
+    const fresh = testEmbedder({ model: 'fresh', vector: turned, others: [gone] })
+    expect(await embed(fresh)).toMatchObject({ made: 5 })
+    expect(await states()).toEqual({ old: 'retired', fresh: 'serving' })
   })
 
   test('and its given-up predecessor in building is retired; both are dropped when their time is over', async () => {

@@ -51,6 +51,11 @@ const DOORS: Record<string, Door> = {
     about: 'the model servers: which are up, how busy; which get no new calls',
     open: async (args) => (await import('./doors/pool.ts')).poolDoor(args),
   },
+  size: {
+    usage: '[--from-metrics] [--questions N …] [--json]',
+    about: 'how many model servers and worker slots a load takes, what it costs, how long it waits',
+    open: async (args) => (await import('./doors/size.ts')).openSize(args),
+  },
   migrate: {
     usage: '',
     about: 'bring the database to this version',

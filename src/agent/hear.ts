@@ -12,6 +12,7 @@ import type { Speak } from '../slack/speak.ts'
 import { sweepOld } from '../store/erase.ts'
 import { pruneGrants } from '../store/grants.ts'
 import { claimInbox, markHandled, putOff, readInbox, readWaiting, writeInbox } from '../store/inbox.ts'
+import { pruneShares } from '../store/line.ts'
 import { isPartOfThread, type Run } from '../store/runs.ts'
 import { inTransaction, type Tx } from '../store/transaction.ts'
 import type { Tools } from '../tools/open.ts'
@@ -314,4 +315,5 @@ async function quietly(context: HearContext, work: () => Promise<unknown>): Prom
 export async function forgetOld(context: HearContext, keep: Retention): Promise<void> {
   await sweepOld(context.pool, context.workspace, keep)
   await pruneGrants(context.pool, context.workspace)
+  await pruneShares(context.pool, context.workspace)
 }

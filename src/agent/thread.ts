@@ -69,6 +69,26 @@ export async function showBegun(
   })
 }
 
+/**
+ * Tells the thread of a run that no worker has seen yet what it waits for, a sentence. Never throws. `begun` says
+ * whether a worker came meanwhile: then the plan is brought to the run's newest state, which is what `reread` gives.
+ */
+export async function showInLine(
+  context: Pick<ThreadContext, 'pool' | 'log'> & { speak: Pick<Speak, 'post' | 'find' | 'update'> },
+  run: Run,
+  sentence: string,
+  { begun, reread }: { begun: () => Promise<boolean>; reread: () => Promise<Numbered[]> },
+): Promise<void> {
+  await quietly(context, run, async () => {
+    const message = planMessage(plan(await reread(), new Map(), sentence), run.id)
+    const said = await sayOnce(context, placed(run, 'plan', message))
+    if (said === 'busy') return
+    if (!said.new) await context.speak.update(run.channel, said.ts, message, { droppable: true })
+    if (await begun())
+      await context.speak.update(run.channel, said.ts, planMessage(plan(await reread()), run.id))
+  })
+}
+
 /** Opens the view on the thread of a run. Signs of progress that fail are logged, never thrown. */
 export function openThread(context: ThreadContext, run: Run): ThreadView {
   const live = openPlan(context, run)

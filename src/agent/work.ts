@@ -2,16 +2,10 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type pg from 'pg'
+import { chooseTurns } from '../core/fair.ts'
 import type { Queue } from '../queue/open.ts'
-import {
-  beat,
-  clearWakeup,
-  forgetWorker,
-  markDispatched,
-  readWindow,
-  sweepWakeups,
-  type Wakeup,
-} from '../store/wakeups.ts'
+import { markDispatched, placesIn, readLine, readRoom } from '../store/line.ts'
+import { beat, clearWakeup, forgetWorker, sweepWakeups, type Wakeup } from '../store/wakeups.ts'
 import type { Advanced } from './advance.ts'
 import { repeat } from './repeat.ts'
 
@@ -21,6 +15,10 @@ export type WorkContext = {
   workspace: string
   queue: Pick<Queue, 'add' | 'work'>
   slots: number
+  /** By what the cost of a person's wake-up is divided when turns are given out; 1 where it is left out. */
+  weigh?: (of: { person: string; agent: string }) => number
+  /** Tells threads that wait for a worker of their place in the line. */
+  tellPlaces?: () => Promise<void>
   /** Looks for tools that are withdrawn, now and then. */
   look?: () => Promise<void>
   /** Advances one run; `owner` is this worker's id. */
@@ -35,6 +33,7 @@ const TIMES = {
   sweep: 1000,
   beat: 5000,
   look: 2000,
+  places: 2000,
   /** A wake-up handed to the queue this long ago, whose run nobody holds, was lost. */
   stale: 15_000,
 }
@@ -57,18 +56,26 @@ export async function openWorker(context: WorkContext): Promise<Worker> {
   }
   const shutdown = new AbortController()
   await beat(context.pool, self)
-  const working = context.queue.work((wakeup) => act(context, self.id, wakeup, shutdown.signal, relay.poke), {
-    slots: context.slots,
-  })
+  const occupied = openMean()
+  const working = context.queue.work(
+    async (wakeup) => {
+      const begun = performance.now()
+      await act(context, self.id, wakeup, shutdown.signal, relay.poke)
+      occupied.add(performance.now() - begun)
+    },
+    { slots: context.slots },
+  )
   const relay = repeat(TIMES.relay, () => relayOutbox(context), context.log)
   const sweep = repeat(TIMES.sweep, () => sweepOnce(context, TIMES.stale, relay.poke), context.log)
-  const beating = repeat(TIMES.beat, () => beat(context.pool, self), context.log)
+  const beating = repeat(TIMES.beat, () => beat(context.pool, { ...self, ms: occupied.value() }), context.log)
   const looking = context.look && repeat(TIMES.look, context.look, context.log)
+  const telling = context.tellPlaces && repeat(TIMES.places, context.tellPlaces, context.log)
   return {
     poke: relay.poke,
     async close(graceMs) {
       const late = setTimeout(() => shutdown.abort(), Math.max(0, graceMs - 2000))
-      await Promise.all([relay.close(), sweep.close(), beating.close(), looking?.close()])
+      const turning = [relay, sweep, beating, looking, telling]
+      await Promise.all(turning.map((one) => one?.close()))
       await working.close(graceMs)
       clearTimeout(late)
       shutdown.abort()
@@ -97,15 +104,30 @@ async function act(
   }
 }
 
-/** Adds first, marks after: a crash between the two means a wake-up twice, which is harmless. */
+/** A mean in which what is recent counts for more. */
+function openMean(): { add(value: number): void; value(): number | undefined } {
+  let mean: number | undefined
+  return {
+    add(value) {
+      mean = mean === undefined ? value : mean * 0.9 + value * 0.1
+    },
+    value: () => mean,
+  }
+}
+
+/**
+ * Hands over whose turn it is. Adds first, marks after: a crash between the two, or a second process that does the
+ * same, means a wake-up twice, which is harmless.
+ */
 async function relayOutbox(context: WorkContext): Promise<void> {
-  const wakeups = await readWindow(context.pool, context.workspace)
-  if (wakeups.length === 0) return
-  await context.queue.add(wakeups)
-  await markDispatched(
-    context.pool,
-    wakeups.map((w) => w.id),
-  )
+  const { pool, workspace, weigh = () => 1 } = context
+  const places = placesIn(await readRoom(pool, workspace))
+  if (places === 0) return
+  const line = await readLine(pool, workspace, places + 1)
+  const chosen = chooseTurns(line, places, (job) => ({ tokens: job.tokens, weight: weigh(job) }))
+  if (chosen.turns.length === 0) return
+  await context.queue.add(chosen.turns.map(({ job }) => ({ id: job.id, run: job.run })))
+  await markDispatched(pool, workspace, chosen)
 }
 
 async function sweepOnce(context: WorkContext, staleMs: number, poke: () => void): Promise<void> {

@@ -1,5 +1,6 @@
 /** budgets.yaml: how many tokens and how much money may be spent by whom in a day or a month. Pure. */
 import { z } from 'zod'
+import { Fairness } from './fair.ts'
 import type { Price, Purpose, Used } from './meter.ts'
 import { shaped } from './shaped.ts'
 
@@ -38,6 +39,8 @@ export const BudgetsFile = z.strictObject({
   /** `*`: each person who has no line of their own. */
   users: each(/^(\*|[UW][A-Z0-9]+)$/, 'a Slack user id, or *'),
   agents: z.record(z.string(), Budget).default({}),
+  /** Who gets how much of the workers beside others who wait. */
+  fairness: Fairness.default({ users: {}, teams: {}, agents: {} }),
 })
 export type Budgets = z.infer<typeof BudgetsFile>
 

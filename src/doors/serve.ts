@@ -13,6 +13,7 @@ import { overhear } from '../agent/knowledge/overhear.ts'
 
 import { remember } from '../agent/knowledge/remember.ts'
 import { openRights } from '../agent/knowledge/rights.ts'
+import { openWeights, tellPlaces } from '../agent/line.ts'
 import { checkModal, openModal } from '../agent/modal.ts'
 import { type Repeating, repeat } from '../agent/repeat.ts'
 import { openWorker, type Worker } from '../agent/work.ts'
@@ -165,8 +166,12 @@ async function startWorker(
     ...LEASE,
   }
   const keeping = repeat(RIGHTS_MS, () => rights.keep(workspace), log)
+  const weights = openWeights(home.budgets.fairness, speak.members, log)
+  const { weigh } = weights
   const worker = await openWorker({
     look: notices.look,
+    weigh,
+    tellPlaces: () => tellPlaces({ pool: store.pool, workspace, speak, weigh, log }),
     pool: store.pool,
     workspace,
     queue,
@@ -180,7 +185,7 @@ async function startWorker(
   return {
     ...worker,
     async close(graceMs) {
-      await Promise.all([worker.close(graceMs), keeping.close()])
+      await Promise.all([worker.close(graceMs), keeping.close(), weights.close()])
     },
   }
 }

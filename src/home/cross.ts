@@ -66,9 +66,15 @@ export function checkTogether(
       )
   }
   const agents = files.agents.map(({ name }) => name)
-  for (const name of Object.keys(files.budgets?.agents ?? {})) {
-    if (!agents.includes(name))
-      report('budgets.yaml', ['agents', name], `there is no agent "${name}"${hint(name, agents)}`)
+  const { agents: budgeted = {}, fairness } = files.budgets ?? {}
+  for (const [path, named] of [
+    [['agents'], budgeted],
+    [['fairness', 'agents'], fairness?.agents ?? {}],
+  ] as const) {
+    for (const name of Object.keys(named)) {
+      if (!agents.includes(name))
+        report('budgets.yaml', [...path, name], `there is no agent "${name}"${hint(name, agents)}`)
+    }
   }
   for (const { path, what } of checkRules(files, unmatched)) report('policy.yaml', path, what)
   for (const { path, what } of checkModels(files.models, files.env)) report('models.yaml', path, what)

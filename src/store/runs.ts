@@ -44,7 +44,7 @@ export async function createRun(
      ), begun as (
        insert into steps (run, n, kind, body) select id, 1, $10, $11 from made
      ), woken as (
-       insert into wakeups (run, id, lane) select id, $12, lane from made
+       insert into wakeups (run, id, lane, workspace, person) select id, $12, lane, workspace, asker from made
      )
      select * from made`,
     [
@@ -68,7 +68,8 @@ export async function createRun(
 /** Asks for the run to be advanced: one waiting wake-up a run, renewed by each call. */
 export async function writeWakeup(tx: Db, run: string): Promise<void> {
   await tx.query(
-    `insert into wakeups (run, id, lane) select id, $2, lane from runs where id = $1
+    `insert into wakeups (run, id, lane, workspace, person, asked_at)
+     select id, $2, lane, workspace, asker, created_at from runs where id = $1
      on conflict (run) do update set id = excluded.id, created_at = now(), dispatched_at = null`,
     [run, randomUUID()],
   )

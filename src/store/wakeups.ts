@@ -5,34 +5,21 @@ import type { Db } from './transaction.ts'
 export type Wakeup = { id: string; run: string }
 
 /**
- * Wake-ups of a workspace to hand to the queue now, oldest first: as many as fit a window of one and a half
- * times the slots of its live workers, less what was handed over and is not done.
+ * Forgets a wake-up that was acted on, and learns from it what one of its person uses; one that was renewed meanwhile
+ * stays. Says whether any wait in the outbox.
  */
-export async function readWindow(db: Db, workspace: string): Promise<Wakeup[]> {
-  const found = await db.query<Wakeup>(
-    `select w.id, w.run from wakeups w join runs r on r.id = w.run
-     where w.dispatched_at is null and r.workspace = $1 order by w.created_at
-     limit greatest(0,
-       (select ceil(coalesce(sum(slots), 0) * 1.5)::int from workers
-        where workspace = $1 and seen_at > now() - interval '20 seconds')
-       - (select count(*)::int from wakeups w join runs r on r.id = w.run
-          where w.dispatched_at is not null and r.workspace = $1))`,
-    [workspace],
-  )
-  return found.rows
-}
-
-/** Marks wake-ups as handed over; ones renewed since keep waiting. */
-export async function markDispatched(db: Db, ids: readonly string[]): Promise<void> {
-  await db.query('update wakeups set dispatched_at = now() where id = any($1) and dispatched_at is null', [
-    ids,
-  ])
-}
-
-/** Forgets a wake-up that was acted on; one that was renewed meanwhile stays. Says whether any wait in the outbox. */
 export async function clearWakeup(db: Db, id: string): Promise<boolean> {
   const cleared = await db.query(
-    `with cleared as (delete from wakeups where id = $1)
+    `with cleared as (
+       delete from wakeups where id = $1 returning run, workspace, lane, person, dispatched_at
+     ), spent as (
+       select c.workspace, c.lane, c.person, sum(s.tokens)::double precision as tokens
+       from cleared c join spend s on s.run = c.run and s.begun_at >= c.dispatched_at group by 1, 2, 3
+     ), learned as (
+       insert into shares (workspace, lane, person, tokens) select * from spent
+       on conflict (workspace, lane, person) do update
+         set used_at = now(), tokens = coalesce(shares.tokens * 0.8 + excluded.tokens * 0.2, excluded.tokens)
+     )
      select exists (select from wakeups where dispatched_at is null) as more`,
     [id],
   )
@@ -51,8 +38,8 @@ export async function sweepWakeups(db: Db, staleMs: number): Promise<number> {
     [staleMs],
   )
   const due = await db.query(
-    `insert into wakeups (run, id, lane)
-     select r.id, gen_random_uuid(), r.lane from runs r
+    `insert into wakeups (run, id, lane, workspace, person, asked_at)
+     select r.id, gen_random_uuid(), r.lane, r.workspace, r.asker, r.created_at from runs r
      where r.active and r.due_at <= now() and (r.lease_until is null or r.lease_until < now())
        and not exists (select 1 from wakeups w where w.run = r.id)
      order by r.due_at limit 500 on conflict (run) do nothing`,
@@ -70,8 +57,8 @@ export async function wakeWaiting(
   waits: Pick<Wait, 'for' | 'key'>,
 ): Promise<number> {
   const woken = await db.query(
-    `insert into wakeups (run, id, lane)
-     select id, gen_random_uuid(), lane from runs
+    `insert into wakeups (run, id, lane, workspace, person, asked_at)
+     select id, gen_random_uuid(), lane, workspace, asker, created_at from runs
      where workspace = $1 and waits ->> 'for' = $2 and waits ->> 'key' = $3 and active
      on conflict (run) do nothing`,
     [workspace, waits.for, waits.key],
@@ -79,15 +66,25 @@ export async function wakeWaiting(
   return woken.rowCount ?? 0
 }
 
-/** Says that this worker lives, and forgets workers that have not said so for a minute. */
+/**
+ * Says that this worker lives, and how long a wake-up occupies one of its slots lately, in `ms`. Forgets workers that
+ * have not said so for a minute.
+ */
 export async function beat(
   db: Db,
-  worker: { id: string; workspace: string; slots: number; host: string; pid: number },
+  worker: {
+    id: string
+    workspace: string
+    slots: number
+    host: string
+    pid: number
+    ms?: number | undefined
+  },
 ): Promise<void> {
   await db.query(
-    `insert into workers (id, workspace, slots, host, pid) values ($1, $2, $3, $4, $5)
-     on conflict (id) do update set seen_at = now(), slots = excluded.slots`,
-    [worker.id, worker.workspace, worker.slots, worker.host, worker.pid],
+    `insert into workers (id, workspace, slots, host, pid, ms) values ($1, $2, $3, $4, $5, $6)
+     on conflict (id) do update set seen_at = now(), slots = excluded.slots, ms = excluded.ms`,
+    [worker.id, worker.workspace, worker.slots, worker.host, worker.pid, worker.ms ?? null],
   )
   await db.query(`delete from workers where seen_at < now() - interval '1 minute'`)
 }

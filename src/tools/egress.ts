@@ -154,7 +154,7 @@ async function looked(guard: Guard, host: string, port: number): ReturnType<Look
   const found = family > 0 ? [{ address: host, family }] : await resolve(host)
   for (const { address } of found) {
     const kind = addressKind(address)
-    if (kind === 'public' || (exact && (kind === 'private' || address === host))) continue
+    if (kind === 'public' || (exact && kind === 'private')) continue
     throw refuse(closed(server, host, port, address, kind))
   }
   if (found.length === 0) throw refuse(`${host} has no address`)

@@ -79,6 +79,7 @@ test('every setting that the starter shows as a comment is one that works', asyn
     workspace: { day: { tokens: 5_000_000 }, month: { dollars: 200 } },
     users: { '*': { day: { tokens: 300_000 } } },
     agents: { quorum: { day: { tokens: 4_000_000 } } },
+    fairness: { users: { U0123456789: 2 }, teams: { S0123456789: 3 }, agents: { quorum: 1 } },
   })
   expect(home.sources.pages).toMatchObject({ link: 'https://wiki.example/{path}#{heading}' })
   expect(home.retention).toEqual({ runs: 365, inbox: 7 })

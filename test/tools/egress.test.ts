@@ -190,6 +190,14 @@ describe('where a server may be reached', () => {
     )
   })
 
+  test('no rule opens a link-local address, and neither does an address in mcp.json', async () => {
+    const url = 'http://169.254.169.254/latest/'
+    for (const egress of [undefined, ['169.254.169.254'], ['169.254.169.254:80']])
+      await expect(guardedFetch(guard(url, egress ? { egress } : {}))(url)).rejects.toThrow(
+        'a link-local or reserved address',
+      )
+  })
+
   test('where rules list hosts, those and no others, its own among the others', async () => {
     const [own, other] = [await site({ '/': () => ({}) }), await site({ '/': () => ({}) })]
     const fetch = guardedFetch(guard(own.url, { egress: [`127.0.0.1:${other.port}`] }))

@@ -84,10 +84,8 @@ function whispered(user: string, words: RegExp): Promise<unknown> {
   return stage.workspace.until(() => stage.workspace.ephemerals(user).find((m) => words.test(m.text ?? '')))
 }
 
-test('two different people say yes; the same one twice, and the deactivated, are told so', async () => {
-  const { workspace } = stage
-  const { ana, ben, chloe } = workspace.users
-  await workspace.deactivate(chloe)
+test('two different people say yes; the same one twice is told so', async () => {
+  const { ana, ben } = stage.workspace.users
   const asked = await ask('book one')
   const [approval] = await approvalsOf(asked)
   const id = approval?.id ?? ''
@@ -95,8 +93,6 @@ test('two different people say yes; the same one twice, and the deactivated, are
   await press(ana, asked, 'approve', id)
   await whispered(ana, /said yes already; one other person/)
   expect(await booked()).toEqual([])
-  await press(chloe, asked, 'approve', id)
-  await whispered(chloe, /deactivated/)
   await press(ben, asked, 'approve', id)
   await stage.ended(asked.channel, asked.ts)
   expect(await booked()).toEqual(['one'])

@@ -39,7 +39,7 @@ test('closing does not wait for work that never ends', async () => {
   const store = await openTestStore({ empty: true })
   const open = Promise.withResolvers<void>()
   void inTransaction(store.pool, async (tx) => {
-    await tx.query('create table words (word text)')
+    await tx.query('create table notes (word text)')
     open.resolve()
     await new Promise(() => {})
   })
@@ -74,11 +74,11 @@ describe('the embedded database', () => {
     {
       await using store = await openStore({ dataDir: files.dir })
       expect(store.kind).toBe('embedded')
-      await store.pool.query('create table words (word text)')
-      await store.pool.query("insert into words values ('kept')")
+      await store.pool.query('create table notes (word text)')
+      await store.pool.query("insert into notes values ('kept')")
     }
     await using store = await openStore({ dataDir: files.dir })
-    expect((await store.pool.query('select word from words')).rows).toEqual([{ word: 'kept' }])
+    expect((await store.pool.query('select word from notes')).rows).toEqual([{ word: 'kept' }])
     const { rows } = await store.pool.query('select extname from pg_extension')
     expect(rows.map((row) => row.extname)).toContain('vector')
     await store.pool.query('create extension if not exists pg_textsearch')
@@ -135,15 +135,15 @@ describe('the embedded database', () => {
     const said: string[] = []
     const note = (_about: object, message: string) => void said.push(message)
     await using store = await openStore({ dataDir: files.dir, log: { info: note, warn: note, error: note } })
-    await store.pool.query('create table words (word text)')
-    await store.pool.query("insert into words values ('kept')")
+    await store.pool.query('create table notes (word text)')
+    await store.pool.query("insert into notes values ('kept')")
     // The engine has no shell, and throws in the middle of this.
     await expect(store.pool.query("copy (select 1) to program 'true'")).rejects.toThrow(/terminated/)
     await expect
-      .poll(() => store.pool.query('select word from words').then((r) => r.rows, String), { timeout: 20_000 })
+      .poll(() => store.pool.query('select word from notes').then((r) => r.rows, String), { timeout: 20_000 })
       .toEqual([{ word: 'kept' }])
     expect(said).toContain('the embedded database broke and is started again')
-    await inTransaction(store.pool, (tx) => tx.query("insert into words values ('more')"))
+    await inTransaction(store.pool, (tx) => tx.query("insert into notes values ('more')"))
   })
 })
 

@@ -149,9 +149,11 @@ test('a server of the present protocol on standard streams, and again after it d
   expect((await tools.catalogue()).map(({ name }) => name)).toEqual([
     'modern__ask',
     'modern__die',
+    'modern__flood',
     'modern__nag',
     'modern__slow',
     'modern__sum',
+    'modern__survey',
     'modern__visit',
   ])
   expect(await call(tools, 'modern__sum', { a: 1, b: 2 })).toMatchObject({

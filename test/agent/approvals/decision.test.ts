@@ -192,7 +192,7 @@ describe('the modal that edits a call', () => {
     const context = { ...contextOf(world), catalogue: async () => [picky] }
     const check = (what: unknown) => checkEdit(context, sent(world, 'UBEN', approval, what))
     expect(await check('cloth')).toEqual({
-      'arg:what': expect.stringContaining('/what must NOT have more than 4'),
+      'arg:what': 'This must NOT have more than 4 characters.',
     })
     expect(await check('tar')).toBeUndefined()
     const same = await checkEdit(contextOf(world), sent(world, 'UBEN', approval, 'ropes'))

@@ -6,7 +6,7 @@ import type pg from 'pg'
 import { callState, decide, type Limits, type Next } from '../core/decide.ts'
 import { Fault } from '../core/fault.ts'
 import type { Agent } from '../core/home.ts'
-import type { StepOf } from '../core/run.ts'
+import type { Cited, StepOf } from '../core/run.ts'
 import type { Wait } from '../core/wait.ts'
 import { hasMoved } from '../store/budgets.ts'
 import { parkRun, putOffRun, releaseRun, type Taken, takeLease } from '../store/leases.ts'
@@ -30,7 +30,7 @@ export type AdvanceContext = Omit<AnswerContext, 'agent' | 'log'> &
     /** The agent of a run, looked up by its name. */
     agent: (name: string) => Agent
     /** Searches what everybody in the run's thread may read. */
-    recall: (run: Run, query: string, agent: Agent, known: number) => Promise<StepOf<'recalled'>>
+    recall: (run: Run, query: string, agent: Agent, known: readonly Cited[]) => Promise<StepOf<'recalled'>>
     leaseMs: number
     /** How often the lease is renewed and a stop is looked for, in ms. */
     beatMs: number
@@ -98,9 +98,9 @@ type Performed = 'recorded' | 'moved' | 'lost' | 'parked' | 'finished'
 async function perform(context: Performing, work: Work, thread: ThreadView, next: Next): Promise<Performed> {
   switch (next.do) {
     case 'recall':
-      return record(work, [
-        await context.recall(work.run, next.query, context.agent, passagesOf(work.steps).length),
-      ])
+      return record(work, [await context.recall(work.run, next.query, context.agent, passagesOf(work.steps))])
+    case 'look-up':
+      return lookUp(context, work, next)
     case 'ask-model':
       return askUnlessStopped(context, work, thread)
     case 'propose':
@@ -126,6 +126,30 @@ async function perform(context: Performing, work: Work, thread: ThreadView, next
     case 'nothing':
       return 'finished'
   }
+}
+
+/** Searches as the model wishes, for the same readers, and leaves out what it has already. */
+async function lookUp(
+  context: Performing,
+  work: Work,
+  { call, query, refused }: Extract<Next, { do: 'look-up' }>,
+): Promise<'recorded' | 'lost'> {
+  const at = new Date().toISOString()
+  if (refused)
+    return record(work, [
+      {
+        kind: 'recalled',
+        at,
+        call,
+        query,
+        passages: [],
+        sources: 0,
+        degraded: `not searched: ${refused}`,
+        ms: 0,
+      },
+    ])
+  const step = await context.recall(work.run, query, context.agent, passagesOf(work.steps))
+  return record(work, [{ ...step, call }])
 }
 
 async function askUnlessStopped(context: Performing, work: Work, thread: ThreadView): Promise<Performed> {

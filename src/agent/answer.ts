@@ -4,6 +4,7 @@ import { canonical } from '../core/canonical.ts'
 import type { CatalogueTool } from '../core/catalogue.ts'
 import type { ChatAnswer, ChatMessage, ChatTool } from '../core/chat.ts'
 import type { Agent } from '../core/home.ts'
+import { LOOKUP } from '../core/lookup.ts'
 import type { Purpose } from '../core/meter.ts'
 import { type CloudPermit, permitCloud } from '../core/permit.ts'
 import { buildPrompt } from '../core/prompt.ts'
@@ -62,7 +63,10 @@ export async function askModel(
     past,
     steps: work.steps,
   })
-  const offer = tools.map((t) => ({ name: t.name, description: t.description, parameters: t.inputSchema }))
+  const offer = [
+    ...tools.map((t) => ({ name: t.name, description: t.description, parameters: t.inputSchema })),
+    ...(looksUp(context.agent, tools) ? [LOOKUP] : []),
+  ]
   const raw = await ask(context, work, { messages, tools: offer })
   if ('wait' in raw) return raw
   const answer = { ...raw, calls: makeUnique(raw.calls, work) }
@@ -90,6 +94,7 @@ export async function askModel(
   }
   const alone: Weighed[] = []
   for (const [i, call] of answer.calls.entries()) {
+    if (call.tool === LOOKUP.name && offer.includes(LOOKUP)) continue
     const tool = tools.find((t) => t.name === call.tool)
     const steps = [...work.steps, ...alone.map((one) => one.step)]
     const proposal = { tool, call, at, taint, words, steps, wrong: findCut(answer, i) }
@@ -129,7 +134,11 @@ export function putInBatches(weighed: readonly Weighed[]): Weighed[] {
 
 /** Some servers number the calls of every answer from zero: within a run an id must mean one call. */
 function makeUnique(calls: readonly ToolCall[], work: Work): ToolCall[] {
-  const used = new Set(work.steps.flatMap((s) => (s.kind === 'proposed' ? [s.call.id] : [])))
+  const used = new Set(
+    work.steps.flatMap((s) =>
+      s.kind === 'proposed' ? [s.call.id] : s.kind === 'recalled' && s.call !== undefined ? [s.call] : [],
+    ),
+  )
   return calls.map((call) => {
     const id = used.has(call.id) ? randomUUID() : call.id
     used.add(id)
@@ -146,6 +155,11 @@ function offered(agent: Agent, catalogue: readonly CatalogueTool[]): CatalogueTo
   return catalogue
     .filter((t) => patterns === undefined || patterns.some((p) => p.test(t.name)))
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/** Whether an agent may search by itself: not one without knowledge, nor where a server has a tool of that name. */
+function looksUp(agent: Agent, tools: readonly CatalogueTool[]): boolean {
+  return agent.knowledge?.length !== 0 && !tools.some((tool) => tool.name === LOOKUP.name)
 }
 
 async function ask(

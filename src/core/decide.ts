@@ -2,6 +2,7 @@
  * What comes next in a run: a pure function of its steps, the limits and the clock.
  * The model proposes; this decides.
  */
+import { openLookup } from './lookup.ts'
 import { toolName } from './plan.ts'
 import type { Numbered, Step, StepOf, ToolCall } from './run.ts'
 
@@ -18,6 +19,8 @@ type Proposed = StepOf<'proposed'>
 /** The one thing to do now. */
 export type Next =
   | { do: 'recall'; query: string }
+  /** Search by the model's own wish; `refused` says why it is not to be. */
+  | { do: 'look-up'; call: string; query: string; refused?: string }
   | { do: 'ask-model' }
   /** Weigh the call that a person asked for themselves. */
   | { do: 'propose'; call: ToolCall }
@@ -121,11 +124,13 @@ export function decide(steps: readonly Numbered[], limits: Limits, now: string):
   if (asked.call && calls.length === 0 && !answer) return { do: 'propose', call: asked.call }
   if (!direct) {
     const query = wording(steps, asked)
-    const searched = steps.findLast((s) => s.kind === 'recalled')
+    const searched = steps.findLast((s) => s.kind === 'recalled' && s.call === undefined)
     if (searched?.kind !== 'recalled' || searched.query !== query) return { do: 'recall', query }
     if (answer?.kind !== 'answered' && !asked.call) return { do: 'ask-model' }
   }
 
+  const lookup = openLookup(steps, answer?.kind === 'answered' ? answer : undefined)
+  if (lookup) return { do: 'look-up', ...lookup }
   const runnable = calls.find((c) => c.state === 'runnable')
   if (runnable) return { do: 'run-tool', call: runnable.step.call, approval: runnable.step.approval ?? '' }
   const waiting = calls.filter((c) => WAITING.has(c.state))

@@ -63,7 +63,7 @@ function tellPast(past: readonly Exchange[]): ChatMessage[] {
 function tellSteps(steps: readonly Numbered[]): ChatMessage[] {
   const asked = steps[0]
   if (asked?.kind !== 'asked') throw new Error('a run starts with the step asked')
-  const first = steps.find((s) => s.kind === 'recalled')
+  const first = steps.find((s) => s.kind === 'recalled' && s.call === undefined)
   const passages = first?.kind === 'recalled' ? tellPassages(first.passages) : ''
   const messages: ChatMessage[] = [{ role: 'user', content: passages + message(asked.user, asked.text) }]
 
@@ -71,6 +71,8 @@ function tellSteps(steps: readonly Numbered[]): ChatMessage[] {
   for (const step of steps) {
     if (step.kind === 'steered') {
       later.push({ n: step.n, message: { role: 'user', content: message(step.user, step.text, step.edit) } })
+    } else if (step.kind === 'recalled' && step.call !== undefined) {
+      messages.push({ role: 'tool', call: step.call, content: tellLookup(step) })
     } else if (step.kind === 'recalled' && step !== first && step.passages.length > 0) {
       later.push({ n: step.n, message: { role: 'user', content: tellPassages(step.passages) } })
     } else if (step.kind === 'answered') {
@@ -149,12 +151,22 @@ function tellCall(steps: readonly Numbered[], proposed: StepOf<'proposed'>): str
   }
 }
 
+function tellLookup({ passages, degraded }: StepOf<'recalled'>): string {
+  const remark = degraded ? `(${degraded})\n` : ''
+  return remark + (passages.length > 0 ? tellPassages(passages) : 'Nothing more was found.')
+}
+
 function tellPassages(passages: readonly Cited[]): string {
   if (passages.length === 0) return ''
   const told = passages.map((p) => {
     const title = p.heading && p.heading !== p.title ? `${p.title} — ${p.heading}` : p.title
     const date = p.date ? ` date="${attribute(p.date.slice(0, 10))}"` : ''
-    return `<passage n="${p.n}" title="${attribute(title)}"${date}>\n${harmless(cut(p.text, LIMITS.passage))}\n</passage>`
+    const source = p.source ? ` source="${attribute(p.source)}"` : ''
+    const beside = (side: string) => p.around?.find((one) => one.side === side)?.text
+    const [before, after] = [beside('before'), beside('after')]
+    const text = [before && `… ${before}`, cut(p.text, LIMITS.passage), after && `${after} …`]
+    const told = harmless(text.filter(Boolean).join('\n'))
+    return `<passage n="${p.n}" title="${attribute(title)}"${source}${date}>\n${told}\n</passage>`
   })
   return `<passages>\n${told.join('\n')}\n</passages>\n`
 }

@@ -16,6 +16,11 @@ export const Cited = z.object({
   link: z.string().optional(),
   date: z.string().optional(),
   text: z.string(),
+  source: z.string().optional(),
+  /** What stands right before and behind it, of the passages that stand there. */
+  around: z
+    .array(z.object({ passage: z.string(), side: z.enum(['before', 'after']), text: z.string() }))
+    .optional(),
 })
 export type Cited = z.infer<typeof Cited>
 
@@ -76,10 +81,11 @@ export const Step = z.discriminatedUnion('kind', [
     ts: z.string(),
     edit: z.boolean().optional(),
   }),
-  /** Knowledge was searched. `degraded` says in words what was not available. */
+  /** Knowledge was searched; by the model's own wish where `call` is set. `degraded` says in words what was not available. */
   z.object({
     kind: z.literal('recalled'),
     ...at,
+    call: z.string().optional(),
     query: z.string(),
     passages: z.array(Cited),
     sources: z.int().nonnegative(),

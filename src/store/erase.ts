@@ -65,7 +65,7 @@ async function forgetSaid(tx: Tx, workspace: string, person: string) {
        where d.workspace = $1),
      given as (
        select s.run, min(s.n) as n from steps s, gone g where s.kind = 'recalled'
-         and jsonb_path_query_array(s.body, '$.passages[*].passage') ?| g.ids group by s.run)
+         and jsonb_path_query_array(s.body, '$.passages.**.passage') ?| g.ids group by s.run)
      update steps a set body = ${emptied('a')} from given g
      where a.run = g.run and a.n > g.n and a.kind in ('answered', 'finished')`,
     [workspace, paths, sources],

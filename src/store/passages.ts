@@ -22,9 +22,8 @@ export type Hit = {
   /** Where the text stands in the document's text, in UTF-16 units. */
   start: number
   end: number
-  /** What stands before and behind it under the same heading, cut to a few lines. */
-  before?: string
-  after?: string
+  /** What stands right before and behind it under the same heading, cut to a few lines, by the passages it is of. */
+  around?: { passage: string; side: 'before' | 'after'; text: string }[]
   wordRank?: number
   vectorRank?: number
   score: number
@@ -91,7 +90,7 @@ export async function recallPassages(db: Db, search: Search): Promise<Hit[]> {
       order by score desc, id limit ${limit})
     select p.id, d.source, d.audience, d.path, d.title, p.heading, coalesce(p.link, d.link) as link,
       to_char(d.date, 'YYYY-MM-DD') as date, p.text, p.start_at as start, p.end_at as end,
-      right(b.text, ${NEIGHBOUR}) as before, left(a.text, ${NEIGHBOUR}) as after,
+      b.id as before_id, right(b.text, ${NEIGHBOUR}) as before, a.id as after_id, left(a.text, ${NEIGHBOUR}) as after,
       f.word_rank::int, f.vector_rank::int, f.score
     from fused f join passages p using (id) join documents d on d.id = p.document
       left join passages b on b.document = p.document and b.n = p.n - 1 and b.heading = p.heading
@@ -182,7 +181,9 @@ type Row = {
   text: string
   start: number
   end: number
+  before_id: string | null
   before: string | null
+  after_id: string | null
   after: string | null
   word_rank: number | null
   vector_rank: number | null
@@ -190,6 +191,10 @@ type Row = {
 }
 
 function asHit(row: Row): Hit {
+  const around = [
+    { passage: row.before_id, side: 'before' as const, text: row.before },
+    { passage: row.after_id, side: 'after' as const, text: row.after },
+  ].flatMap(({ passage, side, text }) => (passage && text ? [{ passage, side, text }] : []))
   return {
     id: row.id,
     source: row.source,
@@ -203,8 +208,7 @@ function asHit(row: Row): Hit {
     score: row.score,
     ...(row.link === null ? {} : { link: row.link }),
     ...(row.date === null ? {} : { date: row.date }),
-    ...(row.before === null ? {} : { before: row.before }),
-    ...(row.after === null ? {} : { after: row.after }),
+    ...(around.length > 0 ? { around } : {}),
     ...(row.word_rank === null ? {} : { wordRank: row.word_rank }),
     ...(row.vector_rank === null ? {} : { vectorRank: row.vector_rank }),
   }

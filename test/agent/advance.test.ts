@@ -5,10 +5,11 @@ import { type AdvanceContext, advance } from '../../src/agent/advance.ts'
 import type { ChatAnswer } from '../../src/core/chat.ts'
 import { Fault } from '../../src/core/fault.ts'
 import { AgentFront } from '../../src/core/home.ts'
+import { LOOKUP } from '../../src/core/lookup.ts'
 import { PolicyFile } from '../../src/core/rules.ts'
 import type { Wait } from '../../src/core/wait.ts'
 import type { Message } from '../../src/slack/message.ts'
-import { createRun } from '../../src/store/runs.ts'
+import { createRun, readSteps } from '../../src/store/runs.ts'
 import { wakeWaiting } from '../../src/store/wakeups.ts'
 import { openTestStore } from '../support/store.ts'
 
@@ -68,6 +69,70 @@ test('a run that waits for something that is not a person says what for, lets go
   expect(await advance(context, run, never)).toBe('finished')
   expect(shown).toContain('The answer.')
   expect(await wakeWaiting(store.pool, 'T1', wait)).toBe(0)
+})
+
+test('the model searches with words of its own: each search is a step, for the same run, without what it has read', async () => {
+  await using store = await openTestStore()
+  const call = (id: string, query: string) => ({ id, tool: LOOKUP.name, args: { query } })
+  const answers: ChatAnswer[] = [
+    { ...answer, text: '', finish: 'tool_calls', calls: [call('0', 'pager'), call('0', 'rota')] },
+    { ...answer, text: '', finish: 'tool_calls', calls: [call('0', '')] },
+    answer,
+  ]
+  const offered: string[][] = []
+  const searched: [string, number][] = []
+  const context: AdvanceContext = {
+    ...contextOn(store.pool, {}),
+    ask: async (request) => {
+      offered.push(request.tools.map((tool) => tool.name))
+      return answers[offered.length - 1] ?? answer
+    },
+    recall: async (_, query, __, known) => {
+      searched.push([query, known.length])
+      const n = known.length + 1
+      const passages = [{ n, passage: `p${n}`, title: 'T', heading: '', text: query }]
+      return { kind: 'recalled', at: at(), query, passages, sources: 1, ms: 1 }
+    },
+  }
+  const run = await makeRun(store.pool)
+  expect(await advance(context, run, never)).toBe('finished')
+  expect(searched).toEqual([
+    ['A question?', 0],
+    ['pager', 1],
+    ['rota', 2],
+  ])
+  expect(offered).toEqual([[LOOKUP.name], [LOOKUP.name], [LOOKUP.name]])
+  const steps = await readSteps(store.pool, run)
+  expect(
+    steps.flatMap((s) => (s.kind === 'recalled' ? [[s.query, s.passages.map((p) => p.n)]] : [])),
+  ).toEqual([
+    ['A question?', [1]],
+    ['pager', [2]],
+    ['rota', [3]],
+    ['', []],
+  ])
+  const calls = steps.flatMap((s) => (s.kind === 'recalled' && s.call ? [s.call] : []))
+  expect(new Set(calls).size).toBe(3)
+})
+
+test('an agent without knowledge is offered no search, and a call of it fits no tool', async () => {
+  await using store = await openTestStore()
+  const call = { id: '0', tool: LOOKUP.name, args: { query: 'pager' } }
+  const answers: ChatAnswer[] = [{ ...answer, text: '', finish: 'tool_calls', calls: [call] }, answer]
+  const offered: number[] = []
+  const context: AdvanceContext = {
+    ...contextOn(store.pool, {}),
+    agent: () => ({ ...AgentFront.parse({ name: 'quorum', knowledge: [] }), instructions: 'Work.' }),
+    ask: async (request) => {
+      offered.push(request.tools.length)
+      return answers[offered.length - 1] ?? answer
+    },
+  }
+  const run = await makeRun(store.pool)
+  expect(await advance(context, run, never)).toBe('finished')
+  expect(offered).toEqual([0, 0])
+  const steps = await readSteps(store.pool, run)
+  expect(steps.flatMap((s) => (s.kind === 'proposed' ? [s.verdict] : []))).toEqual(['invalid'])
 })
 
 type Told = { ask?: () => ChatAnswer | { wait: Wait }; post?: (message: Message) => void }

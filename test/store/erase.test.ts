@@ -124,6 +124,21 @@ test('what a step quotes is kept as long as the passage; the step stays', async 
   expect(JSON.stringify(passagesOf(await readSteps(store.pool, one.id)))).not.toMatch(/stays|Kept/)
 })
 
+test('what a step quotes from around a passage goes with the passage it is of', async () => {
+  const [kept, gone] = [await shelve('Kept', 'stays'), await shelve('Gone', 'goes away')]
+  const step = recalled([kept, 'Kept', 'stays']) as Extract<Step, { kind: 'recalled' }>
+  const around = [
+    { passage: gone, side: 'before' as const, text: 'goes away' },
+    { passage: kept, side: 'after' as const, text: 'stays as well' },
+  ]
+  const passages = step.passages.map((one) => ({ ...one, around }))
+  const one = await run('U1', 'q', { ...step, passages })
+  await removeDocuments(store.pool, shelf, ['Gone'])
+  expect(passagesOf(await readSteps(store.pool, one.id))).toEqual([
+    { ...step.passages[0], around: around.slice(1) },
+  ])
+})
+
 test('where a page is rewritten, the old words go, and the page keeps its place and the name it has now', async () => {
   const old = await shelve('Old name', 'old words', 'page')
   const one = await run('U1', 'q', recalled([old, 'Old name', 'old words']))

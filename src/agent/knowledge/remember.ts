@@ -8,31 +8,36 @@ import { type RecallContext, recall } from './recall.ts'
 
 /** A question of so few words ("and the second one?") leans on the question before it in the thread. */
 const LEANS = 4
+/** Passages that one search gives the model. */
+const PASSAGES = 6
 
 /**
  * Searches for a run and gives the step to append; its passages are numbered after the `known` ones the run
- * has already. Never fails for want of an embedding model.
+ * has already, which do not come again. Never fails for want of an embedding model.
  */
 export async function remember(
   context: RecallContext,
   run: Run,
   query: string,
   agent: Agent,
-  known: number,
+  known: readonly Cited[],
 ): Promise<StepOf<'recalled'>> {
-  const leans = query.trim().split(/\s+/).length <= LEANS
+  const leans = known.length === 0 && query.trim().split(/\s+/).length <= LEANS
   const before = leans ? (await readPast(context.pool, run, 1))[0]?.question : undefined
   const found = await recall(context, {
     workspace: run.workspace,
     readers: readersOf(run),
     query: before ? `${query}\n${before.slice(0, 300)}` : query,
+    limit: PASSAGES + known.length,
     ...(agent.knowledge ? { sources: agent.knowledge } : {}),
   })
+  const read = new Set(known.map((one) => one.passage))
+  const fresh = found.passages.filter((hit) => !read.has(hit.id)).slice(0, PASSAGES)
   return {
     kind: 'recalled',
     at: new Date().toISOString(),
     query,
-    passages: citedOf(found.passages, known),
+    passages: citedOf(fresh, known.length),
     sources: found.sources,
     ...(found.degraded ? { degraded: found.degraded } : {}),
     ms: found.ms,
@@ -49,5 +54,7 @@ export function citedOf(hits: readonly Hit[], known: number): Cited[] {
     ...(hit.link ? { link: hit.link } : {}),
     ...(hit.date ? { date: hit.date } : {}),
     text: hit.text,
+    source: hit.source,
+    ...(hit.around ? { around: hit.around } : {}),
   }))
 }

@@ -6,10 +6,15 @@
  */
 export type Fusion = { k: number; words: number; vectors: number }
 
-export const FUSION: Fusion = { k: 10, words: 0.4, vectors: 0.6 }
+/**
+ * Measured with a small English model over scientific claims and library abstracts, as they are, with half of each
+ * question's words replaced by others (as people paraphrase), and with vectors made worse: these lose less than 0.02
+ * against the better list wherever one is far better, which the usual k = 60 at equal weights does not.
+ */
+export const FUSION: Fusion = { k: 20, words: 0.3, vectors: 0.7 }
 
-/** What nearness still weighs in a language that the model does not know. */
-const UNKNOWN = 0.15
+/** What nearness still weighs in a language that the model does not know: enough to tell equals apart. */
+const UNKNOWN = 0.03
 
 /** The weights for a question in a language that the embedding model knows, or does not. */
 export function weigh(fusion: Fusion, known: boolean): Fusion {

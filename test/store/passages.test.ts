@@ -224,8 +224,8 @@ test('meaning finds what words do not, both together outrank either alone, and t
   expect(hits.map((hit) => hit.title)).toContain('meaning')
   expect(hits.find((hit) => hit.title === 'meaning')?.wordRank).toBeUndefined()
   for (const hit of hits) {
-    const words = hit.wordRank === undefined ? 0 : 0.4 / (10 + hit.wordRank)
-    const vectors = hit.vectorRank === undefined ? 0 : 0.6 / (10 + hit.vectorRank)
+    const words = hit.wordRank === undefined ? 0 : FUSION.words / (FUSION.k + hit.wordRank)
+    const vectors = hit.vectorRank === undefined ? 0 : FUSION.vectors / (FUSION.k + hit.vectorRank)
     expect(hit.score).toBeCloseTo(words + vectors, 10)
   }
   expect(hits.map((hit) => hit.score)).toEqual(hits.map((hit) => hit.score).sort((a, b) => b - a))

@@ -61,6 +61,7 @@ const NEIGHBOUR = 400
 
 /** The passages that suit the question best, best first; those of the audience only, by the statement itself. */
 export async function recallPassages(db: Db, search: Search): Promise<Hit[]> {
+  const reach = await countReach(db, search)
   const values: unknown[] = [search.workspace, search.audiences, search.sources ?? null]
   const bind = (value: unknown) => `$${values.push(value)}`
   const question = questionOf({
@@ -75,15 +76,14 @@ export async function recallPassages(db: Db, search: Search): Promise<Hit[]> {
   const limit = bind(search.limit)
   const { rows } = await db.query<Row>(
     `with question as materialized (${question}),
-    reach as materialized (
-      select coalesce(sum(passages), 0) as passages from holdings d where ${READABLE}),
     tuned as materialized (${TUNED}),
-    words as materialized (${wordList(search.strategy, depth)}),
-    near as materialized (${of ? vectorList(of, depth) : NOTHING}),
+    words as materialized (
+      select w.id, w.rank, ${of ? 'v.passage is null' : 'true'} as alone
+      from (${wordList(search.strategy, reach, depth)}) w ${of ? `left join ${of.table} v on v.passage = w.id` : ''}),
+    near as materialized (${of ? vectorList(of, reach, depth) : NOTHING}),
     fused as (
       select id, w.rank as word_rank, n.rank as vector_rank,
-        case when n.rank is null and ${of ? `not exists (select from ${of.table} v where v.passage = id)` : 'true'}
-          then (${weights.words}::float8 + ${weights.vectors}::float8) / (${weights.k}::float8 + w.rank)
+        case when w.alone then (${weights.words}::float8 + ${weights.vectors}::float8) / (${weights.k}::float8 + w.rank)
           else coalesce(${weights.words}::float8 / (${weights.k}::float8 + w.rank), 0)
             + coalesce(${weights.vectors}::float8 / (${weights.k}::float8 + n.rank), 0)
         end as score
@@ -122,42 +122,52 @@ export async function countSources(
   return rows[0]?.sources ?? 0
 }
 
+/** About how many passages this audience may read, as counted last; 0 where nobody has counted. */
+async function countReach(
+  db: Db,
+  search: Pick<Search, 'workspace' | 'audiences' | 'sources'>,
+): Promise<number> {
+  const { rows } = await db.query<{ reach: number }>(
+    `select coalesce(sum(passages), 0)::int as reach from holdings d where ${READABLE}`,
+    [search.workspace, search.audiences, search.sources ?? null],
+  )
+  return rows[0]?.reach ?? 0
+}
+
 /** What this audience may read: the one place where rows are let in. */
 const READABLE = `d.workspace = $1 and d.audience = any($2::int[]) and ($3::text[] is null or d.source = any($3))`
 
 const NOTHING = 'select null::uuid as id, null::bigint as rank where false'
 
-function wordList(strategy: WordStrategy, depth: number): string {
-  const ours = (holds: string, when: string) => `
-    select p.id from passages p join documents d on d.id = p.document
-    where ${when} and ${READABLE} and p.tsv @@ (select ${holds} from question)
-    order by p.impact <#> (select rarity from question) limit ${depth}`
-  const few = `(select passages from reach) <= ${FEW.words}`
-  const many = `(select passages from reach) > ${FEW.words}`
-  const theirs = `
-    select p.id from passages p join documents d on d.id = p.document
-    where ${many} and (select terms from question) is not null
-      and ${READABLE} and p.tsv @@ (select anyone from question)
-    order by p.terms <@> to_bm25query((select terms from question), '${BM25_INDEX}') limit ${depth}`
+function wordList(strategy: WordStrategy, reach: number, depth: number): string {
+  const few = reach <= FEW.words
+  if (strategy === 'any-word' || few)
+    return `select id, row_number() over () as rank from (
+      select p.id from passages p join documents d on d.id = p.document
+      where ${READABLE} and p.tsv @@ (select ${few ? 'anyone' : 'rare'} from question)
+      order by p.impact <#> (select rarity from question) limit ${depth}) best`
+  // Whether a word is there is asked outside: inside, the planner takes it for a reason to rank all that hold one.
   return `select id, row_number() over () as rank from (
-      (${ours('anyone', few)}) union all (${strategy === 'bm25' ? theirs : ours('rare', many)})) best`
+      select p.id, p.tsv from passages p join documents d on d.id = p.document
+      where ${READABLE}
+      order by p.terms <@> to_bm25query((select coalesce(terms, '') from question), '${BM25_INDEX}')
+      limit ${depth}) best
+    where tsv @@ (select anyone from question)`
 }
 
 /** What the index scan for vectors goes by, for this statement only. Read where the question's vector is. */
 const TUNED = `select set_config('hnsw.ef_search', '100', true), set_config('hnsw.max_scan_tuples', '60000', true),
       set_config('hnsw.iterative_scan', 'relaxed_order', true)`
 
-function vectorList(of: { table: string; values: string }, depth: number): string {
-  return `select id, row_number() over (order by far) as rank from (
-      (select v.passage as id, v.embedding <=> ${of.values} as far
-       from documents d join ${of.table} v on v.document = d.id
-       where (select passages from reach) <= ${FEW.vectors} and ${READABLE}
-       order by (v.embedding <=> ${of.values}) + 0 limit ${depth})
-      union all
-      (select v.passage as id, v.embedding <=> (select ${of.values} from tuned) as far
-       from ${of.table} v join documents d on d.id = v.document
-       where (select passages from reach) > ${FEW.vectors} and ${READABLE}
-       order by v.embedding <=> (select ${of.values} from tuned) limit ${depth})) nearest`
+function vectorList(of: { table: string; values: string }, reach: number, depth: number): string {
+  const few = `select v.passage as id, v.embedding <=> ${of.values} as far
+      from documents d join ${of.table} v on v.document = d.id where ${READABLE}
+      order by (v.embedding <=> ${of.values}) + 0 limit ${depth}`
+  const asked = `(select ${of.values} from tuned)`
+  const many = `select v.passage as id, v.embedding <=> ${asked} as far
+      from ${of.table} v join documents d on d.id = v.document where ${READABLE}
+      order by v.embedding <=> ${asked} limit ${depth}`
+  return `select id, row_number() over (order by far) as rank from (${reach <= FEW.vectors ? few : many}) nearest`
 }
 
 type Row = {

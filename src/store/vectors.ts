@@ -4,6 +4,7 @@ import { toSql } from 'pgvector'
 import { type EmbeddingModel, nearness, toUnit } from '../core/embedding.ts'
 import { asJson } from './json.ts'
 import { type Db, inTransaction, type Tx } from './transaction.ts'
+import { indexEmbedded } from './vector-index.ts'
 
 /**
  * The vectors of one model, of all workspaces: `table (passage uuid primary key, document uuid, embedding)`.
@@ -160,6 +161,7 @@ async function createTable(tx: Tx, model: EmbeddingModel, probe: number[]): Prom
   if (bytesOf(type, probe.length) < 7_500)
     await tx.query(`alter table emb_${id} alter column embedding set storage plain`)
   await tx.query(`create index emb_${id}_document on emb_${id} (document)`)
+  await indexEmbedded(tx, { table: `emb_${id}`, type, dimensions: probe.length })
   return id
 }
 

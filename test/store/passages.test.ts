@@ -5,6 +5,7 @@ import { FUSION } from '../../src/core/fuse.ts'
 import { type DocumentRow, putDocuments, relabelSource } from '../../src/store/documents.ts'
 import type { Store } from '../../src/store/open.ts'
 import { countSources, recallPassages, type Search } from '../../src/store/passages.ts'
+import { indexVectors } from '../../src/store/vector-index.ts'
 import { claimUnembedded, putVectors, type VectorTable } from '../../src/store/vectors.ts'
 import { countWords, prepareSearch, type WordStrategy } from '../../src/store/words.ts'
 import { audiencesNaming, openVectors, vectorOf } from '../support/knowledge.ts'
@@ -244,7 +245,14 @@ test('nearness finds the same through an index scan as by comparing all', async 
   )
   await shelve(many)
   const few = await titles('xyz', meaning('fox number 7'))
-  await store.pool.query(`create index on ${table.table} using hnsw (embedding ${table.type}_cosine_ops)`)
+  await store.pool.query(`analyze ${table.table}`)
+  expect(await indexVectors(store.pool, table, 1)).toBe(store.kind === 'server')
+  expect(await indexVectors(store.pool, table, 1)).toBe(false)
+  const { rows } = await store.pool.query(
+    'select indisvalid as valid from pg_index where indexrelid = to_regclass($1)',
+    [`${table.table}_near`],
+  )
+  expect(rows).toEqual([{ valid: true }])
   await pretendMuch()
   await store.pool.query('set enable_seqscan = off')
   const much = await titles('xyz', meaning('fox number 7'))

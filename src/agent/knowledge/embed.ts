@@ -4,6 +4,7 @@ import type pg from 'pg'
 import { embeddingText } from '../../core/chunk.ts'
 import { Fault } from '../../core/fault.ts'
 import type { Embedder, Engine } from '../../models/embed.ts'
+import { indexVectors } from '../../store/vector-index.ts'
 import {
   claimUnembedded,
   countVectors,
@@ -162,6 +163,7 @@ async function fill(filling: Filling, options: EmbedOptions, done: Done): Promis
   )
   await Promise.allSettled(lanes)
   await refreshVectorStatistics(pool, table)
+  if (!signal.aborted) await indexVectors(pool, table)
   if (failed.signal.aborted && !options.signal?.aborted) throw failed.signal.reason
 }
 

@@ -138,17 +138,26 @@ const READABLE = `d.workspace = $1 and d.audience = any($2::int[]) and ($3::text
 
 const NOTHING = 'select null::uuid as id, null::bigint as rank where false'
 
+/**
+ * The same, asked of one passage or vector after another: where there is much to read, the planner would otherwise
+ * look at every document first.
+ */
+const allowed = (of: string) => `(select ${READABLE} from documents d where d.id = ${of}.document)`
+
 function wordList(strategy: WordStrategy, reach: number, depth: number): string {
-  const few = reach <= FEW.words
-  if (strategy === 'any-word' || few)
+  if (reach <= FEW.words)
+    // Whatever holds no word of the question has nothing to multiply.
+    return `select id, row_number() over (order by near) as rank from (
+      select p.id, p.impact <#> (select rarity from question) as near
+      from documents d join passages p on p.document = d.id where ${READABLE}) every
+    where near < 0 order by near limit ${depth}`
+  if (strategy === 'any-word')
     return `select id, row_number() over () as rank from (
-      select p.id from passages p join documents d on d.id = p.document
-      where ${READABLE} and p.tsv @@ (select ${few ? 'anyone' : 'rare'} from question)
+      select p.id from passages p where p.tsv @@ (select rare from question) and ${allowed('p')}
       order by p.impact <#> (select rarity from question) limit ${depth}) best`
   // Whether a word is there is asked outside: inside, the planner takes it for a reason to rank all that hold one.
   return `select id, row_number() over () as rank from (
-      select p.id, p.tsv from passages p join documents d on d.id = p.document
-      where ${READABLE}
+      select p.id, p.tsv from passages p where ${allowed('p')}
       order by p.terms <@> to_bm25query((select coalesce(terms, '') from question), '${BM25_INDEX}')
       limit ${depth}) best
     where tsv @@ (select anyone from question)`
@@ -164,7 +173,7 @@ function vectorList(of: { table: string; values: string }, reach: number, depth:
       order by (v.embedding <=> ${of.values}) + 0 limit ${depth}`
   const asked = `(select ${of.values} from tuned)`
   const many = `select v.passage as id, v.embedding <=> ${asked} as far
-      from ${of.table} v join documents d on d.id = v.document where ${READABLE}
+      from ${of.table} v where ${allowed('v')}
       order by v.embedding <=> ${asked} limit ${depth}`
   return `select id, row_number() over (order by far) as rank from (${reach <= FEW.vectors ? few : many}) nearest`
 }

@@ -20,6 +20,7 @@ import { openWorker, type Worker } from '../agent/work.ts'
 import type { ChatRequest } from '../core/chat.ts'
 import { inboxKey } from '../core/heard.ts'
 import type { ModelQuestion } from '../models/open.ts'
+import { openReranker } from '../models/rerank.ts'
 import type { Queue } from '../queue/open.ts'
 import { openSlack, type Slack } from '../slack/listen.ts'
 import { openSpeaker, type Speak } from '../slack/speak.ts'
@@ -162,6 +163,7 @@ async function startWorker(
       embedder,
       strategy,
       fusion: home.models?.recall,
+      reranker: home.models?.rerank && openReranker(home.models.rerank, process.env),
     }),
     ...LEASE,
   }

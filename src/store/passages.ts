@@ -4,6 +4,7 @@ import type { Fusion } from '../core/fuse.ts'
 import { queryWords, stemmerOf } from '../core/words.ts'
 import { queryPrepared } from './prepared.ts'
 import type { Db } from './transaction.ts'
+import { indexName } from './vector-index.ts'
 import type { VectorTable } from './vectors.ts'
 import { BM25_INDEX, questionOf, type WordStrategy } from './words.ts'
 
@@ -127,20 +128,22 @@ export async function countSources(
   return rows[0]?.sources ?? 0
 }
 
-/** About how many passages this audience may read, and how many there are at all, as counted last. */
-type Reach = { own: number; all: number }
+/** About how many passages may be read, and how many there are at all, as counted last; whether vectors have an index. */
+type Reach = { own: number; all: number; indexed: boolean }
 
 async function countReach(
   db: Db,
-  search: Pick<Search, 'workspace' | 'audiences' | 'sources'>,
+  { workspace, audiences, sources, vector }: Pick<Search, 'workspace' | 'audiences' | 'sources' | 'vector'>,
 ): Promise<Reach> {
   const { rows } = await queryPrepared<Reach>(
     db,
     `select coalesce(sum(passages) filter (where ${READABLE}), 0)::int as own,
-       coalesce(sum(passages), 0)::int as all from holdings d`,
-    [search.workspace, search.audiences, search.sources ?? null],
+       coalesce(sum(passages), 0)::int as all,
+       exists (select from pg_index where indexrelid = to_regclass($4) and indisvalid) as indexed
+     from holdings d`,
+    [workspace, audiences, sources ?? null, vector ? indexName(vector.table) : null],
   )
-  return rows[0] ?? { own: 0, all: 0 }
+  return rows[0] ?? { own: 0, all: 0, indexed: false }
 }
 
 /** What this audience may read: the one place where rows are let in. */
@@ -179,15 +182,18 @@ const TUNED = `select set_config('hnsw.ef_search', '100', true), set_config('hns
       set_config('hnsw.iterative_scan', 'relaxed_order', true)`
 
 function vectorList(of: { table: string; values: string }, reach: Reach, depth: number): string {
-  const few = `select v.passage as id, v.embedding <=> ${of.values} as far
-      from documents d cross join lateral (select * from ${of.table} where document = d.id offset 0) v
-      where ${READABLE} order by far limit ${depth}`
-  const asked = `(select ${of.values} from tuned)`
-  const many = `select v.passage as id, v.embedding <=> ${asked} as far
-      from ${of.table} v where ${allowed('v')} order by v.embedding <=> ${asked} limit ${depth}`
   const { always, most, share } = FEW_VECTORS
-  const compare = reach.own <= always || (reach.own <= most && reach.own <= reach.all * share)
-  return `select id, row_number() over (order by far) as rank from (${compare ? few : many}) nearest`
+  const few = reach.own <= always || (reach.own <= most && reach.own <= reach.all * share)
+  const each = few ? `cross join lateral (select * from ${of.table} where document = d.id offset 0) v` : ''
+  const asked = `(select ${of.values} from tuned)`
+  const nearest =
+    few || !reach.indexed
+      ? `select v.passage as id, v.embedding <=> ${of.values} as far
+      from documents d ${each || `join ${of.table} v on v.document = d.id`}
+      where ${READABLE} order by far limit ${depth}`
+      : `select v.passage as id, v.embedding <=> ${asked} as far
+      from ${of.table} v where ${allowed('v')} order by v.embedding <=> ${asked} limit ${depth}`
+  return `select id, row_number() over (order by far) as rank from (${nearest}) nearest`
 }
 
 type Row = {

@@ -97,7 +97,10 @@ function usual(pool: pg.Pool, type: string): Way {
 }
 
 type Found = [{ metadata: { path: string } }, number]
-type StoreOfTheirs = { similaritySearchVectorWithScore(values: number[], limit: number): Promise<Found[]> }
+type StoreOfTheirs = {
+  client?: { release(): void }
+  similaritySearchVectorWithScore(values: number[], limit: number): Promise<Found[]>
+}
 type Theirs = {
   PGVectorStore: { initialize(embeddings: object, options: object): Promise<StoreOfTheirs> }
 }
@@ -124,6 +127,8 @@ async function langchain(pool: pg.Pool, type: string): Promise<Way> {
       distanceStrategy: 'cosine',
     },
   )
+  // It keeps a connection from the start, and the embedded database has one.
+  store.client?.release()
   return async ({ values }, limit) =>
     (await store.similaritySearchVectorWithScore(values, limit)).map(([one]) => one.metadata.path)
 }

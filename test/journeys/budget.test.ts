@@ -10,7 +10,7 @@ beforeAll(async () => {
     model: { text: 'So.', usage: { prompt_tokens: 1_900, completion_tokens: 100 } },
     budgets: {
       workspace: { day: { tokens: 3_800 } },
-      channels: { C0OPS: { day: { tokens: 1_000 } } },
+      channels: { C0OPS: { day: { tokens: 1_600 } } },
       users: { '*': { month: { tokens: '1M' } } },
     },
   })
@@ -107,7 +107,7 @@ test('the button in a channel is for admins; anybody else gets one private sente
   const ts = await workspace.say(ben, ops, '@quorum one?')
   await stage.ended(ops, ts)
   const alert = await workspace.until(
-    () => workspace.messages(ops).find((m) => words(m).includes('Raise by 500 tokens')),
+    () => workspace.messages(ops).find((m) => words(m).includes('Raise by 800 tokens')),
     20_000,
   )
   await workspace.click(ben, ops, alert.ts, 'raise')
@@ -115,7 +115,7 @@ test('the button in a channel is for admins; anybody else gets one private sente
   expect(await windowOf('channel')).toMatchObject({ used: 2_000, raised: 0 })
   await workspace.openHome(workspace.users.chloe)
   await workspace.until(() => words(workspace.home(workspace.users.chloe)).includes('Budgets'), 20_000)
-  expect(words(workspace.home(workspace.users.chloe))).toContain('over by 1,000 tokens')
+  expect(words(workspace.home(workspace.users.chloe))).toContain('over by 400 tokens')
   await workspace.say(ben, ops, '@quorum budget')
   await whispered(ben, 'The daily budget of ')
 })

@@ -75,6 +75,7 @@ describe('one local server and one in the cloud', () => {
     const blocks = JSON.stringify(stage.workspace.messages(ops, kept.ts))
     expect(blocks).toContain('https://wiki.test/berth.md')
     expect(blocks).toContain('No model: passages only')
+    await stage.ended(ops, kept.ts)
     expect((await lastSteps(ops, kept.ts)).at(-1)).toMatchObject({ kind: 'finished', code: 'quotes-only' })
 
     const open = await askIn(general, '@quorum which berth is deep?')

@@ -60,6 +60,8 @@ const LISTENING_MS = 30_000
 const RIGHTS_MS = 10_000
 /** What is old is forgotten this often, in ms. */
 const FORGET_MS = 3_600_000
+/** Runs that are woken at most where a pool has room again, those that were asked first. */
+const MOST_WOKEN = 8
 /** What dead processes hold is freed, and alerts of budgets are said, this often, in ms. */
 const LEDGER_MS = 3_000
 /** Closing may take so long, of which the end of listening takes so much at most, in ms. */
@@ -182,7 +184,7 @@ async function startWorker(
     log,
   })
   models.onRoom(async (key) => {
-    if ((await wakeWaiting(store.pool, workspace, { for: 'capacity', key })) > 0) worker.poke()
+    if ((await wakeWaiting(store.pool, workspace, { for: 'capacity', key }, MOST_WOKEN)) > 0) worker.poke()
   })
   return {
     ...worker,

@@ -1,24 +1,16 @@
 /** Slack's deliveries: stored first, acknowledged second, handled third. */
 import { App, type Receiver, type ReceiverEvent } from '@slack/bolt'
-import type { HomeView, ModalView } from '@slack/types'
+import type { HomeView } from '@slack/types'
 import { answerAtOnce } from '../core/command.ts'
 import type { Heard, HeardOf } from '../core/heard.ts'
 import type { Overheard } from '../core/overheard.ts'
-import { sayMessage } from './blocks/say.ts'
 import { type Change, changeOf } from './changes.ts'
 import type { Channels } from './channels.ts'
 import { hear } from './hear.ts'
-import {
-  ACTIONS,
-  COMMANDS,
-  clientOptions,
-  type Identity,
-  OPENERS,
-  type Opener,
-  slackLogger,
-} from './identify.ts'
+import { ACTIONS, COMMANDS, clientOptions, type Identity, slackLogger } from './identify.ts'
 import { lineFor, type SlackSettings } from './line.ts'
 import type { Log } from './message.ts'
+import { type OpenContext, openingOf, openNow } from './opening.ts'
 import { overhear } from './overhear.ts'
 import { openSpeaker, type Speak } from './speak.ts'
 
@@ -32,14 +24,11 @@ export type SlackHandlers = {
   /** After the acknowledgement, once for each thing stored. */
   handle(heard: Heard): Promise<void>
   /** A button that opens a modal was pressed: the modal, or a sentence why not. Slack waits 3 s for it. */
-  open(button: Opener, subject: string, viewer: Viewer): Promise<ModalView | string>
+  open: OpenContext['open']
   /** What is wrong with a modal that was sent, by block; undefined where it can be taken. Slack waits 3 s for it. */
   check(heard: HeardOf<'submitted'>): Promise<Record<string, string> | undefined>
   home(user: string): Promise<HomeView>
 }
-
-/** Who pressed a button, and where. */
-export type Viewer = { workspace: string; user: string; channel: string; thread?: string | undefined }
 
 export type Slack = {
   identity: Identity
@@ -65,7 +54,7 @@ export async function openSlack(settings: SlackSettings, on: SlackHandlers): Pro
   const speaker = await openSpeaker(settings)
   const { identity, speak, channels } = speaker
   const app = boltApp(line.receiver, settings, identity)
-  addListeners(app, { speak, identity, on, log: settings.log })
+  addListeners(app, { speak, on })
   const running = new Set<Promise<unknown>>()
   const intake = tellOnce(on.intake, settings.log)
   const kept = tellOnce(on.overhear, settings.log)
@@ -80,6 +69,7 @@ export async function openSlack(settings: SlackSettings, on: SlackHandlers): Pro
     const work = take(event, {
       app,
       identity,
+      speak,
       on: { ...on, intake, overhear: kept },
       log: settings.log,
       track,
@@ -114,13 +104,16 @@ export async function openSlack(settings: SlackSettings, on: SlackHandlers): Pro
 type Taking = {
   app: App
   identity: Identity
+  speak: Speak
   on: SlackHandlers
   log: Log | undefined
   track(work: Promise<unknown>): void
 }
 
 /** One delivery. Throws, and so stays without an acknowledgement, where it could not be stored. */
-async function take(event: ReceiverEvent, { app, identity, on, log, track }: Taking): Promise<void> {
+async function take(event: ReceiverEvent, { app, identity, speak, on, log, track }: Taking): Promise<void> {
+  const opening = openingOf(event.body, identity.workspace)
+  if (opening) track(openNow({ speak, open: on.open, log }, opening))
   const change = changeOf(event.body, identity.workspace)
   if (change) await on.changed(change)
   const overheard = overhear(event.body, identity)
@@ -217,37 +210,16 @@ function boltApp(receiver: Receiver, settings: SlackSettings, identity: Identity
   return app
 }
 
-type ListenerParts = { speak: Speak; identity: Identity; on: SlackHandlers; log: Log | undefined }
+type ListenerParts = { speak: Speak; on: SlackHandlers }
 
 /** What needs no inbox row: it changes nothing, and is asked for again where it is lost. */
-function addListeners(app: App, { speak, identity, on, log }: ListenerParts): void {
-  const openers: readonly string[] = OPENERS
-  for (const action of ACTIONS.filter((name) => !openers.includes(name)))
-    app.action(action, async ({ ack }) => ack())
+function addListeners(app: App, { speak, on }: ListenerParts): void {
+  for (const action of ACTIONS) app.action(action, async ({ ack }) => ack())
   for (const command of COMMANDS) app.command(command, async ({ ack }) => ack())
-  for (const button of OPENERS) {
-    app.action({ type: 'block_actions', action_id: button }, async ({ ack, body, action }) => {
-      await ack()
-      const channel = body.channel?.id
-      const subject = 'value' in action && typeof action.value === 'string' ? action.value : ''
-      if (!channel || !subject) return
-      const thread = body.message?.thread_ts ?? body.message?.ts
-      const viewer = { workspace: identity.workspace, user: body.user.id, channel, thread }
-      try {
-        const shown = await on.open(button, subject, viewer)
-        if (typeof shown !== 'string') await speak.openView(body.trigger_id, shown)
-        else await speak.whisper(channel, body.user.id, thread, sayMessage(shown))
-      } catch (error) {
-        log?.('warn', 'A modal could not be shown', { button, subject, error: String(error) })
-        await speak.whisper(channel, body.user.id, thread, sayMessage(NOT_OPENED))
-      }
-    })
-  }
   app.event('app_home_opened', async ({ event }) => {
     if (event.tab === 'home') await speak.publishHome(event.user, await on.home(event.user))
   })
 }
 
-const NOT_OPENED = 'I could not open that. Press the button again.'
 const NOT_STORED =
   'I could not take that down just now, so nothing was started. Please try again in a minute.'

@@ -50,7 +50,9 @@ describe('people say what they think of an answer', () => {
     await press(ana, 'down')
     const view = await workspace.until(() => workspace.views(ana).at(-1))
     expect(view.callback_id).toBe('feedback')
-    expect(await kept((rows) => rows.length === 1)).toMatchObject([{ person: ana, signal: 'down', note: null }])
+    expect(await kept((rows) => rows.length === 1)).toMatchObject([
+      { person: ana, signal: 'down', note: null },
+    ])
     const calls = workspace.calls.map((call) => call.method)
     expect(calls.slice(calls.lastIndexOf('views.open') + 1)).not.toContain('chat.postMessage')
     await workspace.submit(ana, view.id, {
@@ -72,10 +74,9 @@ describe('people say what they think of an answer', () => {
     await kept((rows) => rows[0]?.category === 'wrong')
     await press(ben, 'up')
     await press(ana, 'up')
-    expect(await kept((rows) => rows.length === 2 && rows.every((row) => row.signal === 'up'))).toMatchObject([
-      { person: ana, category: null, note: null },
-      { person: ben },
-    ])
+    expect(await kept((rows) => rows.length === 2 && rows.every((row) => row.signal === 'up'))).toMatchObject(
+      [{ person: ana, category: null, note: null }, { person: ben }],
+    )
   })
 
   test('where the store is away the modal still opens', async () => {
@@ -84,7 +85,9 @@ describe('people say what they think of an answer', () => {
     const { pool } = engines.store
     const back = Promise.withResolvers<void>()
     const query = pool.query.bind(pool)
-    Object.assign(pool, { query: (...args: Parameters<typeof query>) => back.promise.then(() => query(...args)) })
+    Object.assign(pool, {
+      query: (...args: Parameters<typeof query>) => back.promise.then(() => query(...args)),
+    })
     const pressed = press(ana, 'down').catch(() => undefined)
     await workspace.until(() => workspace.views(ana).at(-1)?.callback_id === 'feedback')
     back.resolve()

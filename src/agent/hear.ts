@@ -221,10 +221,16 @@ async function hearMessage(context: HearContext, tx: Tx, heard: HeardOf<'message
   if (word === 'status') return { whisper: await tellStatus(tx, heard) }
   if (word === 'tools')
     return { whisper: tellTools(context.policy, context.accepted(), { ...heard, agent: context.agent }) }
-  if (word === 'help' || heard.text.trim() === '') return { whisper: HELP }
+  if (word === 'help' || (await asksNothing(tx, heard))) return { whisper: HELP }
   const direct = readCall(context.accepted(), heard.text)
   if (typeof direct === 'string') return { whisper: direct }
   return takeUp(await takeUpMessage(tx, heard, context.agent, direct ? { call: direct } : {}))
+}
+
+/** Whether a message has no words, and nothing else that an answer could be about: a thread we are new to is. */
+async function asksNothing(tx: Tx, heard: HeardOf<'message'>): Promise<boolean> {
+  if (heard.text.trim() !== '' || heard.files || heard.quoted) return false
+  return !heard.thread || isPartOfThread(tx, threadOf(heard))
 }
 
 function takeUp(taken: Mentioned): After {

@@ -1,4 +1,5 @@
 /** What a run shows of itself while it works: a title and a few rows, made of its steps alone. */
+import { tellRead } from './reading.ts'
 import type { Step, StepOf } from './run.ts'
 
 type RowStatus = 'pending' | 'in_progress' | 'complete' | 'error'
@@ -45,6 +46,8 @@ function rowOf(step: Step, n: number, steps: readonly Step[], progress: Progress
       return { id, title: searched(step), status: 'complete' }
     case 'proposed':
       return { id, ...withProgress(callRow(step, steps), progress.get(step.call.id)) }
+    case 'read':
+      return { id, title: tellRead(step), status: 'complete' }
     case 'steered':
       return { id, title: step.edit ? 'Read the new wording' : 'Read a new message', status: 'complete' }
     case 'stopped':

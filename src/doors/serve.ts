@@ -22,7 +22,7 @@ import { inboxKey } from '../core/heard.ts'
 import type { ModelQuestion } from '../models/open.ts'
 import type { Queue } from '../queue/open.ts'
 import { openSlack, type Slack } from '../slack/listen.ts'
-import { openSpeaker, type Speak } from '../slack/speak.ts'
+import { openSpeaker, type Speak, type Speaker } from '../slack/speak.ts'
 import { doubtPerson, doubtScope } from '../store/members.ts'
 import type { Run } from '../store/runs.ts'
 import { wakeWaiting } from '../store/wakeups.ts'
@@ -89,7 +89,7 @@ export async function serve(engines: Engines, slackAt: SlackAddress, part: Part)
   if (part !== 'slack') {
     const queue = opened.use(await engines.openQueue(workspace))
     checks.push({ name: 'queue', check: () => queue.ping() })
-    const working = await startWorker(engines, workspace, speaker.speak, queue, connecting)
+    const working = await startWorker(engines, workspace, speaker, queue, connecting)
     worker = working
     opened.defer(() => working.close(Math.max(0, graceMs - LISTEN_GRACE_MS)))
     const following = openFollower({
@@ -126,7 +126,7 @@ export async function serve(engines: Engines, slackAt: SlackAddress, part: Part)
 async function startWorker(
   engines: Engines,
   workspace: string,
-  speak: Speak,
+  { speak, reading }: Pick<Speaker, 'speak' | 'reading'>,
   queue: Queue,
   connecting: ConnectContext,
 ): Promise<Worker> {
@@ -147,6 +147,7 @@ async function startWorker(
   const context = {
     pool: store.pool,
     speak,
+    reading,
     log,
     policy: home.policy,
     agent: (name: string) => home.agents.find((a) => a.name === name) ?? firstAgent(engines),

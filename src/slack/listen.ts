@@ -20,6 +20,7 @@ import {
 import { lineFor, type SlackSettings } from './line.ts'
 import type { Log } from './message.ts'
 import { overhear } from './overhear.ts'
+import type { Reading } from './reading.ts'
 import { openSpeaker, type Speak } from './speak.ts'
 
 export type SlackHandlers = {
@@ -45,6 +46,7 @@ export type Slack = {
   identity: Identity
   speak: Speak
   channels: Channels
+  reading: Reading
   /** Begins to listen. @throws Fault slack-token (app token), slack-unreachable */
   start(): Promise<void>
   /** Whether Slack can reach us now, as far as we know. */
@@ -63,7 +65,7 @@ export type Slack = {
 export async function openSlack(settings: SlackSettings, on: SlackHandlers): Promise<Slack> {
   const line = lineFor(settings)
   const speaker = await openSpeaker(settings)
-  const { identity, speak, channels } = speaker
+  const { identity, speak, channels, reading } = speaker
   const app = boltApp(line.receiver, settings, identity)
   addListeners(app, { speak, identity, on, log: settings.log })
   const running = new Set<Promise<unknown>>()
@@ -103,6 +105,7 @@ export async function openSlack(settings: SlackSettings, on: SlackHandlers): Pro
     identity,
     speak,
     channels,
+    reading,
     start: line.start,
     listening: line.listening,
     eventsUrl: line.eventsUrl,

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { extname, join, normalize, sep } from 'node:path'
 import type { Api } from './api.ts'
 import { sendDocument } from './docs.ts'
+import { mayFetch } from './file-methods.ts'
 import type { Hub } from './hub.ts'
 import { respond } from './interact.ts'
 import type { openLive } from './live.ts'
@@ -74,6 +75,8 @@ async function route(parts: Parts, request: IncomingMessage, response: ServerRes
     return send(response, answer.status, answer.body)
   }
   if (path.startsWith('/upload/')) return takeUpload(parts.hub, path.slice(8), request, response)
+  if (path.startsWith('/files/') && request.headers.authorization !== undefined)
+    return sendToApp(parts.hub, path.split('/')[2] ?? '', request.headers.authorization, response)
   if (!isOurPage(request, parts.hub.origin)) {
     return send(response, 403, { error: 'This page is served to this machine only.' })
   }
@@ -165,6 +168,14 @@ function sendFile(hub: Hub, id: string, response: ServerResponse): void {
     ...PRIVATE,
   }
   response.writeHead(200, headers).end(file.bytes)
+}
+
+/** With a token that does not open it, Slack leads to where people sign in. */
+function sendToApp(hub: Hub, id: string, authorization: string, response: ServerResponse): void {
+  const file = hub.files.get(id)
+  const opens = authorization === `Bearer ${hub.botToken}` && file && mayFetch(hub, file)
+  if (opens || !file) sendFile(hub, id, response)
+  else response.writeHead(302, { location: `${hub.origin}/?redir=%2Ffiles%2F${id}` }).end()
 }
 
 const PRIVATE = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }

@@ -43,13 +43,16 @@ export async function finish(
 const UNCITED = 'This answer cites none of the pages that were found, so check it before you rely on it.'
 
 /** The words of an ending, the badge that says what made them, and what to say where they cite nothing. */
-function tellEnd(end: End, steps: readonly Numbered[]): { text: string; badge: string; uncited?: string } {
+function tellEnd(
+  end: End,
+  steps: readonly Numbered[],
+): { text: string; badge: string; uncited?: string; feedback?: boolean } {
   const answer = steps.findLast((s) => s.kind === 'answered')
   if (end.outcome !== 'answered' || answer?.kind !== 'answered') return { text: end.text, badge: '' }
   const cut = answer.finish === 'length' ? '\n\n_(The answer reached its length limit and ends here.)_' : ''
   const empty = end.text.trim() === '' ? 'The model had nothing to say.' : end.text
   const unread = tellUnread(steps, inCode).map((line) => `\n\n_${line}_`)
-  const told = { text: [empty, cut, ...unread].join(''), badge: badgeOf(answer) }
+  const told = { text: [empty, cut, ...unread].join(''), badge: badgeOf(answer), feedback: true }
   return restsOnOther(steps) ? told : { ...told, uncited: UNCITED }
 }
 

@@ -107,11 +107,12 @@ export async function readRun(db: Db, id: string): Promise<Run | undefined> {
   return found.rows[0]
 }
 
-/** Whether the agent has spoken, or will, in this thread. */
-export async function isPartOfThread(db: Db, thread: Thread): Promise<boolean> {
+/** Whether the agent has spoken, or will, in this thread; before a message of it where its ts is given. */
+export async function isPartOfThread(db: Db, thread: Thread, before?: string): Promise<boolean> {
   const found = await db.query(
-    'select 1 from runs where workspace = $1 and channel = $2 and thread = $3 limit 1',
-    [thread.workspace, thread.channel, thread.ts],
+    `select 1 from runs where workspace = $1 and channel = $2 and thread = $3
+       and ($4::text is null or message < $4 collate "C") limit 1`,
+    [thread.workspace, thread.channel, thread.ts, before ?? null],
   )
   return found.rowCount === 1
 }

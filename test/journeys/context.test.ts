@@ -84,7 +84,7 @@ describe('the first mention in a thread', () => {
     expect(prompt()).toMatch(/\[\d+ messages left out\]\n<said [^>]+>\nReply \d+/)
     expect(prompt()).toContain('Reply 300:')
     expect(prompt()).not.toContain('Reply 2:')
-    expect(prompt().length).toBeLessThan(40_000)
+    expect(prompt().length).toBeLessThan(20_000)
     const read = (await stepsOf(ts)).find((step) => step.kind === 'read')
     expect(read?.body.left).toBeGreaterThan(200)
   })
@@ -237,10 +237,12 @@ describe('files that are dropped into the thread', () => {
     const { workspace } = stage
     const { general } = workspace.channels
     workspace.scopes.splice(workspace.scopes.indexOf('files:read'), 1)
+    await stage.restart()
     const files = [{ name: 'notes.txt', content: 'Not for you.' }]
     const ts = await workspace.say(workspace.users.ana, general, '@quorum read this', { files })
     await stage.ended(general, ts)
     workspace.scopes.push('files:read')
+    await stage.restart()
     expect(prompt()).not.toContain('Not for you.')
     expect(stage.said(general, ts).at(-1)).toContain('`notes.txt`: the app lacks the scope files:read.')
   })

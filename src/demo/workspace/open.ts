@@ -2,13 +2,13 @@
 import { fileURLToPath } from 'node:url'
 import { type Call, createApi } from './api.ts'
 import { archive, rename } from './channel-changes.ts'
-import { createHooks } from './hooks.ts'
 import type { Hub } from './hub.ts'
 import { newSecret } from './ids.ts'
 import { click, command, submit } from './interact.ts'
 import { openLive } from './live.ts'
 import { type Breakage, createFaults, createTiers, type Faults } from './misbehave.ts'
-import { type Delivery, type Outbox, openOutbox } from './outbox.ts'
+import { newHub } from './new-hub.ts'
+import { type Delivery, openOutbox } from './outbox.ts'
 import {
   createChannel,
   createGroup,
@@ -43,7 +43,6 @@ import {
   place,
   threadMessages,
   type View,
-  type World,
   withReplies,
 } from './world.ts'
 
@@ -74,6 +73,8 @@ export type WorkspaceOptions = {
   triggerMs?: number
   /** Milliseconds a stream lives; 300,000 as in Slack. */
   streamMs?: number
+  /** Milliseconds a session counts as at work; 3,601,000 as in Slack. */
+  sessionMs?: number
 }
 
 type PersonName = 'ana' | 'ben' | 'chloe' | 'gil'
@@ -171,35 +172,14 @@ export type Workspace = {
     /** `status`: 500; `reset`: cut before anything happens; `lost`: it happens, the answer is cut. */
     breakHttp(method: string, times?: number, how?: Breakage): void
     dropSockets(): void
+    /** Without the subscription to the native Stop, Slack warns and shows none. */
+    unsubscribe(): void
     /** Events that come within 30 ms of each other are delivered in the opposite order. */
     shuffle(on: boolean): void
   }
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
-
-const SCOPES = [
-  'app_mentions:read',
-  'assistant:write',
-  'channels:history',
-  'channels:join',
-  'channels:read',
-  'chat:write',
-  'commands',
-  'files:read',
-  'files:write',
-  'groups:history',
-  'groups:read',
-  'im:history',
-  'im:read',
-  'im:write',
-  'mpim:history',
-  'mpim:read',
-  'reactions:write',
-  'team:read',
-  'usergroups:read',
-  'users:read',
-]
 
 const PAGE_DIR = fileURLToPath(new URL('../page', import.meta.url))
 
@@ -215,7 +195,7 @@ export async function openWorkspace(options: WorkspaceOptions = {}): Promise<Wor
     changed: waiting.poke,
   })
   const socket = openSocketTransport(world.bot.app, waiting.poke)
-  const hub = createHub(world, outbox, options)
+  const hub = newHub(world, outbox, options)
   const faults = createFaults()
   const { tiers, unlistedMs } = options
   const limits = tiers || unlistedMs ? createTiers({ published: tiers === true, unlistedMs }) : undefined
@@ -249,6 +229,7 @@ export async function openWorkspace(options: WorkspaceOptions = {}): Promise<Wor
       live.close()
       waiting.close()
       for (const stream of hub.streams.values()) clearTimeout(stream.timer)
+      for (const timer of hub.sessionTimers.values()) clearTimeout(timer)
       const closed = new Promise((resolve) => server.close(resolve))
       server.closeAllConnections()
       await closed
@@ -273,31 +254,16 @@ export async function openWorkspace(options: WorkspaceOptions = {}): Promise<Wor
   }
 }
 
-function createHub(world: World, outbox: Outbox, options: WorkspaceOptions): Hub {
-  return {
-    world,
-    outbox,
-    hooks: createHooks(options.triggerMs),
-    files: new Map(),
-    scopes: [...SCOPES],
-    both: true,
-    streamMs: options.streamMs ?? 300_000,
-    mostMessages: options.unlistedMs ? 15 : 999,
-    streams: new Map(),
-    origin: '',
-    botToken: `xoxb-local-${newSecret()}`,
-    appToken: `xapp-local-${newSecret()}`,
-    connect: () => undefined,
-  }
-}
-
 function misbehaving(hub: Hub, faults: Faults, dropSockets: () => void): Workspace['misbehave'] {
   const { redeliver, shuffle } = hub.outbox
   const { limit, slow, refuse, breakHttp } = faults
   const both = (on: boolean) => {
     hub.both = on
   }
-  return { redeliver, both, limit, slow, refuse, breakHttp, dropSockets, shuffle }
+  const unsubscribe = () => {
+    hub.stops = false
+  }
+  return { unsubscribe, redeliver, both, limit, slow, refuse, breakHttp, dropSockets, shuffle }
 }
 
 function identity(hub: Hub, signingSecret: string) {

@@ -6,7 +6,7 @@ import { z } from 'zod'
 import type { Budgets } from './budget.ts'
 import { FUSION } from './fuse.ts'
 import type { Lock } from './lock.ts'
-import { address, name, Patience, Pool, variable } from './pools.ts'
+import { address, duration, isInHouse, name, Patience, Pool, variable } from './pools.ts'
 import { type Policy, pattern } from './rules.ts'
 import { shaped } from './shaped.ts'
 
@@ -140,12 +140,34 @@ const RecallFile = z
     'a weight above 0 for words, for vectors, or for both',
   )
 
+/**
+ * A server that puts what was found into a better order. It is sent passages, so it stands in the house: `tier: local`
+ * says so of an address that does not look like it.
+ */
+const RerankFile = z
+  .strictObject({
+    url: address,
+    model: z.string(),
+    key: variable.optional(),
+    tier: z.literal('local', { error: 'local; what a cloud is sent cannot be limited yet' }).optional(),
+    /** How long it is waited for; then the order stands as it was. */
+    deadline: duration.default('1500ms'),
+    /** Passages it is sent. */
+    passages: z.int().min(2).max(100).default(30),
+  })
+  .refine(({ url, tier }) => tier === 'local' || isInHouse(new URL(url).hostname), {
+    path: ['url'],
+    error: 'an address in the house, or one with "tier: local" beside it: it is sent passages',
+  })
+export type Rerank = z.infer<typeof RerankFile>
+
 export const ModelsFile = z.strictObject({
   /** The first one is asked where an agent names none. */
   pools: z.record(name, Pool).refine((pools) => Object.keys(pools).length > 0, 'at least one pool'),
   waits: Patience.optional(),
   embeddings: EmbeddingsFile.optional(),
   recall: RecallFile.optional(),
+  rerank: RerankFile.optional(),
 })
 export type Models = z.infer<typeof ModelsFile>
 

@@ -16,7 +16,7 @@ export const variable = shaped(
   'the name of an environment variable, not the key itself',
 )
 
-const duration = shaped(/^\d{1,9}(ms|s|m|h)$/, 'a time such as 500ms, 30s or 10m')
+export const duration = shaped(/^\d{1,9}(ms|s|m|h)$/, 'a time such as 500ms, 30s or 10m')
 const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
 /** The longest time a timer can hold. */
 const LONGEST_MS = 2_147_483_647
@@ -129,7 +129,7 @@ export function tierOf(pool: Pool): 'local' | 'cloud' {
   )
 }
 
-function isInHouse(host: string): boolean {
+export function isInHouse(host: string): boolean {
   if (host.startsWith('[')) return /^\[(::1|f[cd][0-9a-f]{2}:.*|fe80:.*)\]$/.test(host)
   if (/^\d+\.\d+\.\d+\.\d+$/.test(host))
     return /^(127\.|10\.|192\.168\.|169\.254\.|172\.(1[6-9]|2\d|3[01])\.)/.test(host)

@@ -6,6 +6,7 @@ import { Fault } from '../core/fault.ts'
 import type { Fusion } from '../core/fuse.ts'
 import { readHome } from '../home/read.ts'
 import type { Embedder } from '../models/embed.ts'
+import { openReranker, type Reranker } from '../models/rerank.ts'
 import { openSpeaker, type Speaker } from '../slack/speak.ts'
 import { listWorkspaces } from '../store/documents.ts'
 import { openLedger } from '../store/ledger.ts'
@@ -49,13 +50,14 @@ export async function openForget(args: string[]): Promise<number> {
 }
 
 export async function openSearch(args: string[]): Promise<number> {
-  return withKnowledge(async ({ store, rights, embedder, workspace, strategy, fusion }) =>
+  return withKnowledge(async ({ store, rights, embedder, workspace, strategy, fusion, reranker }) =>
     searchDoor(args, {
       pool: store.pool,
       rights,
       embedder,
       strategy,
       fusion,
+      reranker,
       workspace,
       print,
       patienceMs: 20_000,
@@ -78,6 +80,7 @@ type Knowledge = {
   workspace: string
   strategy: Awaited<ReturnType<typeof prepareSearch>>
   fusion: Fusion | undefined
+  reranker: Reranker | undefined
 }
 
 async function withKnowledge(work: (knowledge: Knowledge) => Promise<number>): Promise<number> {
@@ -99,7 +102,9 @@ async function withKnowledge(work: (knowledge: Knowledge) => Promise<number>): P
   await using ledger = openLedger(store.pool)
   const embedder = openPaidEmbedder(home, ledger)
   try {
-    return await work({ env, store, rights, embedder, workspace, strategy, fusion: home.models?.recall })
+    const { recall: fusion, rerank } = home.models ?? {}
+    const reranker = rerank && openReranker(rerank, process.env)
+    return await work({ env, store, rights, embedder, workspace, strategy, fusion, reranker })
   } finally {
     await embedder.close()
   }

@@ -46,7 +46,10 @@ function missing(other: string, name: string, others: string[]): string {
 
 /** The names of environment variables that hold keys, and where they stand. */
 function keysOf(models: Models | undefined): [Path, string][] {
-  const keys: [Path, string | undefined][] = [[['embeddings', 'key'], models?.embeddings?.key]]
+  const keys: [Path, string | undefined][] = [
+    [['embeddings', 'key'], models?.embeddings?.key],
+    [['rerank', 'key'], models?.rerank?.key],
+  ]
   for (const [name, { key, replicas }] of Object.entries(models?.pools ?? {})) {
     keys.push([['pools', name, 'key'], key])
     for (const [index, one] of replicas.entries())

@@ -2,7 +2,9 @@
 import { toSql } from 'pgvector'
 import type { Fusion } from '../core/fuse.ts'
 import { queryWords, stemmerOf } from '../core/words.ts'
+import { queryPrepared } from './prepared.ts'
 import type { Db } from './transaction.ts'
+import { indexName } from './vector-index.ts'
 import type { VectorTable } from './vectors.ts'
 import { BM25_INDEX, questionOf, type WordStrategy } from './words.ts'
 
@@ -46,14 +48,16 @@ export type Search = {
   fusion: Fusion
 }
 
-/** How deep each list is read at least: what stands below rank 100 adds less than the first ten differ by. */
-const DEPTH = 100
+/** How deep each list is read at least: what stands below rank 50 moves nothing among the first ten. */
+const DEPTH = 50
 
+/** Up to so many passages that may be read the words of all of them are weighed; beyond, an index is asked. */
+const FEW_WORDS = 2_000
 /**
- * Up to so many passages that may be read all of them are compared, which misses none; beyond, an index is asked.
- * Words have an index that is quick for fewer already.
+ * Vectors of so many passages are compared one by one, which misses none. Of more, too, as long as they are so small
+ * a share of all that an index would have to pass over most of what it finds.
  */
-const FEW = { vectors: 10_000, words: 2_000 }
+const FEW_VECTORS = { always: 1_500, most: 10_000, share: 0.05 }
 
 /** How much of a neighbour is told, in characters. */
 const NEIGHBOUR = 400
@@ -72,31 +76,34 @@ export async function recallPassages(db: Db, search: Search): Promise<Hit[]> {
   const { fusion, vector } = search
   const of = vector && { ...vector.table, values: `${bind(toSql(vector.values))}::${vector.table.type}` }
   const weights = { k: bind(fusion.k), words: bind(fusion.words), vectors: bind(of ? fusion.vectors : 0) }
-  const limit = bind(search.limit)
-  const { rows } = await db.query<Row>(
+  // Written out: the planner prepares for what it sees, and a few rows are another matter than a tenth of all.
+  const limit = Math.trunc(search.limit)
+  // Not a common table expression: pg_textsearch computes the score of every row again where it stands in one.
+  const fused = `
+    select id, w.rank as word_rank, n.rank as vector_rank,
+      case when w.alone then (${weights.words}::float8 + ${weights.vectors}::float8) / (${weights.k}::float8 + w.rank)
+        else coalesce(${weights.words}::float8 / (${weights.k}::float8 + w.rank), 0)
+          + coalesce(${weights.vectors}::float8 / (${weights.k}::float8 + n.rank), 0)
+      end as score
+    from (
+        select w.id, w.rank, ${of ? 'v.passage is null' : 'true'} as alone
+        from (${wordList(search.strategy, reach, depth)}) w ${of ? `left join ${of.table} v on v.passage = w.id` : ''}) w
+      full join (${of ? vectorList(of, reach, depth) : NOTHING}) n using (id)
+    order by score desc, id`
+  const { rows } = await queryPrepared<Row>(
+    db,
     `with question as materialized (${question}),
-    tuned as materialized (${TUNED}),
-    words as materialized (
-      select w.id, w.rank, ${of ? 'v.passage is null' : 'true'} as alone
-      from (${wordList(search.strategy, reach, depth)}) w ${of ? `left join ${of.table} v on v.passage = w.id` : ''}),
-    near as materialized (${of ? vectorList(of, reach, depth) : NOTHING}),
-    fused as (
-      select id, w.rank as word_rank, n.rank as vector_rank,
-        case when w.alone then (${weights.words}::float8 + ${weights.vectors}::float8) / (${weights.k}::float8 + w.rank)
-          else coalesce(${weights.words}::float8 / (${weights.k}::float8 + w.rank), 0)
-            + coalesce(${weights.vectors}::float8 / (${weights.k}::float8 + n.rank), 0)
-        end as score
-      from words w full join near n using (id)
-      order by score desc, id limit ${limit})
+    tuned as materialized (${TUNED})
     select p.id, d.source, d.audience, d.path, d.title, p.heading, coalesce(p.link, d.link) as link,
       to_char(d.date, 'YYYY-MM-DD') as date, p.text, p.start_at as start, p.end_at as end,
       b.id as before_id, right(b.text, ${NEIGHBOUR}) as before, a.id as after_id, left(a.text, ${NEIGHBOUR}) as after,
       f.word_rank::int, f.vector_rank::int, f.score
-    from fused f join passages p using (id) join documents d on d.id = p.document
+    from (select *, array_agg(id) over () as together from (${fused} limit ${limit}) best) f
+      join passages p using (id) join documents d on d.id = p.document
       left join passages b on b.document = p.document and b.n = p.n - 1 and b.heading = p.heading
-        and b.id not in (select id from fused)
+        and b.id <> all (f.together)
       left join passages a on a.document = p.document and a.n = p.n + 1 and a.heading = p.heading
-        and a.id not in (select id from fused)
+        and a.id <> all (f.together)
     order by f.score desc, p.id`,
     values,
   )
@@ -121,16 +128,22 @@ export async function countSources(
   return rows[0]?.sources ?? 0
 }
 
-/** About how many passages this audience may read, as counted last; 0 where nobody has counted. */
+/** About how many passages may be read, and how many there are at all, as counted last; whether vectors have an index. */
+type Reach = { own: number; all: number; indexed: boolean }
+
 async function countReach(
   db: Db,
-  search: Pick<Search, 'workspace' | 'audiences' | 'sources'>,
-): Promise<number> {
-  const { rows } = await db.query<{ reach: number }>(
-    `select coalesce(sum(passages), 0)::int as reach from holdings d where ${READABLE}`,
-    [search.workspace, search.audiences, search.sources ?? null],
+  { workspace, audiences, sources, vector }: Pick<Search, 'workspace' | 'audiences' | 'sources' | 'vector'>,
+): Promise<Reach> {
+  const { rows } = await queryPrepared<Reach>(
+    db,
+    `select coalesce(sum(passages) filter (where ${READABLE}), 0)::int as own,
+       coalesce(sum(passages), 0)::int as all,
+       exists (select from pg_index where indexrelid = to_regclass($4) and indisvalid) as indexed
+     from holdings d`,
+    [workspace, audiences, sources ?? null, vector ? indexName(vector.table) : null],
   )
-  return rows[0]?.reach ?? 0
+  return rows[0] ?? { own: 0, all: 0, indexed: false }
 }
 
 /** What this audience may read: the one place where rows are let in. */
@@ -144,12 +157,13 @@ const NOTHING = 'select null::uuid as id, null::bigint as rank where false'
  */
 const allowed = (of: string) => `(select ${READABLE} from documents d where d.id = ${of}.document)`
 
-function wordList(strategy: WordStrategy, reach: number, depth: number): string {
-  if (reach <= FEW.words)
+function wordList(strategy: WordStrategy, reach: Reach, depth: number): string {
+  if (reach.own <= FEW_WORDS)
     // Whatever holds no word of the question has nothing to multiply.
     return `select id, row_number() over (order by near) as rank from (
       select p.id, p.impact <#> (select rarity from question) as near
-      from documents d join passages p on p.document = d.id where ${READABLE}) every
+      from documents d cross join lateral (select id, impact from passages where document = d.id offset 0) p
+      where ${READABLE}) every
     where near < 0 order by near limit ${depth}`
   if (strategy === 'any-word')
     return `select id, row_number() over () as rank from (
@@ -167,15 +181,19 @@ function wordList(strategy: WordStrategy, reach: number, depth: number): string 
 const TUNED = `select set_config('hnsw.ef_search', '100', true), set_config('hnsw.max_scan_tuples', '60000', true),
       set_config('hnsw.iterative_scan', 'relaxed_order', true)`
 
-function vectorList(of: { table: string; values: string }, reach: number, depth: number): string {
-  const few = `select v.passage as id, v.embedding <=> ${of.values} as far
-      from documents d join ${of.table} v on v.document = d.id where ${READABLE}
-      order by (v.embedding <=> ${of.values}) + 0 limit ${depth}`
+function vectorList(of: { table: string; values: string }, reach: Reach, depth: number): string {
+  const { always, most, share } = FEW_VECTORS
+  const few = reach.own <= always || (reach.own <= most && reach.own <= reach.all * share)
+  const each = few ? `cross join lateral (select * from ${of.table} where document = d.id offset 0) v` : ''
   const asked = `(select ${of.values} from tuned)`
-  const many = `select v.passage as id, v.embedding <=> ${asked} as far
-      from ${of.table} v where ${allowed('v')}
-      order by v.embedding <=> ${asked} limit ${depth}`
-  return `select id, row_number() over (order by far) as rank from (${reach <= FEW.vectors ? few : many}) nearest`
+  const nearest =
+    few || !reach.indexed
+      ? `select v.passage as id, v.embedding <=> ${of.values} as far
+      from documents d ${each || `join ${of.table} v on v.document = d.id`}
+      where ${READABLE} order by far limit ${depth}`
+      : `select v.passage as id, v.embedding <=> ${asked} as far
+      from ${of.table} v where ${allowed('v')} order by v.embedding <=> ${asked} limit ${depth}`
+  return `select id, row_number() over (order by far) as rank from (${nearest}) nearest`
 }
 
 type Row = {

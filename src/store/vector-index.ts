@@ -15,10 +15,14 @@ const LONGEST = { vector: 2_000, halfvec: 4_000 }
 
 type Indexed = Pick<VectorTable, 'table' | 'type' | 'dimensions'>
 
+export function indexName({ table }: Pick<VectorTable, 'table'>): string {
+  return `${table}_near`
+}
+
 /** SQL for the index of a table. */
 function indexOf({ table, type }: Indexed, how: { concurrently: boolean; rows: number }): string {
   const [m, breadth] = how.rows > LARGE ? [24, 128] : [16, 128]
-  return `create index ${how.concurrently ? 'concurrently ' : ''}if not exists ${table}_near on ${table}
+  return `create index ${how.concurrently ? 'concurrently ' : ''}if not exists ${indexName({ table })} on ${table}
     using hnsw (embedding ${type}_cosine_ops) with (m = ${m}, ef_construction = ${breadth})`
 }
 
@@ -46,12 +50,12 @@ export async function indexVectors(pool: pg.Pool, table: Indexed, worth = WORTH)
     `select c.reltuples::int as rows, i.indisvalid as valid, version() like '%PGlite%' as embedded,
        exists (select from pg_stat_progress_create_index b where b.relid = c.oid) as busy
      from pg_class c left join pg_index i on i.indexrelid = to_regclass($2) where c.oid = to_regclass($1)`,
-    [table.table, `${table.table}_near`],
+    [table.table, indexName(table)],
   )
   const [at] = rows
   if (!at || at.embedded || at.busy || at.valid || at.rows < worth) return false
   // What a build that was killed leaves behind is never used, and in the way.
-  if (at.valid === false) await pool.query(`drop index concurrently if exists ${table.table}_near`)
+  if (at.valid === false) await pool.query(`drop index concurrently if exists ${indexName(table)}`)
   await pool.query(indexOf(table, { concurrently: true, rows: at.rows }))
   return true
 }

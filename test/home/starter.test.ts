@@ -73,6 +73,7 @@ test('every setting that the starter shows as a comment is one that works', asyn
     waits: { quotes: '1m' },
     embeddings: { dimensions: 1024 },
     recall: FUSION,
+    rerank: { deadline: '1500ms', passages: 30 },
   })
   expect(home.budgets).toMatchObject({
     zone: 'UTC',

@@ -1,9 +1,12 @@
 /** Recall: what everybody in a thread may know that bears on a question. */
+import { embeddingText } from '../../core/chunk.ts'
 import { knows } from '../../core/embedding.ts'
+import { Fault } from '../../core/fault.ts'
 import { FUSION, type Fusion, weigh } from '../../core/fuse.ts'
 import { placeLink } from '../../core/place.ts'
 import type { Embedder, Engine } from '../../models/embed.ts'
 import { languageOf } from '../../models/language.ts'
+import type { Reranker } from '../../models/rerank.ts'
 import { countSources, type Hit, recallPassages, type Search } from '../../store/passages.ts'
 import type { Db } from '../../store/transaction.ts'
 import { countVectors, servingTable, type VectorTable } from '../../store/vectors.ts'
@@ -16,6 +19,8 @@ export type RecallContext = {
   /** Absent where the deployment has no embedding model. */
   embedder?: Pick<Embedder, 'model' | 'ready' | 'embed' | 'of'> | undefined
   strategy: WordStrategy
+  /** Puts what was found into a better order; absent where the home names no server for it. */
+  reranker?: Pick<Reranker, 'passages' | 'rank'> | undefined
   /** How words and nearness are weighed, as models.yaml says it. */
   fusion?: Fusion | undefined
   /** How long the question's vector may take, in ms; 2 s where left out. */
@@ -53,18 +58,43 @@ export async function recall(context: RecallContext, ask: Recall): Promise<Recal
     embedQuestion(context, ask),
     context.rights.meet(ask.workspace, ask.readers),
   ])
-  const { passages, sure, unsure } = await searchSurely(context, ask, vector)
+  const { passages: found, sure, unsure } = await searchSurely(context, ask, vector)
+  const { passages, kept } = await refine(context, ask, found)
   const sources = await countSources(context.pool, { ...ask, audiences: sure })
   const looked = !lack && sources > 0
   const lacks = [
     lack ?? (looked && (await lackOfVectors(context.pool, vector?.table, ask.workspace, passages))),
     unmet ?? (unsure ? UNSURE : undefined),
+    kept,
   ].filter((one) => typeof one === 'string')
   return {
     passages: passages.map((hit) => (hit.link ? { ...hit, link: placeLink(hit.link, hit) } : hit)),
     sources,
     ...(lacks.length > 0 ? { degraded: lacks.join('; ') } : {}),
     ms: Math.round(performance.now() - began),
+  }
+}
+
+/** Passages given where nobody says how many. */
+const LIMIT = 6
+
+/** The first of what was found, as the reranking server orders it; as they stood where it does not answer in time. */
+async function refine(
+  { reranker }: RecallContext,
+  { query, limit = LIMIT }: Recall,
+  found: Hit[],
+): Promise<{ passages: Hit[]; kept?: string }> {
+  if (!reranker || found.length < 2) return { passages: found.slice(0, limit) }
+  const [sent, rest] = [found.slice(0, reranker.passages), found.slice(reranker.passages)]
+  try {
+    const order = await reranker.rank(
+      query,
+      sent.map((hit) => embeddingText(hit.title, hit)),
+    )
+    return { passages: [...order.flatMap((at) => sent[at] ?? []), ...rest].slice(0, limit) }
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error
+    return { passages: found.slice(0, limit), kept: `not reranked: ${error.message}` }
   }
 }
 
@@ -88,7 +118,7 @@ async function searchSurely(
 }
 
 function searchFor(
-  { strategy, fusion = FUSION }: RecallContext,
+  { strategy, reranker, fusion = FUSION }: RecallContext,
   ask: Recall,
   vector: Question['vector'],
   audiences: number[],
@@ -100,7 +130,7 @@ function searchFor(
     workspace: ask.workspace,
     audiences,
     query: ask.query,
-    limit: ask.limit ?? 6,
+    limit: Math.max(ask.limit ?? LIMIT, reranker?.passages ?? 0),
     strategy,
     fusion: weigh(fusion, known),
     ...(language ? { language } : {}),

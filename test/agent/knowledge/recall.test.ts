@@ -54,6 +54,21 @@ test('words and meaning are searched, and six passages come back', async () => {
   expect(found.degraded).toBeUndefined()
 })
 
+test('a reranking server puts the first into its order; where it fails, they stand as they were, and it is said', async () => {
+  await readPages(pages(9))
+  const plain = await ask({})
+  const backwards = async (_: string, texts: string[]) => [...texts.keys()].reverse()
+  const turned = await ask({ reranker: { passages: 4, rank: backwards } })
+  const ids = plain.passages.map((hit) => hit.id)
+  expect(turned.passages.map((hit) => hit.id)).toEqual([...ids.slice(0, 4).reverse(), ...ids.slice(4)])
+  const rank = async () => {
+    throw new Fault('model-stalled', 'too late')
+  }
+  const failed = await ask({ reranker: { passages: 4, rank } })
+  expect(failed.passages.map((hit) => hit.id)).toEqual(ids)
+  expect(failed.degraded).toContain('not reranked: too late')
+})
+
 const never = () => new Promise<never>(() => {})
 test.each([
   ['there is no embedding model', undefined],

@@ -241,7 +241,7 @@ async function listen(
     tools,
     showHome: async (user) => slack.speak.publishHome(user, await homeOf(homeContext, user)),
     poke: poke.worker,
-    disconnect: (tx, heard) => disconnect(connecting, tx, heard),
+    disconnect: (tx, heard, admin) => disconnect(connecting, tx, heard, admin),
     log,
   }
   const homeContext: HomeContext = {

@@ -4,6 +4,7 @@ import type { Cited } from '../../core/run.ts'
 import type { Message } from '../message.ts'
 import { rich, section, text } from './elements.ts'
 import { fallbackText } from './fallback.ts'
+import { feedbackBlock } from './feedback.ts'
 import { type Links, linksOf } from './links.ts'
 import { pack } from './pack.ts'
 import { richText } from './rich.ts'
@@ -19,6 +20,7 @@ const LONGEST_MARKDOWN = 30_000
  * @param answer.cited    the passages the run recalled; only those the text cites are listed
  * @param answer.uncited  what is said where there were passages and the text cites none of them
  * @param answer.badge    a short remark under the answer, such as which model wrote it
+ * @param answer.feedback whether people may say what they think of it
  */
 export function answerMessages(answer: {
   markdown: string
@@ -26,6 +28,7 @@ export function answerMessages(answer: {
   run: string
   uncited?: string | undefined
   badge?: string | undefined
+  feedback?: boolean | undefined
 }): Message[] {
   const links = linksOf(answer.cited)
   const nodes = richText(answer.markdown.slice(0, LONGEST_MARKDOWN), links)
@@ -48,7 +51,7 @@ export function answerMessages(answer: {
 function closing(
   wasCut: boolean,
   links: Links,
-  { cited, uncited, badge }: Pick<Parameters<typeof answerMessages>[0], 'cited' | 'uncited' | 'badge'>,
+  { cited, run, uncited, badge, feedback }: Omit<Parameters<typeof answerMessages>[0], 'markdown'>,
 ): KnownBlock[] {
   const blocks: KnownBlock[] = []
   if (wasCut) {
@@ -63,6 +66,7 @@ function closing(
     const words = cut(clean(badge).replaceAll('\n', ' '), 200) || ' '
     blocks.push({ type: 'context', elements: [{ type: 'plain_text', text: words, emoji: false }] })
   }
+  if (feedback) blocks.push(feedbackBlock(run))
   return blocks
 }
 

@@ -31,9 +31,8 @@ function info(hub: Hub, args: Json): Json {
   return { file: describe(hub, file), comments: [], response_metadata: { next_cursor: '' } }
 }
 
-/** Whether the app may have the bytes: it shared the file, or is where it was shared, and has the scope. */
+/** Whether the app, with the scope for it, may have the bytes: it shared the file, or is where it was shared. */
 export function mayFetch(hub: Hub, { user, channel }: StoredFile): boolean {
-  if (!hub.scopes.includes('files:read')) return false
   const { bot } = hub.world
   return user === undefined || user === bot.user || mayRead(hub.world, bot.user, channel ?? '')
 }

@@ -43,7 +43,7 @@ export type HearContext = WordContext &
     /** A wake-up was written: somebody may look. */
     poke: () => void
     /** Forgets an account that a person connected. */
-    disconnect?: (tx: Tx, heard: HeardOf<'pressed'>) => Promise<Disconnected | undefined>
+    disconnect?: (tx: Tx, heard: HeardOf<'pressed'>, admin: boolean) => Promise<Disconnected | undefined>
     /** Shows a person's App Home anew. */
     showHome?: (user: string) => Promise<void>
     log: (level: 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void
@@ -190,7 +190,7 @@ async function tellStory(context: HearContext, tx: Tx, heard: Heard, prepared: P
       if (heard.button === 'feedback') return { whisper: await takeRating(tx, heard) }
       if (heard.button === 'raise') return { raised: await takeRaise(tx, heard, admin) }
       if (heard.button === 'stop') await stopPressed(tx, heard, admin)
-      const gone = heard.button === 'disconnect' && (await context.disconnect?.(tx, heard))
+      const gone = heard.button === 'disconnect' && (await context.disconnect?.(tx, heard, admin))
       return gone ? { disconnected: gone } : {}
     }
     case 'submitted':

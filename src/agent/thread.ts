@@ -143,7 +143,14 @@ export function openThread(context: ThreadContext, run: Run): ThreadView {
         if (state === (shown.get(key) ?? 'open')) continue
         shown.set(key, state)
         const seen = [...steps]
-        cards = cards.then(() => quietly(context, run, () => refreshInput(context, run, seen, step)))
+        cards = cards.then(() =>
+          quietly(context, run, () =>
+            refreshInput(context, run, seen, step).catch((error: unknown) => {
+              shown.delete(key)
+              throw error
+            }),
+          ),
+        )
       }
       return cards
     },

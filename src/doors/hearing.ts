@@ -69,7 +69,7 @@ export function openHearing(
     tools,
     showHome: async (user) => speak.publishHome(user, await homeOf(homeContext, user)),
     poke: poke.worker,
-    disconnect: (tx, heard) => disconnect(connecting, tx, heard),
+    disconnect: (tx, heard, admin) => disconnect(connecting, tx, heard, admin),
     log,
   }
   const turns: Repeating[] = []

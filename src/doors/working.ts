@@ -21,6 +21,8 @@ import { type Engines, firstAgent } from './engines.ts'
 const LEASE = { leaseMs: 15_000, beatMs: 1_000 }
 /** Some of what is known of who reads what is asked for again this often, in ms. */
 const RIGHTS_MS = 10_000
+/** Runs that are woken at most where a pool has room again, those that were asked first. */
+const MOST_WOKEN = 8
 
 /** Takes wake-ups of a workspace from its queue, until closed. */
 export async function startWorker(
@@ -81,7 +83,7 @@ export async function startWorker(
     log,
   })
   const deaf = models.onRoom(async (key) => {
-    if ((await wakeWaiting(store.pool, workspace, { for: 'capacity', key })) > 0) worker.poke()
+    if ((await wakeWaiting(store.pool, workspace, { for: 'capacity', key }, MOST_WOKEN)) > 0) worker.poke()
   })
   return {
     ...worker,

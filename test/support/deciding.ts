@@ -154,7 +154,10 @@ export async function die(world: World, how: World['call']): Promise<void> {
   const hung = world.hanging.length
   const going = goOn(world)
   world.under.push(going)
-  await Promise.race([going, vi.waitUntil(() => world.hanging.length > hung, { timeout: 60_000, interval: 1 })])
+  await Promise.race([
+    going,
+    vi.waitUntil(() => world.hanging.length > hung, { timeout: 60_000, interval: 1 }),
+  ])
   await world.store.pool.query(
     `update runs set lease_until = now() - interval '1 second' where id = $1 and lease_until is not null`,
     [world.run],

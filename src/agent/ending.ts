@@ -42,13 +42,17 @@ export async function finish(
 const UNCITED = 'This answer cites none of the pages that were found, so check it before you rely on it.'
 
 /** The words of an ending, the badge that says what made them, and what to say where they cite nothing. */
-function tellEnd(end: End, steps: readonly Numbered[]): { text: string; badge: string; uncited?: string } {
+function tellEnd(
+  end: End,
+  steps: readonly Numbered[],
+): { text: string; badge: string; uncited?: string; feedback?: boolean } {
   const answer = steps.findLast((s) => s.kind === 'answered')
   if (end.outcome !== 'answered' || answer?.kind !== 'answered') return { text: end.text, badge: '' }
   const cut = answer.finish === 'length' ? '\n\n_(The answer reached its length limit and ends here.)_' : ''
   const empty = end.text.trim() === '' ? 'The model had nothing to say.' : end.text
   const fromTools = steps.some((s) => s.kind === 'returned' && s.outcome === 'succeeded')
-  return { text: empty + cut, badge: badgeOf(answer), ...(fromTools ? {} : { uncited: UNCITED }) }
+  const uncited = fromTools ? {} : { uncited: UNCITED }
+  return { text: empty + cut, badge: badgeOf(answer), feedback: true, ...uncited }
 }
 
 /** What served the answer. */

@@ -28,6 +28,7 @@ import { readCall, tellTools } from './commands/direct.ts'
 import { tellPrompts } from './commands/prompts.ts'
 import { BUSY, type Posted, postPrompt, postQuestion } from './commands/question.ts'
 import { tellStatus } from './commands/status.ts'
+import { takeExplanation, takeRating } from './feedback.ts'
 import { keyOfMessage, type Mentioned, takeUpEdit, takeUpMessage, threadOf } from './mention.ts'
 import { stopDeleted, stopMine, stopPressed, stopThread } from './stop.ts'
 import { showBegun } from './thread.ts'
@@ -50,7 +51,7 @@ export type HearContext = Pick<DecisionContext, 'policy' | 'catalogue'> & {
   /** A wake-up was written: somebody may look. */
   poke: () => void
   /** Forgets an account that a person connected. */
-  disconnect?: (tx: Tx, heard: HeardOf<'pressed'>) => Promise<Disconnected | undefined>
+  disconnect?: (tx: Tx, heard: HeardOf<'pressed'>, admin: boolean) => Promise<Disconnected | undefined>
   /** Shows a person's App Home anew. */
   showHome?: (user: string) => Promise<void>
   log: (level: 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void
@@ -198,10 +199,13 @@ async function tellStory(context: HearContext, tx: Tx, heard: Heard, prepared: P
     case 'interrupted':
       await stopThread(tx, { ...heard, ts: heard.thread }, heard.user, 'the Stop button')
       return {}
+    case 'filled':
+      return { whisper: await takeExplanation(tx, heard) }
     case 'pressed': {
+      if (heard.button === 'feedback') return { whisper: await takeRating(tx, heard) }
       if (heard.button === 'raise') return { raised: await takeRaise(tx, heard, admin) }
       if (heard.button === 'stop') await stopPressed(tx, heard, admin)
-      const gone = heard.button === 'disconnect' && (await context.disconnect?.(tx, heard))
+      const gone = heard.button === 'disconnect' && (await context.disconnect?.(tx, heard, admin))
       return gone ? { disconnected: gone } : {}
     }
     case 'submitted':
@@ -260,7 +264,7 @@ async function actAfter(context: HearContext, heard: Heard, after: After): Promi
     await quietly(context, () => followRaise(context, heard.workspace, raised))
   if (raised && heard.channel !== '')
     await quietly(context, async () => whisper(context, heard, await tellRaise(raised, context.speak.name)))
-  if (heard.kind === 'pressed' && (!raised || heard.channel === '')) {
+  if (heard.kind === 'pressed' && heard.button !== 'feedback' && (!raised || heard.channel === '')) {
     await quietly(context, async () => {
       await context.showHome?.(heard.user)
       await after.disconnected?.revoke?.()
@@ -277,7 +281,7 @@ function messageOf(said: string | Message): Message {
 
 function whisper(context: HearContext, heard: Heard, said: string | Message): Promise<unknown> {
   const inMessage = heard.kind === 'message' ? (heard.thread ?? heard.ts) : undefined
-  const onCard = heard.kind === 'clicked' || heard.kind === 'submitted'
+  const onCard = heard.kind === 'clicked' || heard.kind === 'submitted' || heard.kind === 'filled'
   const thread = onCard ? heard.thread : inMessage
   return context.speak.whisper(heard.channel, heard.user, thread, messageOf(said))
 }

@@ -25,8 +25,14 @@ export type ThreadContext = {
   log: (level: 'warn', message: string, fields?: Record<string, unknown>) => void
 }
 
-/** The end of a run in words: an answer with what it cites, or one sentence. */
-export type Ending = { markdown: string; cited: readonly Cited[]; uncited?: string; badge: string }
+/** The end of a run in words: an answer with what it cites, which people may rate, or one sentence. */
+export type Ending = {
+  markdown: string
+  cited: readonly Cited[]
+  uncited?: string
+  badge: string
+  feedback?: boolean
+}
 
 export type ThreadView = {
   /** Shows the newest state of the work, within Slack's pace. */
@@ -139,7 +145,14 @@ export function openThread(context: ThreadContext, run: Run): ThreadView {
         if (state === (shown.get(key) ?? 'open')) continue
         shown.set(key, state)
         const seen = [...steps]
-        cards = cards.then(() => quietly(context, run, () => refreshInput(context, run, seen, step)))
+        cards = cards.then(() =>
+          quietly(context, run, () =>
+            refreshInput(context, run, seen, step).catch((error: unknown) => {
+              shown.delete(key)
+              throw error
+            }),
+          ),
+        )
       }
       return cards
     },

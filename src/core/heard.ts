@@ -74,9 +74,19 @@ export const Heard = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('pressed'),
     ...where,
-    button: z.enum(['disconnect', 'stop', 'raise']),
+    button: z.enum(['disconnect', 'stop', 'raise', 'feedback']),
     subject: z.string(),
     clickTs: z.string(),
+  }),
+  /** A modal was sent that is not about a call: what it is about, and what was filled in, by the id of its block. */
+  z.object({
+    kind: z.literal('filled'),
+    ...where,
+    form: z.enum(['feedback']),
+    subject: z.string(),
+    values: z.record(z.string(), z.unknown()),
+    view: z.string(),
+    thread: z.string().optional(),
   }),
   /** `/quorum word rest`. */
   z.object({
@@ -111,6 +121,8 @@ export function inboxKey(heard: Heard): string {
       return `clicked:${place}:${heard.approval}:${heard.choice}:${heard.user}:${heard.clickTs}`
     case 'submitted':
       return `submitted:${place}:${heard.form}:${heard.approval}:${heard.view}`
+    case 'filled':
+      return `filled:${place}:${heard.form}:${heard.view}`
     case 'pressed':
       return `pressed:${place}:${heard.button}:${heard.subject}:${heard.user}:${heard.clickTs}`
     case 'commanded':

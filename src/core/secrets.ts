@@ -54,7 +54,11 @@ const TOKENS: Rule[] = [
   ),
   token([':aa'], /\b\d{8,10}:AA[\w-]{33}\b/g),
   token(['key='], /\b(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{40,100}={0,2})/g),
-  token(['eyj'], /\beyJ[\w-]{10,2000}\.eyJ[\w-]{10,4000}\.[\w-]{20,1000}/g),
+  // What follows is looked at once for all places of a word where one could begin.
+  token(
+    ['.eyj'],
+    /(?<![\w-])(?=[\w-]{13,}\.eyJ[\w-]{10,}\.[\w-]{20})(?:[\w-]*?-)?(eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{20,})/g,
+  ),
 ]
 
 /** Looked for at once, which is several times as fast as one after another. */
@@ -69,7 +73,7 @@ const RULES: Rule[] = [
   {
     hints: ['private key'],
     pattern:
-      /-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:[\s\S]{1,20000}?-----END [A-Z0-9 ]{1,40}-----|(?:\s*[A-Za-z0-9+/=]{40,})+)/g,
+      /-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:(?:(?!-----BEGIN)[\s\S]){1,20000}?-----END [A-Z0-9 ]{1,40}-----|(?:\s*[A-Za-z0-9+/=]{40,})+)/g,
     is: (key) => /[A-Za-z0-9+/=]{32}/.test(key),
   },
   {
@@ -190,13 +194,42 @@ function mover(secrets: readonly Range[], text: string): (offset: number, edge: 
   }
 }
 
-const WORDS =
-  /^(?:\W*(?:your|my|the|some|an?|example|sample|test|dummy|fake|foo|bar|baz|change|changeme|replace|insert|here|this|value|pass|passwd|password|passwort|passphrase|pwd|pw|secret|secrets|token|key|api|apikey|access|private|auth|user|username|admin|root|postgres|redacted|removed|none|null|undefined|true|false|string|number|required|optional|todo|tbd|xxx+)\W*_*)+\d{0,3}\W*$/i
+/** Words that stand where a secret would; more than two `x` are one too. */
+const WORDS = new Set(
+  (
+    'your my the some a an example sample test dummy fake foo bar baz change changeme replace insert here this ' +
+    'value pass passwd password passwort passphrase pwd pw secret secrets token key api apikey access private auth ' +
+    'user username admin root postgres redacted removed none null undefined true false string number required ' +
+    'optional todo tbd xxx'
+  ).split(' '),
+)
+const LONGEST_WORD = Math.max(...[...WORDS].map((word) => word.length))
+/** Nobody writes a longer one out of words, in characters. */
+const LONGEST_PLACEHOLDER = 200
+
+/** Whether a value is nothing but words, joined in whatever way, with up to three digits behind. */
+function isOfWords(value: string): boolean {
+  if (value.length > LONGEST_PLACEHOLDER) return false
+  const parts = value.toLowerCase().split(/[\W_]+/)
+  const last = parts.findLastIndex((part) => part !== '')
+  const words = parts.map((part, at) => (at === last ? part.replace(/\d{1,3}$/, '') : part))
+  return words.some((word) => word !== '') && words.every(isJoined)
+}
+
+/** Whether a text can be cut into words without a rest. */
+function isJoined(text: string): boolean {
+  const letters = text.replace(/x{3,}/g, 'xxx')
+  const ends = new Set([0])
+  for (const end of ends)
+    for (let length = 1; length <= LONGEST_WORD; length++)
+      if (WORDS.has(letters.slice(end, end + length))) ends.add(Math.min(end + length, letters.length))
+  return ends.has(letters.length)
+}
 
 /** What stands for a secret in examples. */
 function isPlaceholder(value: string): boolean {
   return (
-    WORDS.test(value) ||
+    isOfWords(value) ||
     /^[$%{<([]|\$\{|\{\{|<[a-z]|%[sd@]|\.\.\.|…|\*{3}|x{4}/i.test(value) ||
     /example|placeholder|changeme|your[-_]|0123456789|1234567890|abcdefgh/i.test(value) ||
     new Set(value).size < 4
@@ -225,7 +258,7 @@ function isReference(value: string): boolean {
 
 /** Words joined to a name: the kind of letter changes seldom; in a key it changes every second or third time. */
 function isWordy(value: string): boolean {
-  const kinds = value.replace(/[^A-Za-z\d]/g, '').replace(/[A-Z]+(?=[a-z])/g, 'a')
+  const kinds = value.replace(/[^A-Za-z\d]/g, '').replace(/(?<![A-Z])[A-Z]+(?=[a-z])/g, 'a')
   const changes = kinds.match(/[a-z](?=[A-Z\d])|[A-Z](?=\d)|\d(?=[A-Za-z])/g)?.length ?? 0
   return changes < Math.max(3, value.length / 5)
 }

@@ -25,12 +25,15 @@ export function connectContext(
   }
 }
 
-/** The pages; `name` gives a person's name in Slack. */
-export function pagesFor(context: ConnectContext, name: (user: string) => Promise<string>): Hono {
+/** The pages; `name` gives a person's name in the Slack of a workspace. */
+export function pagesFor(
+  context: ConnectContext,
+  name: (workspace: string, user: string) => Promise<string>,
+): Hono {
   return connectPages({
     async see(ticket) {
       const seen = await seeTicket(context, ticket)
-      return seen.ok ? { ...seen, name: `${await name(seen.asker)} (${seen.asker})` } : seen
+      return seen.ok ? { ...seen, name: `${await name(seen.workspace, seen.asker)} (${seen.asker})` } : seen
     },
     start: (ticket, browser) => startConnect(context, ticket, browser),
     finish: (answer, browser) => finishConnect(context, answer, browser),

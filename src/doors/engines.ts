@@ -105,3 +105,10 @@ export async function openEngines(wish: Wish): Promise<Engines> {
     [Symbol.asyncDispose]: () => rest.disposeAsync(),
   }
 }
+
+/** The agent that takes up messages, and runs of agents that are gone. */
+export function firstAgent({ home }: Pick<Engines, 'home'>): Home['agents'][number] {
+  const agent = home.agents[0]
+  if (!agent) throw new Error('a home has at least one agent')
+  return agent
+}

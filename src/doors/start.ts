@@ -2,11 +2,12 @@
 import { parseArgs } from 'node:util'
 import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
+import type { Part } from './attend.ts'
 import { openEngines } from './engines.ts'
 import { readEnv } from './environment.ts'
 import { keepVectors } from './learn.ts'
 import { keepReading, type Reading } from './reading.ts'
-import { type Part, type SlackAddress, serve } from './serve.ts'
+import { type SlackAddress, serve } from './serve.ts'
 import { untilAsked } from './until.ts'
 
 export const START_USAGE = 'quorum start [--only slack]'

@@ -43,8 +43,8 @@ export type OpenModels = {
    * Throws the `Fault` of a failure that another try would not mend, the signal's reason when aborted.
    */
   ask(request: ChatRequest, options: Omit<ModelQuestion, 'request'>): Promise<ModelAnswer>
-  /** Calls `listener` with the key of a pool that had no room for somebody and may have room again. */
-  onRoom(listener: (key: string) => Promise<void>): void
+  /** Calls `listener` with the key of a pool that had no room for somebody and may have room again, until told to stop. */
+  onRoom(listener: (key: string) => Promise<void>): () => void
   close(): void
 }
 
@@ -76,7 +76,7 @@ export function openModels(options: ModelOptions): OpenModels {
   const pools = Object.entries(options.pools).map(([name, pool]) => openPool(name, pool, env, log))
   const [first] = pools
   if (!first) throw new Fault('config-invalid', 'models.yaml: there is no pool')
-  const listeners: ((key: string) => Promise<void>)[] = []
+  const listeners = new Set<(key: string) => Promise<void>>()
   const room = openRoom((key) => {
     for (const tell of listeners)
       tell(key).catch((error: unknown) => log('warn', 'those who wait were not told', { why: String(error) }))
@@ -111,7 +111,10 @@ export function openModels(options: ModelOptions): OpenModels {
       if ('wait' in answer && answer.wait.for === 'capacity') room.wanted(own.name)
       return answer
     },
-    onRoom: (listener) => void listeners.push(listener),
+    onRoom(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
     close() {
       for (const watch of watches) watch.close()
     },

@@ -47,7 +47,7 @@ const Submission = z.object({
   user: z.object({ id }),
   view: z.object({
     id,
-    callback_id: z.enum(['edit', 'answer']),
+    callback_id: z.enum(['edit', 'answer', 'feedback']),
     private_metadata: z.string(),
     state: z.object({ values: z.record(z.string(), z.record(z.string(), z.unknown())) }),
   }),
@@ -178,7 +178,7 @@ function hearClick(body: z.infer<typeof Click>, self: Self): Heard | 'ignored' {
   if (!action?.value || !workspace) return 'ignored'
   const pressed = { workspace, user: body.user.id, clickTs: action.action_ts }
   const { action_id: name, value: subject } = action
-  if (name === 'disconnect' || name === 'stop' || name === 'raise')
+  if (name === 'disconnect' || name === 'stop' || name === 'raise' || name === 'feedback')
     return { kind: 'pressed', ...pressed, channel: channel ?? '', button: name, subject }
   const choice = CHOICES[name]
   if (!choice || !channel) return 'ignored'
@@ -215,19 +215,20 @@ const Whose = z.object({
   round: z.int().positive().optional(),
 })
 
+/** What stands in `private_metadata` of modals that are not about a call. Sent from App Home they have no channel. */
+const About = z.object({ subject: z.string(), channel: z.string(), thread: id.optional() })
+
 function hearSubmission(body: z.infer<typeof Submission>, self: Self): Heard | 'ignored' {
   const workspace = self.workspace ?? body.team?.id
-  const whose = Whose.safeParse(jsonOf(body.view.private_metadata))
-  if (!workspace || !whose.success) return 'ignored'
-  return {
-    kind: 'submitted',
-    workspace,
-    user: body.user.id,
-    form: body.view.callback_id,
-    view: body.view.id,
-    values: valuesOf(body.view.state.values),
-    ...whose.data,
+  if (!workspace) return 'ignored'
+  const { id: view, callback_id: form, private_metadata: held, state } = body.view
+  const sent = { workspace, user: body.user.id, view, values: valuesOf(state.values) }
+  if (form === 'edit' || form === 'answer') {
+    const whose = Whose.safeParse(jsonOf(held))
+    return whose.success ? { kind: 'submitted', form, ...sent, ...whose.data } : 'ignored'
   }
+  const about = About.safeParse(jsonOf(held))
+  return about.success ? { kind: 'filled', form, ...sent, ...about.data } : 'ignored'
 }
 
 function jsonOf(text: string): unknown {

@@ -5,9 +5,10 @@ import { Fault } from '../core/fault.ts'
 import { slackFault } from './faults.ts'
 import { clientOptions, slackLogger } from './identify.ts'
 import type { Log } from './message.ts'
-import type { SpeakerSettings } from './speak.ts'
 
-export type SlackSettings = SpeakerSettings & {
+export type LineSettings = {
+  apiUrl?: string | undefined
+
   /** Socket Mode where it is there, else signed HTTP. */
   appToken?: string | undefined
   signingSecret?: string | undefined
@@ -28,7 +29,7 @@ export type Line = {
 }
 
 /** @throws Fault config-invalid, slack-token */
-export function lineFor(settings: SlackSettings): Line {
+export function lineFor(settings: LineSettings): Line {
   if (settings.appToken) {
     if (settings.appToken.startsWith('xapp-')) return socketLine(settings, settings.appToken)
     throw new Fault(
@@ -47,7 +48,7 @@ export function lineFor(settings: SlackSettings): Line {
  * Socket Mode. When a connection breaks, the library makes another; where that fails, we try again, so that it
  * ends when we do and is told once.
  */
-function socketLine(settings: SlackSettings, appToken: string): Line {
+function socketLine(settings: LineSettings, appToken: string): Line {
   const { log } = settings
   const quiet: Log = (level, message, fields) => {
     if (!ATTEMPT.test(message)) log?.(level, message, fields)
@@ -130,7 +131,7 @@ function appTokenFault(fault: Fault): Fault {
   return new Fault('slack-token', sentence, { cause: fault })
 }
 
-function httpLine(settings: SlackSettings, signingSecret: string): Line {
+function httpLine(settings: LineSettings, signingSecret: string): Line {
   const { host = '127.0.0.1', port = 3000 } = settings
   const receiver = new HTTPReceiver({
     signingSecret,

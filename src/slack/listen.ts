@@ -1,26 +1,17 @@
 /** Slack's deliveries: stored first, acknowledged second, handled third. */
 import { App, type Receiver, type ReceiverEvent } from '@slack/bolt'
-import type { HomeView, ModalView } from '@slack/types'
+import type { HomeView } from '@slack/types'
 import { answerAtOnce } from '../core/command.ts'
 import type { Heard, HeardOf } from '../core/heard.ts'
 import type { Overheard } from '../core/overheard.ts'
-import { sayMessage } from './blocks/say.ts'
 import { type Change, changeOf } from './changes.ts'
-import type { Channels } from './channels.ts'
 import { hear } from './hear.ts'
-import {
-  ACTIONS,
-  COMMANDS,
-  clientOptions,
-  type Identity,
-  OPENERS,
-  type Opener,
-  slackLogger,
-} from './identify.ts'
-import { lineFor, type SlackSettings } from './line.ts'
+import { ACTIONS, COMMANDS, clientOptions, type Identity, slackLogger } from './identify.ts'
+import { type LineSettings, lineFor } from './line.ts'
 import type { Log } from './message.ts'
+import { type OpenContext, openingOf, openNow } from './opening.ts'
 import { overhear } from './overhear.ts'
-import { openSpeaker, type Speak } from './speak.ts'
+import type { Speak } from './speak.ts'
 
 export type SlackHandlers = {
   /** Keeps what was said in a channel that is a source, before Slack is answered; throws where it could not. */
@@ -32,19 +23,19 @@ export type SlackHandlers = {
   /** After the acknowledgement, once for each thing stored. */
   handle(heard: Heard): Promise<void>
   /** A button that opens a modal was pressed: the modal, or a sentence why not. Slack waits 3 s for it. */
-  open(button: Opener, subject: string, viewer: Viewer): Promise<ModalView | string>
+  open: OpenContext['open']
   /** What is wrong with a modal that was sent, by block; undefined where it can be taken. Slack waits 3 s for it. */
   check(heard: HeardOf<'submitted'>): Promise<Record<string, string> | undefined>
   home(user: string): Promise<HomeView>
 }
 
-/** Who pressed a button, and where. */
-export type Viewer = { workspace: string; user: string; channel: string; thread?: string | undefined }
+/** One workspace, as the line sees it: who we are there, and what becomes of what comes from it. */
+export type Desk = { identity: Identity; speak: Speak; on: SlackHandlers }
 
-export type Slack = {
-  identity: Identity
-  speak: Speak
-  channels: Channels
+/** Whose a delivery is, by its body; undefined where we serve nobody whose it could be. */
+export type FindDesk = (body: unknown) => Desk | undefined
+
+export type Listener = {
   /** Begins to listen. @throws Fault slack-token (app token), slack-unreachable */
   start(): Promise<void>
   /** Whether Slack can reach us now, as far as we know. */
@@ -57,18 +48,17 @@ export type Slack = {
 }
 
 /**
- * Checks the tokens and prepares to listen; nothing arrives before `start`.
- * @throws Fault config-invalid, slack-token, slack-scope, slack-unreachable
+ * Prepares the one line on which Slack reaches us, for any number of workspaces; nothing arrives before `start`.
+ * @throws Fault config-invalid, slack-token
  */
-export async function openSlack(settings: SlackSettings, on: SlackHandlers): Promise<Slack> {
+export function openListener(settings: LineSettings, deskFor: FindDesk): Listener {
+  const { log } = settings
   const line = lineFor(settings)
-  const speaker = await openSpeaker(settings)
-  const { identity, speak, channels } = speaker
-  const app = boltApp(line.receiver, settings, identity)
-  addListeners(app, { speak, identity, on, log: settings.log })
+  const app = boltApp(line.receiver, settings)
+  addListeners(app, deskFor)
   const running = new Set<Promise<unknown>>()
-  const intake = tellOnce(on.intake, settings.log)
-  const kept = tellOnce(on.overhear, settings.log)
+  const intake = tellOnce((desk: Desk, heard: Heard) => desk.on.intake(heard), log)
+  const kept = tellOnce((desk: Desk, overheard: Overheard) => desk.on.overhear(overheard), log)
   let closing = false
 
   const track = (work: Promise<unknown>): void => {
@@ -77,13 +67,8 @@ export async function openSlack(settings: SlackSettings, on: SlackHandlers): Pro
   }
   const processEvent = async (event: ReceiverEvent): Promise<void> => {
     if (closing) throw new Error('This process is closing: another one will take it.')
-    const work = take(event, {
-      app,
-      identity,
-      on: { ...on, intake, overhear: kept },
-      log: settings.log,
-      track,
-    })
+    const desk = deskFor(event.body)
+    const work = desk ? take(event, desk, { app, intake, kept, log, track }) : event.ack()
     track(work)
     await work
   }
@@ -95,14 +80,10 @@ export async function openSlack(settings: SlackSettings, on: SlackHandlers): Pro
       closing = true
       await settle(running, graceMs)
       await line.stop()
-      speaker.close()
     })()
     return closed
   }
   return {
-    identity,
-    speak,
-    channels,
     start: line.start,
     listening: line.listening,
     eventsUrl: line.eventsUrl,
@@ -113,18 +94,25 @@ export async function openSlack(settings: SlackSettings, on: SlackHandlers): Pro
 
 type Taking = {
   app: App
-  identity: Identity
-  on: SlackHandlers
+  intake: (desk: Desk, heard: Heard) => ReturnType<SlackHandlers['intake']>
+  kept: (desk: Desk, overheard: Overheard) => Promise<void>
   log: Log | undefined
   track(work: Promise<unknown>): void
 }
 
 /** One delivery. Throws, and so stays without an acknowledgement, where it could not be stored. */
-async function take(event: ReceiverEvent, { app, identity, on, log, track }: Taking): Promise<void> {
+async function take(
+  event: ReceiverEvent,
+  desk: Desk,
+  { app, intake, kept, log, track }: Taking,
+): Promise<void> {
+  const { identity, speak, on } = desk
+  const opening = openingOf(event.body, identity.workspace)
+  if (opening) track(openNow({ speak, open: on.open, log }, opening))
   const change = changeOf(event.body, identity.workspace)
   if (change) await on.changed(change)
   const overheard = overhear(event.body, identity)
-  if (overheard) await on.overhear(overheard)
+  if (overheard) await kept(desk, overheard)
   const heard = hear(event.body, identity)
   if (heard === 'ignored') return acknowledge(app, event)
   const reply = heard.kind === 'commanded' ? answerAtOnce(heard) : undefined
@@ -135,7 +123,7 @@ async function take(event: ReceiverEvent, { app, identity, on, log, track }: Tak
   }
   let taken: 'stored' | 'known' | 'not-for-us'
   try {
-    taken = await on.intake(heard)
+    taken = await intake(desk, heard)
   } catch (error) {
     // Slack repeats events, but not commands: the person must be told.
     if (heard.kind === 'commanded') return event.ack({ response_type: 'ephemeral', text: NOT_STORED })
@@ -155,13 +143,13 @@ async function take(event: ReceiverEvent, { app, identity, on, log, track }: Tak
 
 /** Says that nothing can be stored when it begins, not for each thing that comes meanwhile. */
 function tellOnce<What, Taken>(
-  store: (what: What) => Promise<Taken>,
+  store: (desk: Desk, what: What) => Promise<Taken>,
   log: Log | undefined,
-): (what: What) => Promise<Taken> {
+): (desk: Desk, what: What) => Promise<Taken> {
   let told = false
-  return async (what) => {
+  return async (desk, what) => {
     try {
-      const taken = await store(what)
+      const taken = await store(desk, what)
       if (taken !== 'not-for-us') told = false
       return taken
     } catch (error) {
@@ -198,56 +186,32 @@ async function acknowledge(app: App, event: ReceiverEvent): Promise<void> {
   if (!acknowledged) await event.ack()
 }
 
-function boltApp(receiver: Receiver, settings: SlackSettings, identity: Identity): App {
+function boltApp(receiver: Receiver, { apiUrl, log }: LineSettings): App {
   const app = new App({
     receiver,
-    authorize: async () => ({
-      botToken: settings.botToken,
-      botId: identity.botId,
-      botUserId: identity.botUser,
-    }),
+    // Bolt says nothing for us: whoever speaks has the token of their workspace.
+    authorize: async () => ({}),
     ignoreSelf: false,
     convoStore: false,
-    logger: slackLogger(settings.log),
-    clientOptions: clientOptions(settings.apiUrl, settings.log),
+    logger: slackLogger(log),
+    clientOptions: clientOptions(apiUrl, log),
   })
   app.error(async (error) => {
-    settings.log?.('error', 'A listener failed', { error: String(error) })
+    log?.('error', 'A listener failed', { error: String(error) })
   })
   return app
 }
 
-type ListenerParts = { speak: Speak; identity: Identity; on: SlackHandlers; log: Log | undefined }
-
 /** What needs no inbox row: it changes nothing, and is asked for again where it is lost. */
-function addListeners(app: App, { speak, identity, on, log }: ListenerParts): void {
-  const openers: readonly string[] = OPENERS
-  for (const action of ACTIONS.filter((name) => !openers.includes(name)))
-    app.action(action, async ({ ack }) => ack())
+function addListeners(app: App, deskFor: FindDesk): void {
+  for (const action of ACTIONS) app.action(action, async ({ ack }) => ack())
   for (const command of COMMANDS) app.command(command, async ({ ack }) => ack())
-  for (const button of OPENERS) {
-    app.action({ type: 'block_actions', action_id: button }, async ({ ack, body, action }) => {
-      await ack()
-      const channel = body.channel?.id
-      const subject = 'value' in action && typeof action.value === 'string' ? action.value : ''
-      if (!channel || !subject) return
-      const thread = body.message?.thread_ts ?? body.message?.ts
-      const viewer = { workspace: identity.workspace, user: body.user.id, channel, thread }
-      try {
-        const shown = await on.open(button, subject, viewer)
-        if (typeof shown !== 'string') await speak.openView(body.trigger_id, shown)
-        else await speak.whisper(channel, body.user.id, thread, sayMessage(shown))
-      } catch (error) {
-        log?.('warn', 'A modal could not be shown', { button, subject, error: String(error) })
-        await speak.whisper(channel, body.user.id, thread, sayMessage(NOT_OPENED))
-      }
-    })
-  }
-  app.event('app_home_opened', async ({ event }) => {
-    if (event.tab === 'home') await speak.publishHome(event.user, await on.home(event.user))
+  app.event('app_home_opened', async ({ event, body }) => {
+    const desk = deskFor(body)
+    if (!desk || event.tab !== 'home') return
+    await desk.speak.publishHome(event.user, await desk.on.home(event.user))
   })
 }
 
-const NOT_OPENED = 'I could not open that. Press the button again.'
 const NOT_STORED =
   'I could not take that down just now, so nothing was started. Please try again in a minute.'

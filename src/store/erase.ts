@@ -28,7 +28,8 @@ const REMOVED = '(removed)'
 
 /**
  * Forgets a person: their messages and what was made of them, their questions with all answers, their part in the
- * runs of others, what was heard from them, memberships, accounts, grants and budgets. Wholly or not at all.
+ * runs of others, what was heard from them and what they thought of answers, memberships, accounts, grants and budgets.
+ * Wholly or not at all.
  */
 export async function forgetPerson(pool: pg.Pool, workspace: string, person: string): Promise<Erased> {
   return inTransaction(pool, async (tx) => {
@@ -167,11 +168,12 @@ async function forgetHeard(tx: Tx, workspace: string, person: string): Promise<n
   return rows.length
 }
 
-/** Accounts, grants, budgets, and what is known of who they are and what they are in. */
+/** Accounts, grants, budgets, what they thought of answers, and what is known of who they are and what they are in. */
 async function forgetHeld(tx: Tx, workspace: string, person: string): Promise<number> {
   const of = [workspace, person]
   const accounts = await tx.query('delete from credentials where workspace = $1 and person = $2', of)
   await tx.query('delete from shares where workspace = $1 and person = $2', of)
+  await tx.query('delete from feedback where workspace = $1 and person = $2', of)
   await tx.query('delete from connects where workspace = $1 and (person = $2 or asker = $2)', of)
   await tx.query(`delete from grants where workspace = $1 and (holder = $2 or $2 = any(given_by))`, of)
   await tx.query(`delete from budgets where workspace = $1 and scope = 'user' and holder = $2`, of)

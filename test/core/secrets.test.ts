@@ -44,6 +44,13 @@ test.each([
   ['aws_secret_access_key = wJ4lrXUtnF3MI8K7MD2NGbPxRf6CYz1a2B3c4D5e', 'aws_secret_access_key = […]'],
   ['Authorization: Bearer 7fK2mQ9xT4vB8nL1cR6z', 'Authorization: Bearer […]'],
   ['Password: hunter22!', 'Password: […]'],
+  ['Password: test!walrus12', 'Password: […]'],
+  ['Password: password1234', 'Password: […]'],
+  [`the_token-eyJ${long(30)}.eyJ${long(60)}.${long(43)} is old`, 'the_token-[…] is old'],
+  [
+    `-----BEGIN PRIVATE KEY-----\n…\n-----BEGIN PRIVATE KEY-----\n${long(64)}\n-----END PRIVATE KEY-----`,
+    '-----BEGIN PRIVATE KEY-----\n…\n[…]',
+  ],
   ['| "api_key": "zX81kQ0pLm47Rt2v",', undefined],
   ['    "api_key": "zX81kQ0pLm47Rt2v",', '    "api_key": "[…]",'],
 ])('of %j only the secret is taken', (text, expected) => {
@@ -58,6 +65,9 @@ test.each([
   'DB_PASSWORD=$DB_PASSWORD1',
   `DB_PASSWORD=$${'{DB_PASSWORD}'}`,
   'API_KEY=your-api-key-here',
+  'API_KEY=my_test--api_key-replace_this_123',
+  'DB_PASSWORD=test--test--password12',
+  'DB_PASSWORD=yourPassword!123',
   'SLACK_BOT_TOKEN=xoxb-…',
   'password: string',
   'password: required, at least 12 characters',
@@ -129,7 +139,14 @@ test('looking takes time in step with the text', () => {
     'a'.repeat(1_000_000),
     '://'.repeat(300_000),
     '=key='.repeat(200_000),
-    '-----BEGIN PRIVATE KEY-----'.repeat(3_000),
+    '-----BEGIN PRIVATE KEY-----'.repeat(40_000),
+    `password: ${'x'.repeat(80)}q\n`.repeat(10_000),
+    `api_key: ${'x'.repeat(56)}-eu\n`.repeat(10_000),
+    `password: ${'test--'.repeat(30)}q\n`.repeat(5_000),
+    `password: ${'a'.repeat(190)}q1\n`.repeat(5_000),
+    `Bearer ${'A'.repeat(1_900)}1 `.repeat(500),
+    `${'-eyJ'.repeat(250_000)}.eyJ`,
+    '-eyJaaaaaaaaaa.eyJ'.repeat(50_000),
   ]) {
     const began = performance.now()
     findSecrets(nasty)

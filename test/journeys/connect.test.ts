@@ -33,7 +33,7 @@ function connections(stage: Stage, user: string, workspace = stage.workspace.tea
   const context = connectContext(
     stage.engines,
     () => stage.serving().port,
-    (person) => admins.includes(person),
+    ({ user: person }) => admins.includes(person),
   )
   return connectionsOf(context, { workspace, user })
 }

@@ -8,8 +8,9 @@ import { homeView } from '../../src/slack/blocks/home.ts'
 import { planMessage } from '../../src/slack/blocks/plan.ts'
 import { traceView } from '../../src/slack/blocks/trace.ts'
 import type { Change } from '../../src/slack/changes.ts'
-import type { SlackSettings } from '../../src/slack/line.ts'
-import { openSlack, type Slack, type SlackHandlers } from '../../src/slack/listen.ts'
+import type { LineSettings } from '../../src/slack/line.ts'
+import type { SlackHandlers } from '../../src/slack/listen.ts'
+import { openSlack, type Slack } from '../support/slack.ts'
 
 let workspace: Workspace
 let slack: Slack
@@ -58,7 +59,7 @@ async function connect(mode: 'socket' | 'http'): Promise<void> {
     apiUrl: workspace.apiUrl,
     log: (_level: string, message: string) => void logs.push(message),
   }
-  const settings: SlackSettings =
+  const settings: LineSettings & { botToken: string } =
     mode === 'socket'
       ? { ...base, appToken: workspace.appToken }
       : { ...base, signingSecret: workspace.signingSecret, port: 0 }
@@ -253,7 +254,7 @@ test('a dropped socket is opened again, and what was said meanwhile arrives', as
 })
 
 describe('what is wrong is said at the start', () => {
-  const open = (more: Partial<SlackSettings>) =>
+  const open = (more: Partial<LineSettings & { botToken: string }>) =>
     openSlack(
       { botToken: workspace.botToken, apiUrl: workspace.apiUrl, appToken: workspace.appToken, ...more },
       handlers,

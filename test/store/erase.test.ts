@@ -10,6 +10,7 @@ import {
   removeDocuments,
 } from '../../src/store/documents.ts'
 import { forgetPerson, sweepOld } from '../../src/store/erase.ts'
+import { explainRating } from '../../src/store/feedback.ts'
 import { followChannel } from '../../src/store/followed.ts'
 import { writeInbox } from '../../src/store/inbox.ts'
 import { appendSteps, takeLease } from '../../src/store/leases.ts'
@@ -226,6 +227,8 @@ test('a person is forgotten to the last byte of the files; what others said stay
     { kind: 'steered', at, user: PERSON, text: `I mean the ${WORD}`, ts: '5' },
     answered(`The ${WORD}, says ${PERSON}`),
   )
+  const rated = { workspace: 'T1', channel: 'C1', run: others.id, person: PERSON }
+  expect(await explainRating(store.pool, rated, { category: 'wrong', note: `no ${WORD}` })).toBe(true)
   const heard = {
     kind: 'message',
     workspace: 'T1',
@@ -253,6 +256,7 @@ test('a person is forgotten to the last byte of the files; what others said stay
   expect(JSON.stringify(words)).not.toContain(PERSON)
   for (const steps of words) expect(steps.map((s) => s.n)).toEqual(steps.map((_, i) => i + 1))
   expect(words[1]?.at(-1)).toMatchObject({ kind: 'finished', outcome: 'stopped' })
+  expect((await store.pool.query('select 1 from feedback')).rowCount).toBe(0)
   expect(words[2]?.[0]).toMatchObject({ user: 'U2', text: 'what is broken?' })
   // Whoever worked on it when it was forgotten can add nothing to it.
   if (typeof lease === 'string') throw new Error('no lease')

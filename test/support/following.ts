@@ -3,8 +3,8 @@ import { type FollowContext, openFollower, stillListening } from '../../src/agen
 import { overhear } from '../../src/agent/knowledge/overhear.ts'
 import type { SlackSource } from '../../src/core/home.ts'
 import { openWorkspace, type Workspace, type WorkspaceOptions } from '../../src/demo/workspace/open.ts'
-import { openSlack, type Slack } from '../../src/slack/listen.ts'
 import type { Store } from '../../src/store/open.ts'
+import { openSlack, type Slack } from './slack.ts'
 import { until } from './stage.ts'
 import { openTestStore } from './store.ts'
 

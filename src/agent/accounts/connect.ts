@@ -51,7 +51,7 @@ export type ConnectContext = {
   /** Where browsers reach us, without a slash at the end. */
   base: () => string
   /** Whether a person may connect and disconnect what everybody uses. */
-  isAdmin: (user: string) => boolean | Promise<boolean>
+  isAdmin: (who: { workspace: string; user: string }) => boolean | Promise<boolean>
   /** For everything that is sent on the way. */
   fetchFor: FetchFor
   log: (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void
@@ -77,7 +77,7 @@ export async function connectionsOf(
     const server = findServer(context, name)
     if (!server) continue
     const { per } = server.auth
-    if (per === 'workspace' && !(await context.isAdmin(who.user))) continue
+    if (per === 'workspace' && !(await context.isAdmin(who))) continue
     const place = placeOf(server, { workspace: who.workspace, person: per === 'user' ? who.user : '' })
     const state = (await readCredential(context.pool, place))?.state ?? 'not-connected'
     const url = context.seal && (await offerLink(context, place, who.user))
@@ -96,7 +96,7 @@ async function linkFor(
   const server = findServer(context, name)
   if (!server || !context.seal) return undefined
   const shared = server.auth.per === 'workspace'
-  if (shared && !(await context.isAdmin(who.user))) return undefined
+  if (shared && !(await context.isAdmin(who))) return undefined
   return offerLink(context, placeOf(server, { ...who, person: shared ? '' : who.user }), who.user, scopes)
 }
 
@@ -178,10 +178,12 @@ async function tellScopes(
       sentence: `${wants} They were asked for when the account was connected, and not given there.`,
       link: false,
     }
-  return {
-    sentence: `${wants} If ${who} wants that, connect the account again with the link that I sent, and ask again.`,
-    link: true,
-  }
+  const mine =
+    server?.auth.per !== 'workspace' || (await context.isAdmin({ workspace: run.workspace, user: run.asker }))
+  const sentence = mine
+    ? `${wants} If ${who} wants that, connect the account again with the link that I sent, and ask again.`
+    : `${wants} If ${who} wants that, they ask me for the same: I send them the link that gives them.`
+  return { sentence, link: mine }
 }
 
 /** What was asked for when the account of whoever asks was connected. */
@@ -208,7 +210,9 @@ async function scopesAt(
 }
 
 /** What a link leads to, or why it leads nowhere. */
-export type Seen = { ok: true; server: string; asker: string; shared: boolean; scopes: string[] } | Refused
+export type Seen =
+  | { ok: true; workspace: string; server: string; asker: string; shared: boolean; scopes: string[] }
+  | Refused
 export type Refused = { ok: false; said: string }
 
 /** Looks at a link and changes nothing: previews and scanners open links too. */
@@ -217,8 +221,8 @@ export async function seeTicket(context: Pick<ConnectContext, 'pool'>, ticket: s
   if (!found) return refuse(UNKNOWN)
   if (found.spent) return refuse(USED)
   if (found.expired) return refuse(EXPIRED)
-  const { server, asker, person } = found
-  return { ok: true, server, asker, shared: person === '', scopes: scopesIn(ticket) }
+  const { workspace, server, asker, person } = found
+  return { ok: true, workspace, server, asker, shared: person === '', scopes: scopesIn(ticket) }
 }
 
 /** Uses a link up: where the browser must go. `browser` is what this browser alone keeps. */
@@ -323,11 +327,12 @@ export async function disconnect(
   context: ConnectContext,
   tx: Tx,
   heard: HeardOf<'pressed'>,
+  admin: boolean,
 ): Promise<Disconnected | undefined> {
   const server = findServer(context, heard.subject)
   if (!server) return undefined
   const shared = server.auth.per === 'workspace'
-  if (shared && !(await context.isAdmin(heard.user))) return undefined
+  if (shared && !admin) return undefined
   const place = placeOf(server, { workspace: heard.workspace, person: shared ? '' : heard.user })
   const gone = await deleteCredential(tx, place)
   if (!gone) return undefined

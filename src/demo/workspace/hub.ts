@@ -1,4 +1,5 @@
 /** What every part of the workspace's server has at hand. */
+import type { App } from './app.ts'
 import type { Hooks } from './hooks.ts'
 import type { Outbox } from './outbox.ts'
 import type { World } from './world.ts'
@@ -7,6 +8,8 @@ export type Hub = {
   world: World
   outbox: Outbox
   hooks: Hooks
+  /** The app's registration, shared by the workspaces of one Slack. */
+  app: App
   files: Map<string, StoredFile>
   /** The scopes of the bot token; tests take some away. */
   scopes: string[]
@@ -19,8 +22,6 @@ export type Hub = {
   streams: Map<string, Stream>
   /** `http://127.0.0.1:PORT` */
   origin: string
-  botToken: string
-  appToken: string
   /** A one-time address for Socket Mode; undefined in HTTP mode. */
   connect(): string | undefined
 }

@@ -6,6 +6,7 @@ import type { Message } from '../message.ts'
 import type { File } from '../upload.ts'
 import { rich, section, text } from './elements.ts'
 import { fallbackText } from './fallback.ts'
+import { feedbackBlock } from './feedback.ts'
 import { type Links, linksOf } from './links.ts'
 import { pack, weigh } from './pack.ts'
 import { type Unit, unitsOf } from './rich.ts'
@@ -27,7 +28,7 @@ const MOST_HEADINGS = 12
  * What is to be answered.
  * `markdown`: what the model wrote; untrusted. `cited`: the passages the run recalled; only those the text cites are
  * listed. `uncited`: what is said where there were passages and the text cites none of them. `badge`: a short remark
- * under the answer, such as which model wrote it.
+ * under the answer, such as which model wrote it. `feedback`: whether people may say what they think of it.
  */
 export type Answered = {
   markdown: string
@@ -35,6 +36,7 @@ export type Answered = {
   run: string
   uncited?: string | undefined
   badge?: string | undefined
+  feedback?: boolean | undefined
 }
 
 export type Answer = {
@@ -159,7 +161,8 @@ function openingOf(units: readonly Unit[], markdown: string, name: string): Unit
   ]
 }
 
-function closingOf(wasCut: boolean, { links, answer: { cited, uncited, badge } }: Closing): KnownBlock[] {
+function closingOf(wasCut: boolean, { links, answer }: Closing): KnownBlock[] {
+  const { cited, run, uncited, badge, feedback } = answer
   const blocks: KnownBlock[] = []
   if (wasCut) {
     const sentence = 'The answer was too long; the rest is left out. Ask for the part you need.'
@@ -172,6 +175,7 @@ function closingOf(wasCut: boolean, { links, answer: { cited, uncited, badge } }
     const words = cut(clean(badge).replaceAll('\n', ' '), 200) || ' '
     blocks.push({ type: 'context', elements: [{ type: 'plain_text', text: words, emoji: false }] })
   }
+  if (feedback) blocks.push(feedbackBlock(run))
   return blocks
 }
 

@@ -4,10 +4,10 @@ import { recall } from '../../../src/agent/knowledge/recall.ts'
 import { openRights } from '../../../src/agent/knowledge/rights.ts'
 import { openWorkspace, type Workspace } from '../../../src/demo/workspace/open.ts'
 import type { Change } from '../../../src/slack/changes.ts'
-import { openSlack, type Slack } from '../../../src/slack/listen.ts'
 import { putDocuments } from '../../../src/store/documents.ts'
 import { doubtPerson, doubtScope } from '../../../src/store/members.ts'
 import type { Store } from '../../../src/store/open.ts'
+import { openSlack, type Slack } from '../../support/slack.ts'
 import { openTestStore } from '../../support/store.ts'
 
 let store: Store

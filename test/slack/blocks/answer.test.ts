@@ -112,6 +112,17 @@ describe('citations and sources', () => {
       expect(said(`see ${code}`)).toContain(code)
   })
 
+  test('what people think of it is asked under the last message only, and only where it may be', () => {
+    const long = answer('word '.repeat(3_000), { feedback: true })
+    expect(long.length).toBeGreaterThan(1)
+    const asked = long.map((message) => message.blocks?.some((block) => block.type === 'context_actions'))
+    expect(asked).toEqual(long.map((_, i) => i === long.length - 1))
+    const block = long.at(-1)?.blocks?.at(-1)
+    expect(JSON.stringify(block)).toContain('"value":"down run-1"')
+    expectHarmless({ text: 'x', blocks: block ? [block] : [] })
+    expect(JSON.stringify(answer('Short.'))).not.toContain('feedback')
+  })
+
   test('an answer that cites nothing of what was found says so where it is asked to', () => {
     const uncited = 'It cites none of them.'
     expect(answer('I think so.', { uncited })[0]?.text).toContain(uncited)

@@ -58,7 +58,7 @@ export async function advance(
   const times = { leaseMs: context.leaseMs, everyMs: context.beatMs }
   using watch = keepLease(context.pool, lease, times, shutdown)
   const work: Work = { pool: context.pool, run, lease, steps, failures, signal: watch.signal }
-  const thread = openThread(context, run)
+  const thread = openThread(context, run, lease.epoch === 1)
   try {
     if (taken.unreadable) return await giveUpReading(context, taken, thread)
     if (work.failures >= MAX_FAILURES) return await fail(work, thread, 'broken')
@@ -75,7 +75,9 @@ async function showOver(context: AdvanceContext, runId: string): Promise<void> {
   const run = await readRun(context.pool, runId)
   if (!run) return
   const steps = await readSteps(context.pool, runId)
-  await showEnded(openThread(context, run), steps)
+  const thread = openThread(context, run)
+  await showEnded(thread, steps)
+  thread.leave()
 }
 
 async function walk(context: AdvanceContext, work: Work, thread: ThreadView): Promise<Advanced> {
@@ -208,8 +210,7 @@ async function waitForPeople(
   if (lastRead(work) !== seen || callsMoved(work, wait)) return 'moved'
   const now = new Date().toISOString()
   await thread.remind(work.steps, now)
-  thread.showPlan(work.steps)
-  await Promise.all([thread.refreshCards(work.steps), thread.showWaiting()])
+  await Promise.all([thread.refreshCards(work.steps), thread.showWaiting(work.steps)])
   const parked = await parkRun(work.pool, work.lease, lastRead(work), nextLook(work, wait, now))
   if (parked === 'moved') await reread(work)
   return parked

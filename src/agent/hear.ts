@@ -14,6 +14,7 @@ import { pruneGrants } from '../store/grants.ts'
 import { claimInbox, markHandled, putOff, readInbox, readWaiting, writeInbox } from '../store/inbox.ts'
 import { pruneShares } from '../store/line.ts'
 import { isPartOfThread, type Run } from '../store/runs.ts'
+import { pruneStops } from '../store/stops.ts'
 import { inTransaction, type Tx } from '../store/transaction.ts'
 import type { Tools } from '../tools/open.ts'
 import type { Disconnected } from './accounts/connect.ts'
@@ -68,6 +69,8 @@ type After = {
   begun?: { run: Run; asked: StepOf<'asked'> }
   whisper?: string | Message | undefined
   respond?: string | Message
+  /** A thread in which nothing is at work. */
+  idle?: string
   raised?: Raised
   decision?: Decision
   disconnected?: Disconnected
@@ -93,8 +96,6 @@ async function isForUs(pool: pg.Pool, heard: Heard): Promise<boolean> {
     case 'deleted':
       // What is meant for us counts although its message was not heard yet: events arrive in any order.
       return heard.mention || heard.dm || (await readInbox(pool, keyOfMessage(heard))) !== undefined
-    case 'interrupted':
-      return isPartOfThread(pool, { workspace, channel, ts: heard.thread })
     default:
       return true
   }
@@ -197,8 +198,7 @@ async function tellStory(context: HearContext, tx: Tx, heard: Heard, prepared: P
       if (heard.choice === 'decline') return { whisper: await declineAnswer(tx, heard) }
       return known ? { decision: await takeDecision(tx, heard, known) } : {}
     case 'interrupted':
-      await stopThread(tx, { ...heard, ts: heard.thread }, heard.user, 'the Stop button')
-      return {}
+      return interrupt(tx, heard)
     case 'filled':
       return { whisper: await takeExplanation(tx, heard) }
     case 'pressed': {
@@ -218,10 +218,7 @@ async function tellStory(context: HearContext, tx: Tx, heard: Heard, prepared: P
 
 async function hearMessage(context: HearContext, tx: Tx, heard: HeardOf<'message'>): Promise<After> {
   const word = readWord(heard.text)
-  if (word === 'stop') {
-    const stopped = await stopThread(tx, threadOf(heard), heard.user, 'asked in the thread')
-    return stopped ? {} : { whisper: 'Nothing is running in this thread.' }
-  }
+  if (word === 'stop') return stopByWord(tx, heard)
   if (word === 'status') return { whisper: await tellStatus(tx, heard) }
   if (word === 'tools')
     return { whisper: tellTools(context.policy, context.accepted(), { ...heard, agent: context.agent }) }
@@ -229,6 +226,23 @@ async function hearMessage(context: HearContext, tx: Tx, heard: HeardOf<'message
   const direct = readCall(context.accepted(), heard.text)
   if (typeof direct === 'string') return { whisper: direct }
   return takeUp(await takeUpMessage(tx, heard, context.agent, direct ? { call: direct } : {}))
+}
+
+async function stopByWord(tx: Tx, heard: HeardOf<'message'>): Promise<After> {
+  const thread = threadOf(heard)
+  const stop = { until: heard.ts, by: heard.user, why: 'asked in the thread' }
+  if (await stopThread(tx, thread, stop)) return {}
+  const question = await readInbox(tx, keyOfMessage({ ...heard, ts: thread.ts }))
+  if (question && !question.handled) return {} // It is stopped as soon as it is taken up, and says so.
+  return { whisper: 'Nothing is running in this thread.' }
+}
+
+/** The native Stop. Slack shows a session at work until it is told otherwise: here, where no run does that. */
+async function interrupt(tx: Tx, heard: HeardOf<'interrupted'>): Promise<After> {
+  const until = heard.ts ?? String(Date.now() / 1000)
+  const thread = { ...heard, ts: heard.thread }
+  const stopped = await stopThread(tx, thread, { until, by: heard.user, why: 'the Stop button' })
+  return stopped ? {} : { idle: heard.thread }
 }
 
 function takeUp(taken: Mentioned): After {
@@ -255,6 +269,7 @@ async function obey(
 
 async function actAfter(context: HearContext, heard: Heard, after: After): Promise<void> {
   if (after.begun) await showBegun(context, after.begun.run, [{ ...after.begun.asked, n: 1 }])
+  if (after.idle) await context.speak.status(heard.channel, after.idle, 'active')
   if (after.respond && heard.kind === 'commanded') {
     const said = messageOf(after.respond)
     await quietly(context, () => context.speak.respond(heard.responseUrl, said))
@@ -320,4 +335,5 @@ export async function forgetOld(context: HearContext, keep: Retention): Promise<
   await sweepOld(context.pool, context.workspace, keep)
   await pruneGrants(context.pool, context.workspace)
   await pruneShares(context.pool, context.workspace)
+  await pruneStops(context.pool, context.workspace)
 }

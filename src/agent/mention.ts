@@ -13,6 +13,7 @@ import {
   type Run,
   readSteps,
 } from '../store/runs.ts'
+import { findStop, lockThread, meetStop } from '../store/stops.ts'
 import type { Tx } from '../store/transaction.ts'
 
 /** `created`: a new run; `steered`: told to the run at work; `known`: this message has its run already. */
@@ -51,6 +52,9 @@ export async function takeUpMessage(
 ): Promise<Mentioned> {
   const thread = threadOf(heard)
   if (await readInbox(tx, inboxKey({ ...heard, kind: 'deleted' }))) return { outcome: 'known' }
+  await lockThread(tx, thread)
+  const stop = await findStop(tx, thread, heard.ts)
+  if (stop?.met) return { outcome: 'known' }
   const asked: StepOf<'asked'> = {
     kind: 'asked',
     at: now(),
@@ -64,6 +68,10 @@ export async function takeUpMessage(
   // Twice, because the run that is in the way may end meanwhile.
   for (let attempt = 0; attempt < 2; attempt++) {
     const created = await createRun(tx, run, asked)
+    if (created && stop) {
+      await appendFromOutside(tx, created, { kind: 'stopped', at: now(), by: stop.by, why: stop.why })
+      await meetStop(tx, thread)
+    }
     if (created) return { outcome: 'created', run: created, asked }
     if (await findRunOfMessage(tx, heard)) return { outcome: 'known' }
     const active = await lockActiveRun(tx, thread)

@@ -15,6 +15,7 @@ import type { Progress } from '../tools/progress.ts'
 import { cardStates, onOneCard, postCard, refreshCard, remind, remindAt } from './approvals/cards.ts'
 import { inputState, postInput, refreshInput, roundsOf } from './approvals/input.ts'
 import { sayForSure, sayOnce, shareForSure } from './say.ts'
+import { openSession } from './session.ts'
 
 /** At most one edit of the plan in this many milliseconds. */
 const EDIT_MS = 1500
@@ -40,7 +41,7 @@ export type ThreadView = {
   /** The run waits for something that is not a person, and says so in one sentence. */
   showWait(steps: readonly Numbered[], sentence: string): Promise<void>
   /** The run waits for people: what is shown must be the newest state. */
-  showWaiting(): Promise<void>
+  showWaiting(steps: readonly Numbered[]): Promise<void>
   /** Posts the card of calls that wait and gives its ts; `unshowable` where nobody could see what they approve. */
   postCard(
     steps: readonly Numbered[],
@@ -73,7 +74,9 @@ export async function showBegun(
 ): Promise<void> {
   await quietly(context, run, async () => {
     const said = sayOnce(context, placed(run, 'plan', planMessage(plan(steps), run.id)))
-    await Promise.all([said, context.speak.status(run.channel, run.thread, 'processing')])
+    const [first] = steps
+    const begun = first?.kind === 'asked' ? { title: first.text, by: run.asker } : undefined
+    await Promise.all([said, context.speak.status(run.channel, run.thread, 'processing', begun)])
   })
 }
 
@@ -97,15 +100,22 @@ export async function showInLine(
   })
 }
 
-/** Opens the view on the thread of a run. Signs of progress that fail are logged, never thrown. */
-export function openThread(context: ThreadContext, run: Run): ThreadView {
+/**
+ * Opens the view on the thread of a run. Signs of progress that fail are logged, never thrown. `first`: nobody has
+ * worked on the run before, and whoever heard the question has shown that it begins.
+ */
+export function openThread(context: ThreadContext, run: Run, first = false): ThreadView {
   const live = openPlan(context, run)
+  const session = openSession(context.speak, run, first ? 'processing' : undefined)
   const shown = new Map<string, string>()
   const progress = new Map<string, string>()
   let cards: Promise<void> = Promise.resolve()
 
   return {
-    showPlan: (steps) => live.show(planMessage(plan(steps, progress), run.id)),
+    showPlan(steps) {
+      void session.set('processing')
+      live.show(planMessage(plan(steps, progress), run.id))
+    },
     showProgress(steps, call, far) {
       progress.set(call, tellProgress(far))
       live.show(planMessage(plan(steps, progress), run.id))
@@ -115,10 +125,9 @@ export function openThread(context: ThreadContext, run: Run): ThreadView {
       live.show(planMessage(plan(steps, progress, sentence), run.id))
       await quietly(context, run, () => live.flush())
     },
-    async showWaiting() {
-      await quietly(context, run, () =>
-        Promise.all([live.flush(), context.speak.status(run.channel, run.thread, 'suspended')]),
-      )
+    async showWaiting(steps) {
+      live.show(planMessage(plan(steps, progress), run.id))
+      await quietly(context, run, () => Promise.all([live.flush(), session.set('suspended')]))
     },
     postCard: (steps, group) => postCard(context, run, steps, group),
     refreshCards(steps) {
@@ -169,10 +178,13 @@ export function openThread(context: ThreadContext, run: Run): ThreadView {
     async close(steps) {
       await quietly(context, run, async () => {
         live.show(planMessage(plan(steps), run.id))
-        await Promise.all([live.close(), context.speak.status(run.channel, run.thread, 'active')])
+        await Promise.all([live.close(), session.set('active')])
       })
     },
-    leave: () => live.leave(),
+    leave() {
+      live.leave()
+      session.close()
+    },
   }
 }
 

@@ -99,7 +99,14 @@ export const Heard = z.discriminatedUnion('kind', [
     made: Made.optional(),
   }),
   /** The native Stop of an agent session. */
-  z.object({ kind: z.literal('interrupted'), ...where, thread: z.string(), eventId: z.string() }),
+  z.object({
+    kind: z.literal('interrupted'),
+    ...where,
+    thread: z.string(),
+    eventId: z.string(),
+    /** When it was pressed, comparable with the ts of messages. Earlier versions did not keep it. */
+    ts: z.string().optional(),
+  }),
 ])
 export type Heard = z.infer<typeof Heard>
 export type HeardOf<K extends Heard['kind']> = Extract<Heard, { kind: K }>

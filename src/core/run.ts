@@ -116,6 +116,8 @@ export const Step = z.discriminatedUnion('kind', [
     kind: z.literal('proposed'),
     ...at,
     call: ToolCall,
+    /** What its server calls the tool, where that is not its name. */
+    title: z.string().optional(),
     verdict: z.enum(['allow', 'ask', 'deny', 'invalid']),
     why: z.string(),
     /** The approval that must be claimed before the call; set where the verdict is `allow` or `ask`. */

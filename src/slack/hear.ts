@@ -29,6 +29,7 @@ const Envelope = z.object({
     message: Author.nullish(),
     previous_message: Author.nullish(),
     deleted_ts: id.optional(),
+    event_ts: id.optional(),
   }),
 })
 const Click = z.object({
@@ -88,6 +89,7 @@ function hearEvent(body: z.infer<typeof Envelope>, self: Self): Heard | 'ignored
       user: event.user,
       thread: event.thread_ts,
       eventId: body.event_id,
+      ...(event.event_ts ? { ts: event.event_ts } : {}),
     }
   }
   if (event.type !== 'message' && event.type !== 'app_mention') return 'ignored'

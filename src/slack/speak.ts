@@ -1,6 +1,7 @@
 /** Everything the agent says to Slack. */
 import type { View } from '@slack/types'
 import { z } from 'zod'
+import { clean, cut } from './blocks/text.ts'
 import { type Call, openCalls } from './call.ts'
 import { type Channels, openChannels } from './channels.ts'
 import { slackWord } from './faults.ts'
@@ -35,13 +36,21 @@ export type Speak = People & {
   respond(url: string, message: Message, options?: { replace?: boolean }): Promise<void>
   /** The ts of our message with this metadata, if it was posted. Looks at the 1,000 oldest replies, or the 100 newest messages of a channel. */
   find(channel: string, thread: string | undefined, run: string, part: string): Promise<string | undefined>
-  /** Where Slack shows agent sessions: the state of this one. Never fails; silent where Slack does not know sessions. */
-  status(channel: string, thread: string, status: SessionStatus): Promise<void>
+  /**
+   * Where Slack shows agent sessions: the state of this one. Never fails; silent where Slack does not know sessions.
+   * `begun` counts where the session is new: what it is called, and who began it.
+   */
+  status(
+    channel: string,
+    thread: string,
+    status: SessionStatus,
+    begun?: { title: string; by: string },
+  ): Promise<void>
   /** Within 3 s of the click that carried `trigger`. */
   openView(trigger: string, view: View): Promise<void>
   publishHome(user: string, view: View): Promise<void>
 }
-type SessionStatus = 'processing' | 'suspended' | 'active' | 'closed'
+export type SessionStatus = 'processing' | 'suspended' | 'active' | 'closed'
 
 export type SpeakerSettings = { botToken: string; apiUrl?: string | undefined; log?: Log | undefined }
 export type Speaker = {
@@ -113,16 +122,34 @@ function speakWith(call: Call, identity: Identity, settings: SpeakerSettings): S
   }
 }
 
+/** A question as the name of its session: one line, without tokens of people and channels. */
+function titleOf(question: string): string {
+  const line = clean(question)
+    .replace(/<[@#!][^>]*>/g, '…')
+    .replace(/\s+/g, ' ')
+    .trim()
+  return cut(line, LONGEST_TITLE) || 'A question'
+}
+
+/** Slack takes 200 characters; a list of sessions shows fewer. */
+const LONGEST_TITLE = 100
+
 function statusWith(call: Call, log: Log | undefined): Speak['status'] {
   let sessions = true
-  return async (channel, thread, state) => {
+  let warned = false
+  return async (channel, thread, state, begun) => {
     if (!sessions) return
-    const args = { channel_id: channel, thread_ts: thread, status: state }
+    const session = begun ? { title: titleOf(begun.title), initiator_user_id: begun.by } : {}
+    const args = { channel_id: channel, thread_ts: thread, status: state, ...session }
     try {
-      await call('agents.sessions.setStatus', args, {
+      const answer = await call('agents.sessions.setStatus', args, {
         priority: 'progress',
         droppable: state === 'processing',
       })
+      const { warning } = answer === 'dropped' ? {} : (answer as { warning?: string })
+      if (warning && !warned)
+        log?.('warn', 'Slack shows no Stop: subscribe the app to agent_session_stopped', { warning })
+      warned ||= warning !== undefined
     } catch (error) {
       sessions = !NO_SESSIONS.test(slackWord(error) ?? '')
       const sentence = sessions

@@ -173,6 +173,7 @@ async function forgetHeld(tx: Tx, workspace: string, person: string): Promise<nu
   const of = [workspace, person]
   const accounts = await tx.query('delete from credentials where workspace = $1 and person = $2', of)
   await tx.query('delete from shares where workspace = $1 and person = $2', of)
+  await tx.query('update stops set by = $3 where workspace = $1 and by = $2', [...of, NOBODY])
   await tx.query('delete from feedback where workspace = $1 and person = $2', of)
   await tx.query('delete from connects where workspace = $1 and (person = $2 or asker = $2)', of)
   await tx.query(`delete from grants where workspace = $1 and (holder = $2 or $2 = any(given_by))`, of)

@@ -69,6 +69,8 @@ export type WorkspaceOptions = {
   triggerMs?: number
   /** Milliseconds a stream lives; 300,000 as in Slack. */
   streamMs?: number
+  /** Milliseconds a session counts as at work; 3,601,000 as in Slack. */
+  sessionMs?: number
 }
 
 type PersonName = 'ana' | 'ben' | 'chloe' | 'gil'
@@ -169,6 +171,8 @@ export type Workspace = Installing & {
     /** `status`: 500; `reset`: cut before anything happens; `lost`: it happens, the answer is cut. */
     breakHttp(method: string, times?: number, how?: Breakage): void
     dropSockets(): void
+    /** Without the subscription to the native Stop, Slack warns and shows none. */
+    unsubscribe(): void
     /** Events that come within 30 ms of each other are delivered in the opposite order. */
     shuffle(on: boolean): void
   }
@@ -260,6 +264,7 @@ async function open(options: WorkspaceOptions, slack?: Slack): Promise<Workspace
       live.close()
       waiting.close()
       for (const stream of hub.streams.values()) clearTimeout(stream.timer)
+      for (const timer of hub.sessionTimers.values()) clearTimeout(timer)
       if (slack) return kept?.close()
       await socket.close()
       const closed = new Promise((resolve) => server.close(resolve))
@@ -307,6 +312,9 @@ function createHub(
     scopes: [...SCOPES],
     both: true,
     streamMs: options.streamMs ?? 300_000,
+    sessionMs: options.sessionMs ?? 3_601_000,
+    sessionTimers: new Map(),
+    stops: true,
     mostMessages: options.unlistedMs ? 15 : 999,
     streams: new Map(),
     origin: '',
@@ -320,7 +328,10 @@ function misbehaving(hub: Hub, faults: Faults, dropSockets: () => void): Workspa
   const both = (on: boolean) => {
     hub.both = on
   }
-  return { redeliver, both, limit, slow, refuse, breakHttp, dropSockets, shuffle }
+  const unsubscribe = () => {
+    hub.stops = false
+  }
+  return { unsubscribe, redeliver, both, limit, slow, refuse, breakHttp, dropSockets, shuffle }
 }
 
 function identity(hub: Hub, botToken: string) {

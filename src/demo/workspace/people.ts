@@ -247,7 +247,7 @@ export function interrupt(hub: Hub, user: string, channel: string, thread: strin
   const stopped: string[] = []
   for (const message of hub.world.messages.get(channel)?.values() ?? []) {
     if (!message.streaming || message.thread_ts !== thread) continue
-    closeStream(hub, message, true)
+    closeStream(hub, message, 'by-user')
     stopped.push(message.ts)
   }
   announceStopped(hub, user, channel, thread, stopped)

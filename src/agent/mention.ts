@@ -15,6 +15,7 @@ import {
 } from '../store/runs.ts'
 import { findStop, lockThread, meetStop } from '../store/stops.ts'
 import type { Tx } from '../store/transaction.ts'
+import { likingsOf } from './preferences.ts'
 
 /** `created`: a new run; `steered`: told to the run at work; `known`: this message has its run already. */
 export type Mentioned =
@@ -61,6 +62,7 @@ export async function takeUpMessage(
     user: heard.user,
     text: heard.text,
     ts: heard.ts,
+    ...(await likingsOf(tx, heard.workspace, heard.user)),
     ...also,
   }
   const place = { workspace: heard.workspace, channel: heard.channel, thread: thread.ts, message: heard.ts }

@@ -7,6 +7,7 @@
  */
 import type { ChatMessage } from './chat.ts'
 import { callState, leftAsking, resultText } from './decide.ts'
+import { languageName } from './preferences.ts'
 import type { Cited, Numbered, StepOf } from './run.ts'
 
 /** An earlier run of the same thread: what was asked and what was answered. */
@@ -65,7 +66,8 @@ function tellSteps(steps: readonly Numbered[]): ChatMessage[] {
   if (asked?.kind !== 'asked') throw new Error('a run starts with the step asked')
   const first = steps.find((s) => s.kind === 'recalled' && s.call === undefined)
   const passages = first?.kind === 'recalled' ? tellPassages(first.passages) : ''
-  const messages: ChatMessage[] = [{ role: 'user', content: passages + message(asked.user, asked.text) }]
+  const question = message(asked.user, asked.text) + tellLanguage(asked)
+  const messages: ChatMessage[] = [{ role: 'user', content: passages + question }]
 
   let later: { n: number; message: ChatMessage }[] = []
   for (const step of steps) {
@@ -91,6 +93,13 @@ function tellSteps(steps: readonly Numbered[]): ChatMessage[] {
     }
   }
   return [...messages, ...later.map((l) => l.message)]
+}
+
+/** In which language its person is answered: said with their question, so that what comes before it is the same for all. */
+function tellLanguage({ language }: StepOf<'asked'>): string {
+  return language
+    ? `\nAnswer in ${languageName(language)}, unless the message asks for another language.`
+    : ''
 }
 
 /** What the model is told about one of its calls: what came of the last call that took its place, if any did. */

@@ -71,6 +71,10 @@ export const Step = z.discriminatedUnion('kind', [
     call: ToolCall.optional(),
     /** The prompt of a tool server that made the text, which is then not the person's own word. */
     prompt: z.string().optional(),
+    /** How little of the work its person wants to see; all of it where it is left out. */
+    show: z.enum(['line', 'none']).optional(),
+    /** The language (ISO 639-1) its person wants answers in; that of the question where it is left out. */
+    language: z.string().optional(),
   }),
   /** A message came in while the run was active. `edit` is true when it is a new wording of the question. */
   z.object({

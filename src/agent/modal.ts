@@ -10,6 +10,7 @@ import { checkEdit, openEdit } from './approvals/edit.ts'
 import { checkAnswer, openAnswer } from './approvals/input.ts'
 import { openAbout } from './commands/about.ts'
 import { openFeedback } from './feedback.ts'
+import { openPreferences } from './preferences.ts'
 import { type TraceContext, traceOf, traceOfMessage } from './trace.ts'
 
 export type ModalContext = DecisionContext &
@@ -36,6 +37,8 @@ export async function openModal(
       return traceOfMessage(context, subject, viewer)
     case 'ask_about':
       return pointed && openAbout(context, pointed, viewer)
+    case 'preferences':
+      return openPreferences(context.pool, viewer)
   }
 }
 

@@ -22,11 +22,13 @@ import { takeDecision, tellDecision } from './approvals/decision.ts'
 import { takeEdit } from './approvals/edit.ts'
 import { declineAnswer, takeAnswer } from './approvals/input.ts'
 import { followRaise, type Raised, takeRaise, tellRaise } from './budgets/raise.ts'
+import { postAbout } from './commands/about.ts'
 import { readCall } from './commands/direct.ts'
 import { BUSY, type Posted, postPrompt, postQuestion } from './commands/question.ts'
 import { answerWord, type WordContext } from './commands/words.ts'
 import { takeExplanation, takeRating } from './feedback.ts'
 import { keyOfMessage, type Mentioned, takeUpEdit, takeUpMessage, threadOf } from './mention.ts'
+import { takePreferences } from './preferences.ts'
 import { stopDeleted, stopMine, stopPressed, stopThread } from './stop.ts'
 import { showBegun } from './thread.ts'
 
@@ -37,7 +39,7 @@ export type HearContext = WordContext &
     workspace: string
     speak: Pick<
       Speak,
-      'post' | 'update' | 'find' | 'status' | 'whisper' | 'respond' | 'name' | 'members' | 'decider'
+      'post' | 'update' | 'find' | 'status' | 'whisper' | 'respond' | 'name' | 'decider' | 'direct' | 'joined'
     >
     /** Prompts of tool servers. */
     tools: Pick<Tools, 'prompts' | 'prompt'>
@@ -66,6 +68,8 @@ type After = {
   raised?: Raised
   decision?: Decision
   disconnected?: Disconnected
+  /** Their Home shows something else now. */
+  home?: true
 }
 
 /** Stores what was heard; acknowledge only after this. Throws where the store is away. */
@@ -109,6 +113,10 @@ export async function handleHeard(context: HearContext, key: string, fresh?: Hea
       const asked = await postPrompt(context, key, known, rest)
       if (typeof asked === 'string') return await act(context, key, known, async () => ({ whisper: asked }))
       return await ask(context, key, asked)
+    }
+    if (heard.kind === 'filled' && heard.form === 'ask_about') {
+      const asked = await postAbout(context, key, heard)
+      return asked ? await ask(context, key, asked) : await markHandled(context.pool, key)
     }
     if (opensThread(heard)) {
       const asked = await postQuestion(context, key, heard)
@@ -187,7 +195,9 @@ async function tellStory(context: HearContext, tx: Tx, heard: Heard, prepared: P
     case 'interrupted':
       return interrupt(tx, heard)
     case 'filled':
-      return { whisper: await takeExplanation(tx, heard) }
+      if (heard.form === 'feedback') return { whisper: await takeExplanation(tx, heard) }
+      await takePreferences(tx, heard)
+      return { home: true }
     case 'pressed': {
       if (heard.button === 'feedback') return { whisper: await takeRating(tx, heard) }
       if (heard.button === 'raise') return { raised: await takeRaise(tx, heard, admin) }
@@ -257,7 +267,8 @@ async function actAfter(context: HearContext, heard: Heard, after: After): Promi
     await quietly(context, () => followRaise(context, heard.workspace, raised))
   if (raised && heard.channel !== '')
     await quietly(context, async () => whisper(context, heard, await tellRaise(raised, context.speak.name)))
-  if (heard.kind === 'pressed' && heard.button !== 'feedback' && (!raised || heard.channel === '')) {
+  const atHome = heard.kind === 'pressed' && heard.button !== 'feedback' && (!raised || heard.channel === '')
+  if (atHome || after.home) {
     await quietly(context, async () => {
       await context.showHome?.(heard.user)
       await after.disconnected?.revoke?.()

@@ -9,6 +9,7 @@ import type { ChatMessage } from './chat.ts'
 import { estimateTokens } from './chunk.ts'
 import { callState, leftAsking, resultText } from './decide.ts'
 import type { Enclosed, ReadFile, Said } from './enclosed.ts'
+import { languageName } from './preferences.ts'
 import type { Cited, Numbered, StepOf } from './run.ts'
 
 /** An earlier run of the same thread: what was asked, what it had read for that, and what was answered. */
@@ -17,6 +18,7 @@ export type Exchange = {
   question: string
   answer: string
   quoted?: string | undefined
+  quotedBy?: string | undefined
   read?: readonly StepOf<'read'>[] | undefined
 }
 
@@ -66,7 +68,7 @@ function tellPast(past: readonly Exchange[]): ChatMessage[] {
   }
   const reads = keepNewest(kept)
   return kept.flatMap((e, i): ChatMessage[] => [
-    { role: 'user', content: (reads[i] ?? '') + tellQuoted(e.quoted) + message(e.user, e.question) },
+    { role: 'user', content: (reads[i] ?? '') + tellQuoted(e) + message(e.user, e.question) },
     { role: 'assistant', content: harmless(e.answer) },
   ])
 }
@@ -91,7 +93,9 @@ function tellSteps(steps: readonly Numbered[]): ChatMessage[] {
   const passages = first?.kind === 'recalled' ? tellPassages(first.passages) : ''
   const read = steps.find((s) => s.kind === 'read' && s.of === 1 && s.call === undefined)
   const before = read?.kind === 'read' ? tellRead(read) : ''
-  const messages: ChatMessage[] = [{ role: 'user', content: before + passages + tellAsked(asked) }]
+  const messages: ChatMessage[] = [
+    { role: 'user', content: before + passages + tellAsked(asked) + tellLanguage(asked) },
+  ]
 
   let later: { n: number; message: ChatMessage }[] = []
   for (const step of steps) {
@@ -121,6 +125,13 @@ function tellSteps(steps: readonly Numbered[]): ChatMessage[] {
     }
   }
   return [...messages, ...later.map((l) => l.message)]
+}
+
+/** In which language its person is answered: said with their question, so that what comes before it is the same for all. */
+function tellLanguage({ language }: StepOf<'asked'>): string {
+  return language
+    ? `\nAnswer in ${languageName(language)}, unless the message asks for another language.`
+    : ''
 }
 
 /** What the model is told about one of its calls: what came of the last call that took its place, if any did. */
@@ -235,12 +246,14 @@ function tellFile({ name, text, of, why }: ReadFile): string {
   return `${file}${part}>\n${harmless(text)}\n</file>`
 }
 
-function tellQuoted(quoted: string | undefined): string {
-  return quoted ? `${enclose('quoted', cut(quoted, LIMITS.quoted))}\n` : ''
+function tellQuoted({ quoted, quotedBy }: Pick<Enclosed, 'quoted' | 'quotedBy'>): string {
+  if (!quoted) return ''
+  const by = quotedBy ? ` by="${attribute(quotedBy)}"` : ''
+  return `<quoted${by}>\n${harmless(cut(quoted, LIMITS.quoted))}\n</quoted>\n`
 }
 
 function tellAsked(step: Enclosed & { user: string; text: string; edit?: boolean | undefined }): string {
-  return tellQuoted(step.quoted) + message(step.user, step.text, step.edit)
+  return tellQuoted(step) + message(step.user, step.text, step.edit)
 }
 
 function message(user: string, text: string, edit?: boolean): string {

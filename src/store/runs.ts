@@ -65,6 +65,11 @@ export async function createRun(
   return made.rows[0]
 }
 
+/** From now on the run waits among others of this lane. */
+export async function moveToLane(db: Db, run: string, lane: Lane): Promise<void> {
+  await db.query('update runs set lane = $2 where id = $1', [run, lane])
+}
+
 /** Asks for the run to be advanced: one waiting wake-up a run, renewed by each call. */
 export async function writeWakeup(tx: Db, run: string): Promise<void> {
   await tx.query(
@@ -131,6 +136,23 @@ export async function findNewestRun(
   return found.rows[0]
 }
 
+/** The run a message of a thread belongs to: what it asked, or what we said for it; else the newest of the thread. */
+export async function findRunAt(
+  db: Db,
+  at: { workspace: string; channel: string; thread: string; ts: string },
+): Promise<Run | undefined> {
+  const found = await db.query<Run>(
+    `select ${RUN} from runs r where workspace = $1 and channel = $2 and thread = $3
+     order by (message = $4 or exists (
+       select from posts p where p.owner = r.id::text and p.channel = $2 and p.ts = $4
+     ) or exists (
+       select from steps s where s.run = r.id and s.kind = 'steered' and s.body ->> 'ts' = $4
+     )) desc, created_at desc limit 1`,
+    [at.workspace, at.channel, at.thread, at.ts],
+  )
+  return found.rows[0]
+}
+
 /** Whether the agent has spoken, or will, in this thread; before a message of it where its ts is given. */
 export async function isPartOfThread(db: Db, thread: Thread, before?: string): Promise<boolean> {
   const found = await db.query(
@@ -176,6 +198,7 @@ type Past = {
   user: string
   question: string
   quoted?: string
+  quotedBy?: string
   read: StepOf<'read'>[]
   answer: string
   tainted: boolean
@@ -204,6 +227,7 @@ export async function readPast(db: Db, run: Run, step = PAST_STEP): Promise<Past
     user: row.asked.user,
     question: row.asked.text,
     ...(row.asked.quoted ? { quoted: row.asked.quoted } : {}),
+    ...(row.asked.quotedBy ? { quotedBy: row.asked.quotedBy } : {}),
     read: row.read ?? [],
     answer: row.finished.text,
     tainted: row.tainted,

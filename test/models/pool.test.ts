@@ -1,4 +1,5 @@
 import { createServer } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { Fault } from '../../src/core/fault.ts'
 import type { Meter, Used } from '../../src/core/meter.ts'
@@ -195,7 +196,7 @@ describe('hedging', () => {
     await home?.fail('stall-before')
     const control = new AbortController()
     const asked = askFor(models, { signal: control.signal })
-    await until(() => home?.asked() === 2)
+    await comes(() => home?.asked() === 2)
     await sleep(300)
     expect(other?.asked()).toBe(0)
     control.abort(new Error('never mind'))

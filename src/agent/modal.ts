@@ -9,9 +9,12 @@ import { checkEdit, openEdit } from './approvals/edit.ts'
 import { checkAnswer, openAnswer } from './approvals/input.ts'
 import { openFeedback } from './feedback.ts'
 import { openPreferences } from './preferences.ts'
+import { openShare, type ShareContext } from './share.ts'
 import { type TraceContext, traceOf } from './trace.ts'
 
-export type ModalContext = DecisionContext & TraceContext & { speak: Pick<Speak, 'decider' | 'name'> }
+export type ModalContext = DecisionContext &
+  TraceContext &
+  ShareContext & { speak: Pick<Speak, 'decider' | 'name'> }
 
 /** The modal a button opens, or a sentence why there is none; nothing where this press opens none. */
 export async function openModal(
@@ -29,6 +32,8 @@ export async function openModal(
       return openAnswer(context.pool, subject, viewer)
     case 'feedback':
       return openFeedback(subject, viewer)
+    case 'share':
+      return openShare(context, subject, viewer)
     case 'preferences':
       return openPreferences(context.pool, viewer)
   }

@@ -59,7 +59,7 @@ async function mayRead(
   run: Run,
   { channel, user }: Viewer,
 ): Promise<boolean> {
-  if (run.dm) return run.asker === user
+  if (run.dm || run.reply) return run.asker === user
   if (run.channel === channel) return true
   try {
     const { open, members } = await speak.roster.channel(run.channel)

@@ -15,12 +15,15 @@ import { type File, uploadWith } from './upload.ts'
 
 export type Speak = People & {
   roster: Roster
-  /** Posts; `thread` undefined posts to the channel itself. Never twice, also where Slack's answer was lost and the message has metadata. */
+  /**
+   * Posts; `thread` undefined posts to the channel itself. Never twice, also where Slack's answer was lost and the message
+   * has metadata. @throws Fault, `slack-limited` where it was droppable and was dropped
+   */
   post(
     channel: string,
     thread: string | undefined,
     message: Message,
-    options?: Pick<SayOptions, 'priority'>,
+    options?: SayOptions,
   ): Promise<{ ts: string }>
   /** Puts files into a thread, in one message whose text is `comment`; gives the id of the first. @throws Fault */
   upload(channel: string, thread: string, files: readonly File[], comment: string): Promise<{ file: string }>
@@ -52,7 +55,13 @@ export type Speak = People & {
 }
 export type SessionStatus = 'processing' | 'suspended' | 'active' | 'closed'
 
-export type SpeakerSettings = { botToken: string; apiUrl?: string | undefined; log?: Log | undefined }
+export type SpeakerSettings = {
+  botToken: string
+  apiUrl?: string | undefined
+  /** How fast the clock of Slack's limits goes; only for tests. */
+  speed?: number | undefined
+  log?: Log | undefined
+}
 export type Speaker = {
   identity: Identity
   speak: Speak
@@ -67,7 +76,7 @@ export type Speaker = {
  */
 export async function openSpeaker(settings: SpeakerSettings): Promise<Speaker> {
   const client = webClient(settings.botToken, settings.apiUrl, settings.log)
-  const calls = openCalls(client)
+  const calls = openCalls(client, settings)
   try {
     const identity = await identify(calls.call, settings.log)
     const speak = speakWith(calls.call, identity, settings)

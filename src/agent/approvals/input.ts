@@ -63,7 +63,7 @@ export async function refreshInput(
 ): Promise<void> {
   const saying = inputSaying(run, steps, proposed)
   const ts = await findSaid(context, saying)
-  if (ts) await context.speak.update(run.channel, ts, saying.message)
+  if (ts) await context.speak.update(run.channel, ts, saying.message, { priority: 'approval' })
 }
 
 /** Where the newest question of a call stands; undefined where its server never asked. */

@@ -13,7 +13,7 @@ import { claimInbox, markHandled, putOff, readInbox, readWaiting, writeInbox } f
 import { pruneShares } from '../store/line.ts'
 import { isPartOfThread, type Run } from '../store/runs.ts'
 import { pruneStops } from '../store/stops.ts'
-import { inTransaction, type Tx } from '../store/transaction.ts'
+import { type Db, inTransaction, type Tx } from '../store/transaction.ts'
 import type { Tools } from '../tools/open.ts'
 import type { Disconnected } from './accounts/connect.ts'
 import { isAdmin } from './admins.ts'
@@ -82,7 +82,8 @@ async function isForUs(pool: pg.Pool, heard: Heard): Promise<boolean> {
       const thread = { workspace, channel, ts: heard.thread }
       // The mention it follows may be stored and not handled yet; asked first, for it may be handled meanwhile.
       const first = await readInbox(pool, keyOfMessage({ ...thread, user: heard.user }))
-      return (first && !first.handled) || isPartOfThread(pool, thread)
+      // What comes late and was said before we were asked here was not said to us.
+      return (first && !first.handled) || isPartOfThread(pool, thread, heard.ts)
     }
     case 'edited':
     case 'deleted':
@@ -162,7 +163,8 @@ async function prepare(context: HearContext, heard: Heard): Promise<Prepared> {
     return { known: await prepareDecision(context, heard, true) }
   if (heard.kind === 'commanded') return { shown: await answerWord(context, heard) }
   if (heard.kind === 'message') {
-    const word = heard.text.trim() === '' ? { word: 'help', rest: '' } : readWord(heard.text)
+    const nothing = await asksNothing(context.pool, heard)
+    const word = nothing ? { word: 'help', rest: '' } : readWord(heard.text)
     const thread = heard.thread ?? heard.ts
     return word ? { shown: await answerWord(context, { ...heard, ...word, thread }) } : {}
   }
@@ -206,6 +208,12 @@ async function hearMessage(context: HearContext, tx: Tx, heard: HeardOf<'message
   const direct = readCall(context.accepted(), heard.text)
   if (typeof direct === 'string') return { whisper: direct }
   return takeUp(await takeUpMessage(tx, heard, context.agent, direct ? { call: direct } : {}))
+}
+
+/** Whether a message has no words, and nothing else that an answer could be about: a thread we are new to is. */
+async function asksNothing(db: Db, heard: HeardOf<'message'>): Promise<boolean> {
+  if (heard.text.trim() !== '' || heard.files || heard.quoted) return false
+  return !heard.thread || isPartOfThread(db, threadOf(heard))
 }
 
 async function stopByWord(tx: Tx, heard: HeardOf<'message'>): Promise<After> {

@@ -1,4 +1,5 @@
 /** What a run shows of itself while it works: a title and a few rows, made of its steps alone. */
+import { tellRead } from './reading.ts'
 import type { Step, StepOf } from './run.ts'
 
 type RowStatus = 'pending' | 'in_progress' | 'complete' | 'error'
@@ -48,6 +49,8 @@ function rowOf(step: Step, n: number, steps: readonly Step[], progress: Progress
   switch (step.kind) {
     case 'recalled':
       return { id, title: searched(step), status: 'complete' }
+    case 'read':
+      return { id, title: tellRead(step), status: 'complete' }
     case 'proposed': {
       const row = callRow(step, steps)
       return { id, ...row, far: row.status === 'in_progress' ? progress.get(step.call.id) : undefined }

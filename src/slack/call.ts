@@ -19,6 +19,7 @@ export const METHODS = {
   'chat.update': { scopes: ['chat:write'], safe: true, tier: 3 },
   'chat.getPermalink': { scopes: [], safe: true, tier: 'free' },
   'chat.postEphemeral': { scopes: ['chat:write'], safe: false, tier: 4 },
+  'files.info': { scopes: ['files:read'], safe: true, tier: 4 },
   'files.getUploadURLExternal': { scopes: ['files:write'], safe: true, tier: 4 },
   'files.completeUploadExternal': { scopes: ['files:write'], safe: false, tier: 4 },
   'conversations.info': { scopes: everywhere('read'), safe: true, tier: 3 },

@@ -61,6 +61,7 @@ export const ACTIONS = [
 /** Without these something small is missing, and a warning says so. */
 const OPTIONAL = new Set([
   'assistant:write',
+  'files:read',
   'files:write',
   'im:write',
   'mpim:history',

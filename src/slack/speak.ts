@@ -9,6 +9,7 @@ import { type Identity, identify, webClient } from './identify.ts'
 import type { Log, Message } from './message.ts'
 import { openPeople, type People } from './people.ts'
 import { findFileWith, findWith, postWith, type SayOptions, sayWith } from './post.ts'
+import { openReading, type Reading } from './reading.ts'
 import { respond } from './respond.ts'
 import { openRoster, type Roster } from './roster.ts'
 import { type File, uploadWith } from './upload.ts'
@@ -66,6 +67,7 @@ export type Speaker = {
   identity: Identity
   speak: Speak
   channels: Channels
+  reading: Reading
   close(): void
   [Symbol.asyncDispose](): Promise<void>
 }
@@ -81,7 +83,15 @@ export async function openSpeaker(settings: SpeakerSettings): Promise<Speaker> {
     const identity = await identify(calls.call, settings.log)
     const speak = speakWith(calls.call, identity, settings)
     const channels = openChannels(calls.call, identity, speak.name)
-    return { identity, speak, channels, close: calls.close, [Symbol.asyncDispose]: async () => calls.close() }
+    const reading = openReading(calls.call, identity, settings)
+    return {
+      identity,
+      speak,
+      channels,
+      reading,
+      close: calls.close,
+      [Symbol.asyncDispose]: async () => calls.close(),
+    }
   } catch (error) {
     calls.close()
     throw error
@@ -140,6 +150,9 @@ function titleOf(question: string): string {
   return cut(line, LONGEST_TITLE) || 'A question'
 }
 
+/** How long the state of a session waits for room, in ms. */
+const UNTOLD_MS = 10 * 60_000
+
 /** Slack takes 200 characters; a list of sessions shows fewer. */
 const LONGEST_TITLE = 100
 
@@ -153,7 +166,8 @@ function statusWith(call: Call, log: Log | undefined): Speak['status'] {
     try {
       const answer = await call('agents.sessions.setStatus', args, {
         priority: 'progress',
-        droppable: state === 'processing',
+        // Slack shows Stop until it is told: that may take a while, but must not be left out.
+        droppable: state === 'processing' || UNTOLD_MS,
       })
       const { warning } = answer === 'dropped' ? {} : (answer as { warning?: string })
       if (warning && !warned)

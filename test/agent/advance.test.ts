@@ -11,6 +11,7 @@ import type { Wait } from '../../src/core/wait.ts'
 import type { Message } from '../../src/slack/message.ts'
 import { createRun, readSteps } from '../../src/store/runs.ts'
 import { wakeWaiting } from '../../src/store/wakeups.ts'
+import { NOTHING_TO_READ } from '../support/advancing.ts'
 import { openTestStore } from '../support/store.ts'
 
 const at = () => new Date().toISOString()
@@ -150,6 +151,7 @@ function contextOn(pool: pg.Pool, { ask = () => answer, post }: Told): AdvanceCo
     ask: async () => ask(),
     recall: async (_, query) => ({ kind: 'recalled', at: at(), query, passages: [], sources: 0, ms: 0 }),
     call: async () => ({ outcome: 'failed', text: '', ms: 0 }),
+    reading: NOTHING_TO_READ,
     speak: {
       post: async (_channel, _thread, message) => {
         post?.(message)

@@ -168,6 +168,29 @@ test('a page that is read again and is the same leaves everything as it was', as
 const WORD = 'zanzibarquux'
 const PERSON = 'U0ZQX'
 
+const read = (...from: string[]): Step => ({
+  kind: 'read',
+  at,
+  of: 1,
+  said: from.map((one) => ({ from: one, by: 'person', ts: '1.0', text: `said by ${one}` })),
+  files: from.map((one) => ({ name: 'a.txt', from: one, text: `shared by ${one}` })),
+  ms: 1,
+})
+
+test('what a run of others read of a person in its thread goes, and the answer made of it', async () => {
+  const [one, other] = [
+    await run('U1', 'q', read('U2', 'UZOE'), answered('Zoe says so')),
+    await run('U1', 'q', read('U2'), answered('Two says so')),
+  ]
+  const { steps } = await forgetPerson(store.pool, 'T1', 'UZOE')
+  expect(steps).toBe(2)
+  const kept = JSON.stringify(await readSteps(store.pool, one.id))
+  expect(kept).toContain('said by U2')
+  expect(kept).toContain('shared by U2')
+  expect(kept).not.toMatch(/Zoe|UZOE/)
+  expect(JSON.stringify(await readSteps(store.pool, other.id))).toContain('Two says so')
+})
+
 async function live() {
   const place = { workspace: 'T1', channel: 'C9' }
   const row = {

@@ -123,6 +123,8 @@ export function openCalls(
           if (gate) wait = 0 // It waits at the gate.
           if (clock.now() - begun + error.retryAfter * 1000 > longest && !droppable) throw tooLong(method)
         }
+      } finally {
+        gate?.leave()
       }
       if (droppable) return drop()
       if (wait > 0) await pause(wait, ends, clock)

@@ -38,13 +38,15 @@ const MARGIN = 1.05
 const QUIET_MS = 10_000
 
 export type Gate = {
-  /** Waits for the turn of a call and counts it; `late` after `patienceMs`, `closed` where the signal was first. */
+  /** Waits for the turn of a call and counts it; a `leave` must follow a `now`. `late` after `patienceMs`, `closed` where the signal was first. */
   turn(
     share: number,
     rank: number,
     patienceMs: number,
     signal: AbortSignal,
   ): Promise<'now' | 'late' | 'closed'>
+  /** The call has ended: where Slack has limited us lately, one goes after the other. */
+  leave(): void
   /** Whether a call could go at once, and Slack has not limited us lately. */
   calm(share: number): boolean
   /** Slack asked for `ms` without calls. */
@@ -57,15 +59,19 @@ type Waiting = { share: number; rank: number; go: () => void }
 export function openGate(limit: Limit, clock: Clock): Gate {
   const sent: number[] = []
   const waiting: Waiting[] = []
-  let [closedUntil, carefulUntil, quietUntil] = [0, 0, 0]
+  let [closedUntil, carefulUntil, quietUntil, underWay] = [0, 0, 0, 0]
   let timer: NodeJS.Timeout | undefined
 
   /** Milliseconds until a call of this share may go; 0 or less: now. */
   function left(share: number): number {
     const now = clock.now()
     if (now < closedUntil) return closedUntil - now
-    const { calls, ms } = now < carefulUntil ? limit.careful : limit
     while (sent.length > 0 && (sent[0] ?? 0) <= now - limit.ms * MARGIN) sent.shift()
+    const limits = now < carefulUntil ? [limit, limit.careful] : [limit]
+    return Math.max(...limits.map((one) => leftOf(one, share, now)))
+  }
+
+  function leftOf({ calls, ms }: { calls: number; ms: number }, share: number, now: number): number {
     const room = calls <= 3 ? calls : Math.floor(calls * share)
     const before = sent[sent.length - room]
     return before === undefined ? 0 : before + ms * MARGIN - now
@@ -75,6 +81,7 @@ export function openGate(limit: Limit, clock: Clock): Gate {
     clearTimeout(timer)
     let soonest = Number.POSITIVE_INFINITY
     for (const one of [...waiting]) {
+      if (underWay > 0 && clock.now() < carefulUntil) return
       const ms = left(one.share)
       if (ms > 0) {
         soonest = Math.min(soonest, ms)
@@ -82,6 +89,7 @@ export function openGate(limit: Limit, clock: Clock): Gate {
       }
       waiting.splice(waiting.indexOf(one), 1)
       sent.push(clock.now())
+      underWay += 1
       one.go()
     }
     if (Number.isFinite(soonest)) timer = clock.after(soonest, admit)
@@ -106,6 +114,10 @@ export function openGate(limit: Limit, clock: Clock): Gate {
         waiting.splice(at < 0 ? waiting.length : at, 0, one)
         admit()
       }),
+    leave() {
+      underWay -= 1
+      admit()
+    },
     calm: (share) => clock.now() >= quietUntil && waiting.length === 0 && left(share) <= 0,
     hit(ms) {
       const now = clock.now()

@@ -63,10 +63,10 @@ export async function advance(
   const taken = await takeLease(context.pool, runId, context.owner, context.leaseMs)
   if (taken === 'over') await showOver(context, runId)
   if (taken === 'held' || taken === 'over') return taken
-  const { lease, run, steps, failures } = taken
+  const { lease, run, steps, failures, waited } = taken
   const times = { leaseMs: context.leaseMs, everyMs: context.beatMs }
   using watch = keepLease(context.pool, lease, times, shutdown)
-  const work: Work = { pool: context.pool, run, lease, steps, failures, signal: watch.signal }
+  const work: Work = { pool: context.pool, run, lease, steps, failures, waited, signal: watch.signal }
   const thread = openThread(context, run, lease.epoch === 1)
   try {
     if (taken.unreadable) return await giveUpReading(context, taken, thread)

@@ -65,6 +65,11 @@ export async function createRun(
   return made.rows[0]
 }
 
+/** From now on the run waits among others of this lane. */
+export async function moveToLane(db: Db, run: string, lane: Lane): Promise<void> {
+  await db.query('update runs set lane = $2 where id = $1', [run, lane])
+}
+
 /** Asks for the run to be advanced: one waiting wake-up a run, renewed by each call. */
 export async function writeWakeup(tx: Db, run: string): Promise<void> {
   await tx.query(

@@ -2,7 +2,17 @@
 import { type WebAPICallResult, WebAPIRateLimitedError, type WebClient } from '@slack/web-api'
 import { Fault } from '../core/fault.ts'
 import { mayHaveArrived, slackFault } from './faults.ts'
-import { type Clock, type Gate, LIMITS, openClock, openGate, openPace, type Pace, type Tier } from './gate.ts'
+import {
+  type Clock,
+  type Gate,
+  LIMITS,
+  type Limit,
+  openClock,
+  openGate,
+  openPace,
+  type Pace,
+  type Tier,
+} from './gate.ts'
 import type { Log } from './message.ts'
 
 const everywhere = (what: 'history' | 'read') => [
@@ -63,7 +73,8 @@ const LONGEST_WAIT_MS = 60_000
 
 /**
  * @param client a WebClient that rejects rate-limited calls and retries nothing itself
- * @param options.speed how fast the clock of the limits goes; 1 everywhere but in tests
+ * @param options.speed how fast the clock of Slack's published limits goes, which are kept; absent: limits are those
+ * that we are told of
  * @returns `call`, which throws only a `Fault`, and `close`, after which calls that wait out a limit fail
  */
 export function openCalls(
@@ -71,6 +82,8 @@ export function openCalls(
   { speed, log }: { speed?: number | undefined; log?: Log | undefined } = {},
 ): { call: Call; close(): void } {
   const clock = openClock(speed)
+  const limitOf = (tier: keyof typeof LIMITS): Limit =>
+    speed === undefined ? { ...LIMITS[tier], calls: Number.POSITIVE_INFINITY } : LIMITS[tier]
   const gates = new Map<string, Gate>()
   const paces = new Map<string, Pace>()
   const closed = new AbortController()
@@ -80,7 +93,7 @@ export function openCalls(
     const { tier } = METHODS[method]
     if (tier === 'free') return undefined
     const key = tier === 'post' ? `${method} ${channel}` : method
-    const gate = gates.get(key) ?? openGate(LIMITS[tier], clock)
+    const gate = gates.get(key) ?? openGate(limitOf(tier), clock)
     if (gates.size > 10_000) gates.clear() // Only forgets what was sent; calls that wait keep their gate.
     gates.set(key, gate)
     return gate

@@ -59,7 +59,10 @@ export type SessionStatus = 'processing' | 'suspended' | 'active' | 'closed'
 export type SpeakerSettings = {
   botToken: string
   apiUrl?: string | undefined
-  /** How fast the clock of Slack's limits goes; only for tests. */
+  /**
+   * How fast the clock of Slack's published limits goes: as ours with Slack itself. The local workspace has none unless
+   * it is told to.
+   */
   speed?: number | undefined
   log?: Log | undefined
 }
@@ -78,7 +81,8 @@ export type Speaker = {
  */
 export async function openSpeaker(settings: SpeakerSettings): Promise<Speaker> {
   const client = webClient(settings.botToken, settings.apiUrl, settings.log)
-  const calls = openCalls(client, settings)
+  const { apiUrl, log, speed = apiUrl ? undefined : 1 } = settings
+  const calls = openCalls(client, { speed, log })
   try {
     const identity = await identify(calls.call, settings.log)
     const speak = speakWith(calls.call, identity, settings)

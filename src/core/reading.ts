@@ -79,13 +79,13 @@ function count(n: number, noun: string): string {
   return `${n} ${noun}${n === 1 ? '' : 's'}`
 }
 
-/** One line for each file that was not read, and for what else was not, in words for people; `name` makes a name safe to show. */
+/** One line for each file that was not read, and for what else was not unasked, in words for people; `name` makes a name safe to show. */
 export function tellUnread(steps: readonly Numbered[], name: (of: string) => string): string[] {
   return steps.flatMap((step) => {
     if (step.kind !== 'read') return []
     const files = step.files.flatMap((file) =>
       file.why === undefined ? [] : [`I could not read ${name(file.name)}: ${file.why}.`],
     )
-    return step.lack ? [...files, `${step.lack}.`] : files
+    return step.lack && step.call === undefined ? [...files, `${step.lack}.`] : files
   })
 }

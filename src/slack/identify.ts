@@ -22,6 +22,8 @@ export const EVENTS = {
   group_unarchive: 'groups:read',
   channel_deleted: 'channels:read',
   group_deleted: 'groups:read',
+  // Slack then also says with each direct message what its author has open; the event itself tells nothing more.
+  app_context_changed: undefined,
   app_home_opened: undefined,
   agent_session_stopped: 'assistant:write',
   // Who is who and who is in what.
@@ -39,7 +41,7 @@ export const EVENTS = {
 /** The slash command, and the buttons of our messages and of App Home. */
 export const COMMANDS = ['/quorum'] as const
 /** Buttons that open a modal at once: the modal changes nothing, and they are pressed again where it is lost. */
-export const OPENERS = ['trace', 'edit', 'answer', 'feedback', 'preferences'] as const
+export const OPENERS = ['trace', 'edit', 'answer', 'feedback', 'preferences', 'share'] as const
 /** Entries of a message's own menu: each opens a modal. The manifests are held against this. */
 export const SHORTCUTS = ['ask_about', 'show_trace'] as const
 export type Opener = (typeof OPENERS)[number]

@@ -2,8 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type WebAPICallResult, WebAPIRateLimitedError, type WebClient } from '@slack/web-api'
 import { Fault } from '../core/fault.ts'
-import { mayHaveArrived, slackFault } from './faults.ts'
+import { isTokenWord, mayHaveArrived, slackFault, slackWord } from './faults.ts'
 import { type Lane, openLane, openLimits, openPace, type Pace } from './lane.ts'
+import type { Tokens } from './token.ts'
 
 const everywhere = (what: 'history' | 'read') => [
   `channels:${what}`,
@@ -55,9 +56,10 @@ const LONGEST_WAIT_MS = 60_000
 
 /**
  * @param client a WebClient that rejects rate-limited calls and retries nothing itself
+ * @param tokens where its token comes from, if that may be another one the next time
  * @returns `call`, which throws only a `Fault`, and `close`, after which calls that wait out a limit fail
  */
-export function openCalls(client: WebClient): { call: Call; close(): void } {
+export function openCalls(client: WebClient, tokens?: Tokens): { call: Call; close(): void } {
   const lanes = new Map<string, Lane>()
   const limits = openLimits()
   const closed = new AbortController()
@@ -98,6 +100,8 @@ export function openCalls(client: WebClient): { call: Call; close(): void } {
         if (limits.left(limit) > 0) continue // Another call met the limit while this one waited for its turn.
         return await client.apiCall(method, args)
       } catch (error) {
+        const word = slackWord(error) ?? ''
+        if (attempt < 3 && isTokenWord(word) && (await tokens?.refused(word))) continue
         wait = waitAfter(error, method, attempt)
         if (error instanceof WebAPIRateLimitedError) {
           limits.hit(limit, wait)

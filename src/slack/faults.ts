@@ -25,6 +25,11 @@ const PASSING = new Set([
   'team_added_to_org',
 ])
 
+/** Whether Slack refused the token itself. */
+export function isTokenWord(word: string): boolean {
+  return TOKEN.has(word)
+}
+
 /** Slack's word for why it refused, such as `message_not_found`; undefined where it did not answer at all. */
 export function slackWord(error: unknown): string | undefined {
   if (error instanceof WebAPIPlatformError) return error.data.error

@@ -10,6 +10,7 @@ import { openPeople, type People } from './people.ts'
 import { findWith, postWith, type SayOptions, sayWith } from './post.ts'
 import { respond } from './respond.ts'
 import { openRoster, type Roster } from './roster.ts'
+import type { Tokens } from './token.ts'
 import { type Upload, uploadWith } from './upload.ts'
 
 export type Speak = People & {
@@ -41,7 +42,13 @@ export type Speak = People & {
 }
 type SessionStatus = 'processing' | 'suspended' | 'active' | 'closed'
 
-export type SpeakerSettings = { botToken: string; apiUrl?: string | undefined; log?: Log | undefined }
+export type SpeakerSettings = {
+  botToken: string | Tokens
+  /** The workspace that is meant, where an organisation's token is good for several. */
+  workspace?: string | undefined
+  apiUrl?: string | undefined
+  log?: Log | undefined
+}
 export type Speaker = {
   identity: Identity
   speak: Speak
@@ -55,10 +62,11 @@ export type Speaker = {
  * @throws Fault slack-token, slack-scope, slack-unreachable
  */
 export async function openSpeaker(settings: SpeakerSettings): Promise<Speaker> {
-  const client = webClient(settings.botToken, settings.apiUrl, settings.log)
-  const calls = openCalls(client)
+  const { botToken, workspace, apiUrl, log } = settings
+  const client = webClient(botToken, { apiUrl, log, team: workspace })
+  const calls = openCalls(client, typeof botToken === 'string' ? undefined : botToken)
   try {
-    const identity = await identify(calls.call, settings.log)
+    const identity = await identify(calls.call, log, workspace)
     const speak = speakWith(calls.call, identity, settings)
     const channels = openChannels(calls.call, identity, speak.name)
     return { identity, speak, channels, close: calls.close, [Symbol.asyncDispose]: async () => calls.close() }

@@ -2,24 +2,27 @@
 import type pg from 'pg'
 import { callState } from '../core/decide.ts'
 import { Fault } from '../core/fault.ts'
-import { plan } from '../core/plan.ts'
+import { isQuiet, plan } from '../core/plan.ts'
 import type { Cited, Numbered, StepOf } from '../core/run.ts'
-import { answerMessages } from '../slack/blocks/answer.ts'
+import { layOut } from '../slack/blocks/answer.ts'
 import { planMessage } from '../slack/blocks/plan.ts'
 import { openLive } from '../slack/live.ts'
 import type { Speak } from '../slack/speak.ts'
+import type { File } from '../slack/upload.ts'
+import { findPost } from '../store/posts.ts'
 import type { Run } from '../store/runs.ts'
 import type { Progress } from '../tools/progress.ts'
 import { cardStates, onOneCard, postCard, refreshCard, remind, remindAt } from './approvals/cards.ts'
 import { inputState, postInput, refreshInput, roundsOf } from './approvals/input.ts'
-import { sayForSure, sayOnce } from './say.ts'
+import { sayForSure, sayOnce, shareForSure } from './say.ts'
+import { openSession } from './session.ts'
 
 /** At most one edit of the plan in this many milliseconds. */
 const EDIT_MS = 1500
 
 export type ThreadContext = {
   pool: pg.Pool
-  speak: Pick<Speak, 'post' | 'update' | 'find' | 'status' | 'name' | 'upload'>
+  speak: Pick<Speak, 'post' | 'update' | 'find' | 'status' | 'name' | 'upload' | 'findFile'>
   log: (level: 'warn', message: string, fields?: Record<string, unknown>) => void
 }
 
@@ -38,7 +41,7 @@ export type ThreadView = {
   /** The run waits for something that is not a person, and says so in one sentence. */
   showWait(steps: readonly Numbered[], sentence: string): Promise<void>
   /** The run waits for people: what is shown must be the newest state. */
-  showWaiting(): Promise<void>
+  showWaiting(steps: readonly Numbered[]): Promise<void>
   /** Posts the card of calls that wait and gives its ts; `unshowable` where nobody could see what they approve. */
   postCard(
     steps: readonly Numbered[],
@@ -70,8 +73,10 @@ export async function showBegun(
   steps: readonly Numbered[],
 ): Promise<void> {
   await quietly(context, run, async () => {
-    const said = sayOnce(context, placed(run, 'plan', planMessage(plan(steps), run.id)))
-    await Promise.all([said, context.speak.status(run.channel, run.thread, 'processing')])
+    const said = isQuiet(steps) || sayOnce(context, placed(run, 'plan', planMessage(plan(steps), run.id)))
+    const [first] = steps
+    const begun = first?.kind === 'asked' ? { title: first.text, by: run.asker } : undefined
+    await Promise.all([said, context.speak.status(run.channel, run.thread, 'processing', begun)])
   })
 }
 
@@ -95,28 +100,40 @@ export async function showInLine(
   })
 }
 
-/** Opens the view on the thread of a run. Signs of progress that fail are logged, never thrown. */
-export function openThread(context: ThreadContext, run: Run): ThreadView {
+/**
+ * Opens the view on the thread of a run. Signs of progress that fail are logged, never thrown. `first`: nobody has
+ * worked on the run before, and whoever heard the question has shown that it begins.
+ */
+export function openThread(context: ThreadContext, run: Run, first = false): ThreadView {
   const live = openPlan(context, run)
+  const session = openSession(context.speak, run, first ? 'processing' : undefined)
   const shown = new Map<string, string>()
   const progress = new Map<string, string>()
   let cards: Promise<void> = Promise.resolve()
+  let told = false
+  /** Where whoever asked wants to see nothing of the work, nothing is shown until something is waited for. */
+  const show = (steps: readonly Numbered[], wait?: string) => {
+    told ||= wait !== undefined || !isQuiet(steps)
+    if (told) live.show(planMessage(plan(steps, progress, wait), run.id))
+  }
 
   return {
-    showPlan: (steps) => live.show(planMessage(plan(steps, progress), run.id)),
+    showPlan(steps) {
+      void session.set('processing')
+      show(steps)
+    },
     showProgress(steps, call, far) {
       progress.set(call, tellProgress(far))
-      live.show(planMessage(plan(steps, progress), run.id))
+      show(steps)
     },
     postInput: (steps, proposed) => postInput(context, run, steps, proposed),
     async showWait(steps, sentence) {
-      live.show(planMessage(plan(steps, progress, sentence), run.id))
+      show(steps, sentence)
       await quietly(context, run, () => live.flush())
     },
-    async showWaiting() {
-      await quietly(context, run, () =>
-        Promise.all([live.flush(), context.speak.status(run.channel, run.thread, 'suspended')]),
-      )
+    async showWaiting(steps) {
+      show(steps)
+      await quietly(context, run, () => Promise.all([live.flush(), session.set('suspended')]))
     },
     postCard: (steps, group) => postCard(context, run, steps, group),
     refreshCards(steps) {
@@ -166,11 +183,16 @@ export function openThread(context: ThreadContext, run: Run): ThreadView {
     sayEnd: (key, ending) => sayEnd(context, run, key, ending),
     async close(steps) {
       await quietly(context, run, async () => {
-        live.show(planMessage(plan(steps), run.id))
-        await Promise.all([live.close(), context.speak.status(run.channel, run.thread, 'active')])
+        told ||= isQuiet(steps) && (await findPost(context.pool, run.id, 'plan')) !== undefined
+        progress.clear()
+        show(steps)
+        await Promise.all([live.close(), session.set('active')])
       })
     },
-    leave: () => live.leave(),
+    leave() {
+      live.leave()
+      session.close()
+    },
   }
 }
 
@@ -219,10 +241,11 @@ async function sayEnd(
   key: string,
   ending: Ending,
 ): Promise<'said' | 'unsayable'> {
-  const messages = answerMessages({ ...ending, run: run.id })
+  const { files, messages, unfiled } = layOut({ ...ending, run: run.id })
   try {
-    for (const [i, message] of messages.entries())
-      await sayForSure(context, placed(run, `${key}:${i}`, message))
+    const filed = files.length === 0 || (await shareFiles(context, run, key, files))
+    for (const [i, message] of (filed ? messages : unfiled()).entries())
+      await sayForSure(context, placed(run, filed ? `${key}:${i}` : `${key}:unfiled:${i}`, message))
     return 'said'
   } catch (error) {
     if (!(error instanceof Fault) || error.retry) throw error
@@ -232,6 +255,33 @@ async function sayEnd(
       why: error.message,
     })
     return 'unsayable'
+  }
+}
+
+/** False where Slack will not take the files: the app may lack the scope for them. Then the words are said. */
+async function shareFiles(
+  context: ThreadContext,
+  run: Run,
+  key: string,
+  files: readonly File[],
+): Promise<boolean> {
+  // What was begun without the files goes on so.
+  if (await findPost(context.pool, run.id, `${key}:unfiled:0`)) return false
+  const named = { owner: run.id, part: `${key}:files`, channel: run.channel, thread: run.thread }
+  const comment = files.some(({ name }) => name.endsWith('.md'))
+    ? 'The whole answer:'
+    : 'All rows of the tables:'
+  try {
+    await shareForSure(context, named, files, comment)
+    return true
+  } catch (error) {
+    if (!(error instanceof Fault) || error.retry) throw error
+    context.log('warn', 'Slack refused the files of an answer; it is said without them', {
+      run: run.id,
+      code: error.code,
+      why: error.message,
+    })
+    return false
   }
 }
 

@@ -1,5 +1,6 @@
 /** What the agent heard from Slack, freed of Slack's shapes: the inbox holds exactly this. */
 import { z } from 'zod'
+import { Enclosed } from './enclosed.ts'
 
 /** What a prompt of a tool server made, by its name: fetched once, so that what is asked is what was shown. */
 export const Made = z.object({ prompt: z.string(), text: z.string() })
@@ -21,6 +22,7 @@ export const Heard = z.discriminatedUnion('kind', [
     forOther: z.boolean(),
     dm: z.boolean(),
     made: Made.optional(),
+    ...Enclosed.shape,
   }),
   /** A person changed the words of an earlier message. */
   z.object({
@@ -32,6 +34,7 @@ export const Heard = z.discriminatedUnion('kind', [
     editedTs: z.string(),
     mention: z.boolean(),
     dm: z.boolean(),
+    ...Enclosed.shape,
   }),
   z.object({
     kind: z.literal('deleted'),
@@ -82,8 +85,11 @@ export const Heard = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('filled'),
     ...where,
-    form: z.enum(['feedback']),
+    form: z.enum(['feedback', 'preferences', 'ask_about']),
     subject: z.string(),
+    /** The message that a shortcut was used on, and where an answer to it alone can be given. */
+    ...Enclosed.shape,
+    responseUrl: z.string().optional(),
     values: z.record(z.string(), z.unknown()),
     view: z.string(),
     thread: z.string().optional(),
@@ -99,7 +105,14 @@ export const Heard = z.discriminatedUnion('kind', [
     made: Made.optional(),
   }),
   /** The native Stop of an agent session. */
-  z.object({ kind: z.literal('interrupted'), ...where, thread: z.string(), eventId: z.string() }),
+  z.object({
+    kind: z.literal('interrupted'),
+    ...where,
+    thread: z.string(),
+    eventId: z.string(),
+    /** When it was pressed, comparable with the ts of messages. Earlier versions did not keep it. */
+    ts: z.string().optional(),
+  }),
 ])
 export type Heard = z.infer<typeof Heard>
 export type HeardOf<K extends Heard['kind']> = Extract<Heard, { kind: K }>

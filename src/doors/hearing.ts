@@ -43,6 +43,7 @@ export function openHearing(
   const { pool } = store
   const { identity, speak } = speaker
   const { workspace } = identity
+  const rights = openRights({ pool, roster: speak.roster, log })
   const homeContext: HomeContext = {
     pool,
     workspace,
@@ -51,7 +52,7 @@ export function openHearing(
     budgets: home.budgets,
     speak,
     health: tools.health,
-    rights: openRights({ pool, roster: speak.roster, log }),
+    rights,
     connections: (user) => connectionsOf(connecting, { workspace, user }),
   }
   const context: HearContext = {
@@ -59,6 +60,8 @@ export function openHearing(
     workspace,
     speak,
     agent: firstAgent(engines).name,
+    agents: home.agents,
+    rights,
     policy: home.policy,
     budgets: home.budgets,
     catalogue: () => tools.catalogue(workspace),
@@ -79,7 +82,7 @@ export function openHearing(
       intake: (heard) => takeIn(pool, heard),
       overhear: (overheard) => overhear({ pool, poke: poke.follower }, overheard),
       handle: (heard) => handleHeard(context, inboxKey(heard), heard),
-      open: (button, subject, viewer) => openModal(context, button, subject, viewer),
+      open: (button, subject, viewer, pointed) => openModal(context, button, subject, viewer, pointed),
       check: (heard) => checkModal(context, heard),
       home: (user) => homeOf(homeContext, user),
     },

@@ -22,6 +22,7 @@ export const METHODS = {
   'chat.postEphemeral': { scopes: ['chat:write'], safe: false },
   'files.getUploadURLExternal': { scopes: ['files:write'], safe: true },
   'files.completeUploadExternal': { scopes: ['files:write'], safe: false },
+  'files.info': { scopes: ['files:read'], safe: true },
   'conversations.info': { scopes: everywhere('read'), safe: true },
   'conversations.open': { scopes: ['im:write'], safe: true },
   'conversations.members': { scopes: everywhere('read'), safe: true },
@@ -56,10 +57,10 @@ const LONGEST_WAIT_MS = 60_000
 
 /**
  * @param client a WebClient that rejects rate-limited calls and retries nothing itself
- * @param tokens where its token comes from, if that may be another one the next time
+ * @param tokens where its token comes from
  * @returns `call`, which throws only a `Fault`, and `close`, after which calls that wait out a limit fail
  */
-export function openCalls(client: WebClient, tokens?: Tokens): { call: Call; close(): void } {
+export function openCalls(client: WebClient, tokens: Tokens): { call: Call; close(): void } {
   const lanes = new Map<string, Lane>()
   const limits = openLimits()
   const closed = new AbortController()
@@ -101,7 +102,7 @@ export function openCalls(client: WebClient, tokens?: Tokens): { call: Call; clo
         return await client.apiCall(method, args)
       } catch (error) {
         const word = slackWord(error) ?? ''
-        if (attempt < 3 && isTokenWord(word) && (await tokens?.refused(word))) continue
+        if (attempt < 3 && isTokenWord(word) && (await tokens.refused(word))) continue
         wait = waitAfter(error, method, attempt)
         if (error instanceof WebAPIRateLimitedError) {
           limits.hit(limit, wait)

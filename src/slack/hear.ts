@@ -1,6 +1,8 @@
 /** From what Slack sends to what the agent heard. Pure, and it never throws. */
 import { z } from 'zod'
+import { Enclosed } from '../core/enclosed.ts'
 import type { Heard, HeardOf } from '../core/heard.ts'
+import { enclosedIn } from './enclosed.ts'
 
 /** Who we are. Without `workspace` the envelope names it. */
 export type Self = { workspace?: string; botUser: string; botId: string }
@@ -9,7 +11,7 @@ export type Self = { workspace?: string; botUser: string; botId: string }
 const LONGEST_TEXT = 40_000
 
 const id = z.string().min(1)
-const Author = z.object({
+const Author = z.looseObject({
   user: id.optional(),
   bot_id: z.string().nullish(),
   subtype: z.string().nullish(),
@@ -29,6 +31,7 @@ const Envelope = z.object({
     message: Author.nullish(),
     previous_message: Author.nullish(),
     deleted_ts: id.optional(),
+    event_ts: id.optional(),
   }),
 })
 const Click = z.object({
@@ -47,7 +50,7 @@ const Submission = z.object({
   user: z.object({ id }),
   view: z.object({
     id,
-    callback_id: z.enum(['edit', 'answer', 'feedback']),
+    callback_id: z.enum(['edit', 'answer', 'feedback', 'preferences', 'ask_about']),
     private_metadata: z.string(),
     state: z.object({ values: z.record(z.string(), z.record(z.string(), z.unknown())) }),
   }),
@@ -88,6 +91,7 @@ function hearEvent(body: z.infer<typeof Envelope>, self: Self): Heard | 'ignored
       user: event.user,
       thread: event.thread_ts,
       eventId: body.event_id,
+      ...(event.event_ts ? { ts: event.event_ts } : {}),
     }
   }
   if (event.type !== 'message' && event.type !== 'app_mention') return 'ignored'
@@ -121,6 +125,7 @@ function hearMessage(event: SlackEvent, place: Place, self: Self): Heard | 'igno
     mention: event.type === 'app_mention' || mentions(raw, self),
     forOther: forOther(raw, self),
     dm: isDirect(event),
+    ...enclosedIn(event, isDirect(event)),
   }
 }
 
@@ -158,6 +163,7 @@ function hearChange(event: SlackEvent, place: Place, self: Self): Heard | 'ignor
     editedTs: now.edited.ts,
     mention: mentions(now.text ?? '', self),
     dm: isDirect(event),
+    ...enclosedIn(now, false),
   }
 }
 
@@ -216,7 +222,13 @@ const Whose = z.object({
 })
 
 /** What stands in `private_metadata` of modals that are not about a call. Sent from App Home they have no channel. */
-const About = z.object({ subject: z.string(), channel: z.string(), thread: id.optional() })
+const About = z.object({
+  subject: z.string(),
+  channel: z.string(),
+  thread: id.optional(),
+  ...Enclosed.shape,
+  responseUrl: z.string().optional(),
+})
 
 function hearSubmission(body: z.infer<typeof Submission>, self: Self): Heard | 'ignored' {
   const workspace = self.workspace ?? body.team?.id

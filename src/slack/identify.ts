@@ -25,6 +25,9 @@ export const EVENTS = {
   group_deleted: 'groups:read',
   app_home_opened: undefined,
   agent_session_stopped: 'assistant:write',
+  // The app itself.
+  app_uninstalled: undefined,
+  tokens_revoked: undefined,
   // Who is who and who is in what.
   member_joined_channel: 'channels:read',
   member_left_channel: 'channels:read',
@@ -37,11 +40,17 @@ export const EVENTS = {
   user_change: 'users:read',
 } as const satisfies Record<string, string | undefined>
 
+/** Events of an app that organisations install as well. */
+export const ORG_EVENTS = ['team_access_granted', 'team_access_revoked'] as const
+
 /** The slash command, and the buttons of our messages and of App Home. */
 export const COMMANDS = ['/quorum'] as const
 /** Buttons that open a modal at once: the modal changes nothing, and they are pressed again where it is lost. */
-export const OPENERS = ['trace', 'edit', 'answer', 'feedback'] as const
+export const OPENERS = ['trace', 'edit', 'answer', 'feedback', 'preferences'] as const
+/** Entries of a message's own menu: each opens a modal. The manifests are held against this. */
+export const SHORTCUTS = ['ask_about', 'show_trace'] as const
 export type Opener = (typeof OPENERS)[number]
+export type Shortcut = (typeof SHORTCUTS)[number]
 export const ACTIONS = [
   'approve',
   'deny',
@@ -62,6 +71,7 @@ export const ACTIONS = [
 /** Without these something small is missing, and a warning says so. */
 const OPTIONAL = new Set([
   'assistant:write',
+  'files:read',
   'files:write',
   'im:write',
   'mpim:history',
@@ -156,12 +166,14 @@ function workspaceOf(answer: z.infer<typeof Answer>, workspace: string | undefin
 
 /** @param team the workspace that calls are about, where an organisation's token is good for several */
 export function webClient(
-  token: string | Tokens,
+  tokens: Tokens,
   { apiUrl, log, team }: { apiUrl: string | undefined; log: Log | undefined; team?: string | undefined },
 ): WebClient {
-  const options = { ...clientOptions(apiUrl, log), ...(team ? { teamId: team } : {}) }
-  if (typeof token === 'string') return new WebClient(token, options)
-  return new WebClient(undefined, { ...options, fetch: fetchWith(token) })
+  return new WebClient(undefined, {
+    ...clientOptions(apiUrl, log),
+    ...(team ? { teamId: team } : {}),
+    fetch: fetchWith(tokens),
+  })
 }
 
 /**

@@ -10,7 +10,7 @@ import { ACTIONS, COMMANDS, clientOptions, type Identity, slackLogger } from './
 import { type InstallChange, installChangeOf } from './installs.ts'
 import { type LineSettings, lineFor } from './line.ts'
 import type { Log } from './message.ts'
-import { type OpenContext, openingOf, openNow } from './opening.ts'
+import { commandedOpening, type OpenContext, openingOf, openNow, shortcutOf } from './opening.ts'
 import { overhear } from './overhear.ts'
 import type { Speak } from './speak.ts'
 
@@ -127,7 +127,7 @@ async function take(
   { app, intake, kept, log, track }: Taking,
 ): Promise<void> {
   const { identity, speak, on } = desk
-  const opening = openingOf(event.body, identity.workspace)
+  const opening = openingOf(event.body, identity.workspace) ?? shortcutOf(event.body, identity)
   if (opening) track(openNow({ speak, open: on.open, log }, opening))
   const change = changeOf(event.body, identity.workspace)
   if (change) await on.changed(change)
@@ -137,6 +137,11 @@ async function take(
   if (heard === 'ignored') return acknowledge(app, event)
   const reply = heard.kind === 'commanded' ? answerAtOnce(heard) : undefined
   if (reply) return event.ack({ response_type: 'ephemeral', text: reply })
+  const commanded = heard.kind === 'commanded' ? commandedOpening(heard) : undefined
+  if (commanded) {
+    track(openNow({ speak, open: on.open, log }, commanded))
+    return event.ack()
+  }
   if (heard.kind === 'submitted') {
     const errors = await on.check(heard)
     if (errors) return event.ack({ response_action: 'errors', errors })

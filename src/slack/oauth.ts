@@ -56,7 +56,7 @@ export function openSlackOAuth(app: OAuthApp, at: { apiUrl?: string | undefined;
   const { apiUrl, log } = at
   const client = (token?: string) => new WebClient(token, clientOptions(apiUrl, log))
   const credentials = { client_id: app.clientId, client_secret: app.clientSecret }
-  const call = async (method: string, args: Record<string, unknown>, token?: string) => {
+  const ask = async (method: string, args: Record<string, unknown>, token?: string) => {
     try {
       return await client(token).apiCall(method, args)
     } catch (error) {
@@ -71,7 +71,7 @@ export function openSlackOAuth(app: OAuthApp, at: { apiUrl?: string | undefined;
       return url.href
     },
     async exchange(code, redirect) {
-      const answer = await call('oauth.v2.access', { ...credentials, code, redirect_uri: redirect })
+      const answer = await ask('oauth.v2.access', { ...credentials, code, redirect_uri: redirect })
       const given = Given.parse(answer)
       const holder = given.is_enterprise_install ? given.enterprise : given.team
       if (!holder) throw new Error('Slack gave a token without saying for whom')
@@ -85,14 +85,14 @@ export function openSlackOAuth(app: OAuthApp, at: { apiUrl?: string | undefined;
     },
     async renew(refresh) {
       const asked = { ...credentials, grant_type: 'refresh_token', refresh_token: refresh }
-      return tokenOf(Renewed.parse(await call('oauth.v2.access', asked)))
+      return tokenOf(Renewed.parse(await ask('oauth.v2.access', asked)))
     },
     async teams(token) {
       const all: { id: string; name: string }[] = []
       let cursor: string | undefined
       do {
         const args = { limit: 200, ...(cursor ? { cursor } : {}) }
-        const page = Teams.parse(await call('auth.teams.list', args, token))
+        const page = Teams.parse(await ask('auth.teams.list', args, token))
         all.push(...page.teams.map(({ id, name }) => ({ id, name: name ?? id })))
         cursor = page.response_metadata?.next_cursor || undefined
       } while (cursor)
@@ -100,7 +100,7 @@ export function openSlackOAuth(app: OAuthApp, at: { apiUrl?: string | undefined;
     },
     async works(token) {
       try {
-        await call('auth.test', {}, token)
+        await ask('auth.test', {}, token)
         return true
       } catch (error) {
         const word = slackWord(error) ?? ''
@@ -111,7 +111,7 @@ export function openSlackOAuth(app: OAuthApp, at: { apiUrl?: string | undefined;
     },
     async leave(token) {
       try {
-        await call('apps.uninstall', credentials, token)
+        await ask('apps.uninstall', credentials, token)
         return true
       } catch (error) {
         log?.('warn', 'Slack did not end an installation', { error: String(error) })

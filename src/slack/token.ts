@@ -8,6 +8,11 @@ export type Tokens = {
   refused(word: string): Promise<boolean>
 }
 
+/** A token that stays. */
+export function fixedToken(token: string): Tokens {
+  return { now: async () => token, refused: async () => false }
+}
+
 type Fetch = NonNullable<WebClientOptions['fetch']>
 
 /** Sends every request with the token of its moment. */

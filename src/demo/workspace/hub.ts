@@ -20,6 +20,11 @@ export type Hub = {
   /** As many messages as history and replies give at once. */
   mostMessages: number
   streams: Map<string, Stream>
+  /** How long a session counts as at work after it was said to be, in milliseconds. */
+  sessionMs: number
+  sessionTimers: Map<string, NodeJS.Timeout>
+  /** Whether the app has subscribed to the native Stop. */
+  stops: boolean
   /** `http://127.0.0.1:PORT` */
   origin: string
   /** A one-time address for Socket Mode; undefined in HTTP mode. */
@@ -33,11 +38,17 @@ export type StoredFile = {
   length: number
   bytes?: Buffer
   shared: boolean
+  type?: string
+  /** The person who shared it and where; of files that the app uploaded there is neither. */
+  user?: string
+  channel?: string
 }
 
 /** An open or ended stream and what has been written into it. */
 export type Stream = {
   open: boolean
+  /** Slack holds a stream to how its first content came: `markdown_text`, or chunks. */
+  content?: 'text' | 'chunks'
   stoppedByUser?: boolean
   mode: 'plan' | 'timeline'
   text: string

@@ -6,7 +6,7 @@ import { archive, rename } from './channel-changes.ts'
 import { createHooks } from './hooks.ts'
 import type { Hub } from './hub.ts'
 import { type Installing, installing, preinstall } from './installing.ts'
-import { click, command, submit } from './interact.ts'
+import { click, command, submit, useShortcut } from './interact.ts'
 import { openLive } from './live.ts'
 import { describe, looking } from './looking.ts'
 import { type Breakage, createFaults, createTiers, type Faults } from './misbehave.ts'
@@ -69,6 +69,8 @@ export type WorkspaceOptions = {
   triggerMs?: number
   /** Milliseconds a stream lives; 300,000 as in Slack. */
   streamMs?: number
+  /** Milliseconds a session counts as at work; 3,601,000 as in Slack. */
+  sessionMs?: number
 }
 
 type PersonName = 'ana' | 'ben' | 'chloe' | 'gil'
@@ -134,6 +136,8 @@ export type Workspace = Installing & {
   /** Presses a button of an open modal or of the Home tab. */
   clickView(user: string, viewId: string, actionId: string, value?: string): Promise<void>
   command(user: string, channel: string, text: string): Promise<void>
+  /** Uses an entry of a message's own menu, by its callback id. */
+  shortcut(user: string, callback: string, channel: string, ts: string): Promise<void>
   openHome(user: string, tab?: 'home' | 'messages'): Promise<void>
   /** `values`: block id → action id → what was typed or chosen. */
   submit(user: string, viewId: string, values: Record<string, Json>): Promise<void>
@@ -169,6 +173,8 @@ export type Workspace = Installing & {
     /** `status`: 500; `reset`: cut before anything happens; `lost`: it happens, the answer is cut. */
     breakHttp(method: string, times?: number, how?: Breakage): void
     dropSockets(): void
+    /** Without the subscription to the native Stop, Slack warns and shows none. */
+    unsubscribe(): void
     /** Events that come within 30 ms of each other are delivered in the opposite order. */
     shuffle(on: boolean): void
   }
@@ -260,6 +266,7 @@ async function open(options: WorkspaceOptions, slack?: Slack): Promise<Workspace
       live.close()
       waiting.close()
       for (const stream of hub.streams.values()) clearTimeout(stream.timer)
+      for (const timer of hub.sessionTimers.values()) clearTimeout(timer)
       if (slack) return kept?.close()
       await socket.close()
       const closed = new Promise((resolve) => server.close(resolve))
@@ -307,6 +314,9 @@ function createHub(
     scopes: [...SCOPES],
     both: true,
     streamMs: options.streamMs ?? 300_000,
+    sessionMs: options.sessionMs ?? 3_601_000,
+    sessionTimers: new Map(),
+    stops: true,
     mostMessages: options.unlistedMs ? 15 : 999,
     streams: new Map(),
     origin: '',
@@ -320,7 +330,10 @@ function misbehaving(hub: Hub, faults: Faults, dropSockets: () => void): Workspa
   const both = (on: boolean) => {
     hub.both = on
   }
-  return { redeliver, both, limit, slow, refuse, breakHttp, dropSockets, shuffle }
+  const unsubscribe = () => {
+    hub.stops = false
+  }
+  return { unsubscribe, redeliver, both, limit, slow, refuse, breakHttp, dropSockets, shuffle }
 }
 
 function identity(hub: Hub, botToken: string) {
@@ -371,6 +384,8 @@ function acting(hub: Hub) {
     clickView: (user: string, view: string, action: string, value?: string) =>
       click(hub, user, { view }, action, value),
     command: (user: string, channel: string, text: string) => command(hub, user, channel, text),
+    shortcut: (user: string, callback: string, channel: string, ts: string) =>
+      useShortcut(hub, user, callback, channel, ts),
     openHome: async (user: string, tab?: 'home' | 'messages') => openHome(hub, user, tab),
     submit: (user: string, view: string, values: Record<string, Json>) => submit(hub, user, view, values),
     interrupt: async (user: string, channel: string, thread: string) => interrupt(hub, user, channel, thread),

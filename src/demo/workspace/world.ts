@@ -59,6 +59,8 @@ export type Message = {
   is_ephemeral?: true
   /** True while a stream is open. */
   streaming?: true
+  /** Of a message that is or was a stream; `errored` where nobody ended it. */
+  streaming_state?: 'in_progress' | 'completed' | 'errored'
   reply_count?: number
   reply_users?: string[]
   latest_reply?: string

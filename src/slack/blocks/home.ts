@@ -1,8 +1,12 @@
 /** App Home: what is under way for a person, what waits for them, what they connected, and how the tools are. */
-import type { HomeView, KnownBlock, RichTextElement, RichTextList } from '@slack/types'
+import type { HomeView, KnownBlock, RichTextElement } from '@slack/types'
+import { tellAmount } from '../../core/budget.ts'
 import { toolName } from '../../core/plan.ts'
+import { languageName, type Preferences, TRACES } from '../../core/preferences.ts'
+import { type ApprovalRow, approvalRow, openAt } from './approvals.ts'
 import { type BudgetRow, budgetRow } from './budget.ts'
-import { moment, person, rich, section, text } from './elements.ts'
+import { moment, openButton, rich, section, text } from './elements.ts'
+import { type SourceRow, sourcesBlock } from './sources.ts'
 import { clean, cut, webAddress } from './text.ts'
 
 /** What a person's Home shows. Everything but `name` may be empty. */
@@ -10,8 +14,8 @@ export type HomeParts = {
   /** Our own name. */
   name: string
   runs: readonly { run: string; title: string; state: string }[]
-  /** Approvals that wait for this person; `link` leads to the card, where everybody sees the decision. */
-  approvals: readonly { tool: string; asker: string; expires: string; link?: string | undefined }[]
+  /** Approvals that wait for this person. */
+  approvals: readonly ApprovalRow[]
   /** What tool servers want to know of this person; `link` leads to the message with the form. */
   questions: readonly { tool: string; until: string; link?: string | undefined }[]
   connections: readonly {
@@ -23,17 +27,26 @@ export type HomeParts = {
   }[]
   budgets: readonly BudgetRow[]
   servers: readonly { server: string; ready: boolean; said: string }[]
-  /** What is known from where, and since when; `error` where the last reading failed and the person may know. */
-  sources: readonly {
-    name: string
-    documents: number
-    readAt?: string | undefined
-    error?: string | undefined
-  }[]
+  sources: readonly SourceRow[]
+  preferences: Preferences
+  /** For admins: what was spent, and who waits for a worker. */
+  load?:
+    | {
+        today: Spent
+        month: Spent
+        waiting: number
+        since?: string | undefined
+        underWay: number
+        slots: number
+      }
+    | undefined
 }
 
+/** Money in millionths of a dollar. */
+type Spent = { calls: number; tokens: number; cost: number }
+
 /** Rows of one part at most: Slack takes 100 blocks. */
-const MOST = 10
+const MOST = 8
 
 /** The Home tab. Nothing in it can ping; its links are Slack's own and those for connecting an account. */
 export function homeView(parts: HomeParts): HomeView {
@@ -44,7 +57,7 @@ export function homeView(parts: HomeParts): HomeView {
       `Mention @${name} in a channel, or write to it under Messages. It answers from your team's knowledge, with its sources.`,
     ),
     words('It asks in the thread before it changes anything; whoever may decide presses Approve or Deny.'),
-    words('/quorum ask, run, tools, budget, status, stop and help work in every channel.'),
+    words('/quorum works in every channel: ask, status, stop, approvals, sources, help …'),
     ...part('Under way for you', parts.runs, runRow),
     ...part('Waiting for your decision', parts.approvals, approvalRow),
     ...part('Waiting for your answer', parts.questions, questionRow),
@@ -52,6 +65,8 @@ export function homeView(parts: HomeParts): HomeView {
     ...part('Budgets', parts.budgets, budgetRow),
     ...knowledge(parts.sources),
     ...part('Tools', parts.servers, serverRow),
+    ...preferences(parts.preferences),
+    ...load(parts.load),
   ]
   return { type: 'home', blocks }
 }
@@ -70,17 +85,6 @@ function runRow({ run, title, state }: HomeParts['runs'][number]): KnownBlock[] 
   ]
 }
 
-function approvalRow({ tool, asker, expires, link }: HomeParts['approvals'][number]): KnownBlock[] {
-  const elements: RichTextElement[] = [
-    text(toolName(tool, true), { code: true }),
-    text(', asked for by '),
-    person(asker),
-    text(' · until '),
-    moment(expires),
-  ]
-  return [rich(section(...elements, ...openAt(link, 'Open the card')))]
-}
-
 function questionRow({ tool, until, link }: HomeParts['questions'][number]): KnownBlock[] {
   const elements: RichTextElement[] = [
     text(toolName(tool, true), { code: true }),
@@ -88,11 +92,6 @@ function questionRow({ tool, until, link }: HomeParts['questions'][number]): Kno
     moment(until),
   ]
   return [rich(section(...elements, ...openAt(link, 'Open the question')))]
-}
-
-function openAt(link: string | undefined, words: string): RichTextElement[] {
-  const url = link && webAddress(link)
-  return url ? [text(' · '), { type: 'link', url, text: words }] : []
 }
 
 const STATES = {
@@ -114,28 +113,37 @@ function connectionRow(one: HomeParts['connections'][number]): KnownBlock[] {
   return [line, ...(buttons.length > 0 ? [actions(buttons)] : [])]
 }
 
-/** Sources stand in one block, of which a view takes few. */
-const MOST_SOURCES = 30
-
 function knowledge(sources: HomeParts['sources']): KnownBlock[] {
-  if (sources.length === 0) return []
-  const more = sources.length - MOST_SOURCES
-  const list: RichTextList = {
-    type: 'rich_text_list',
-    style: 'bullet',
-    elements: [
-      ...sources.slice(0, MOST_SOURCES).map(sourceRow),
-      ...(more > 0 ? [section(text(`and ${more} more`))] : []),
-    ],
-  }
-  return [header('Knowledge'), rich(list)]
+  return sources.length === 0 ? [] : [header('Knowledge'), sourcesBlock(sources)]
 }
 
-function sourceRow({ name, documents, readAt, error }: HomeParts['sources'][number]) {
-  const pages = documents === 1 ? '1 page' : `${documents} pages`
-  const fresh = readAt ? [text(', as of '), moment(readAt)] : [text(', not read yet')]
-  const failed = error ? [text(` · could not be read: ${flat(error, 200)}`)] : []
-  return section(text(flat(name, 60), { code: true }), text(` ${pages}`), ...fresh, ...failed)
+function preferences({ trace, language }: Preferences): KnownBlock[] {
+  const speech = language ? languageName(language) : 'the language of the question'
+  const chosen = `While I work: ${TRACES[trace].toLowerCase()}. I answer you in ${speech}.`
+  return [header('Preferences'), openButton(chosen, 'preferences', 'open', 'Change')]
+}
+
+function load(now: HomeParts['load']): KnownBlock[] {
+  if (!now) return []
+  const { today, month, waiting, since, underWay, slots } = now
+  const line = since && waiting > 0 ? [text(', the first since '), moment(since)] : []
+  return [
+    header('For admins'),
+    words(`Spent today: ${tellSpent(today)}. In 30 days: ${tellSpent(month)}.`),
+    rich(
+      section(
+        text(
+          `${underWay} at work in ${slots} slots; ${waiting === 0 ? 'nobody waits' : `${waiting} waiting for a worker`}`,
+        ),
+        ...line,
+      ),
+    ),
+  ]
+}
+
+function tellSpent({ calls, tokens, cost }: Spent): string {
+  const money = cost > 0 ? `, ${tellAmount('dollars', cost)}` : ''
+  return `${tellAmount('tokens', tokens)}${money} in ${calls} ${calls === 1 ? 'call' : 'calls'} of models`
 }
 
 function serverRow({ server, ready, said }: HomeParts['servers'][number]): KnownBlock[] {

@@ -129,7 +129,9 @@ test('one whose refresh token was lost is used to its end, and said to need a ne
   expect(await tokens.now()).toBe(first)
   expect(await tokens.now()).toBe(first)
   expect(await row()).toMatchObject({ state: 'refused' })
-  expect(logs.filter((line) => line.startsWith('error'))).toEqual([expect.stringContaining('install Quorum there again')])
+  expect(logs.filter((line) => line.startsWith('error'))).toEqual([
+    expect.stringContaining('install Quorum there again'),
+  ])
   expect(slack.calls.filter((call) => call.method === 'oauth.v2.access')).toHaveLength(2)
   const again = await install(12 * HOURS)
   expect(again).not.toBe(id)

@@ -96,8 +96,12 @@ test('the trace tells every step: time, duration, tokens, what was read, who dec
 
 test('the trace tells what was charged, failed attempts included, and money where there is any', () => {
   const first = (view: unknown) => JSON.stringify(Object(view).blocks[0])
-  expect(first(traceView('run-1', run, { tokens: 1_234, cost: 0 }))).toContain(' 1234 tokens, 2.5 s')
-  expect(first(traceView('run-1', run, { tokens: 9, cost: 12_300 }))).toContain(' 9 tokens, $0.01, 2.5 s')
+  expect(first(traceView('run-1', run, { spent: { tokens: 1_234, cost: 0 } }))).toContain(
+    ' 1234 tokens, 2.5 s',
+  )
+  expect(first(traceView('run-1', run, { spent: { tokens: 9, cost: 12_300 } }))).toContain(
+    ' 9 tokens, $0.01, 2.5 s',
+  )
 })
 
 test('a trace of a thousand steps keeps to the limits, and shows the end', () => {
@@ -123,13 +127,13 @@ test('a trace of a thousand steps keeps to the limits, and shows the end', () =>
 
 test('a plan shows rows while it runs, and one line with a button when done', () => {
   const working = planMessage(plan(run.slice(0, 5)), 'run-1')
-  expect(working.text).toBe('Waiting for approval: write_file on filesystem')
+  expect(working.text).toBe('Waiting for approval: Write file on filesystem')
   expect(working.blocks).toMatchObject([
     { type: 'plan', tasks: [{ status: 'complete' }, { status: 'in_progress' }] },
   ])
   const done = planMessage(plan(run), 'run-1')
   expect(done.blocks).toMatchObject([{ type: 'section', accessory: { action_id: 'trace', value: 'run-1' } }])
-  expect(done.text).toBe('Done: searched 1 source, ran write_file')
+  expect(done.text).toBe('Done: searched 1 source, write file')
   for (const message of [working, done]) expectHarmless(message)
 })
 
@@ -154,6 +158,7 @@ test('whatever stands in a run: the plan, the trace and a sentence are harmless'
         expectHarmless(planMessage(plan(steps.slice(0, end)), 'run-1'))
       expectHarmlessView(traceView(a, steps))
       expectHarmless(sayMessage(a || '-', { run: 'r', part: 'p' }))
+      const spent = { calls: 3, tokens: 4_000, cost: 12 }
       const row = { server: a, title: b, per: 'user', state: 'expired', url: b } as const
       const budget = {
         scope: 'user',
@@ -173,9 +178,16 @@ test('whatever stands in a run: the plan, the trace and a sentence are harmless'
           approvals: Array.from({ length: 20 }, () => ({ tool: a, asker: b, expires: at, link: b })),
           questions: Array.from({ length: 20 }, () => ({ tool: a, until: at, link: b })),
           connections: Array.from({ length: 20 }, () => ({ ...row, server: a || 's' })),
-          budgets: Array.from({ length: 20 }, () => ({ ...budget, name: a, holder: b })),
+          budgets: Array.from({ length: 20 }, () => ({
+            ...budget,
+            name: a,
+            holder: b,
+            raise: { value: 'v', amount: 1 },
+          })),
           servers: Array.from({ length: 20 }, () => ({ server: a, ready: false, said: b })),
           sources: Array.from({ length: 60 }, () => ({ name: a, documents: 2, readAt: at, error: b })),
+          preferences: { trace: 'none', language: 'de' },
+          load: { today: spent, month: spent, waiting: 7, since: at, underWay: 3, slots: 8 },
         }),
       )
     }),

@@ -54,8 +54,8 @@ export type WorkspaceOptions = {
   enterprise?: { id: string; name: string }
   /** Whether the app is installed from the beginning; true where it is left out. */
   installed?: boolean
-  /** Keep Slack's published rate limits; false by default. */
-  tiers?: boolean
+  /** Keep Slack's published rate limits; false by default. A number: with a clock so many times faster than ours. */
+  tiers?: boolean | number
   /**
    * Slack's rule for apps that are sold outside of its marketplace: history and replies come 15 messages at a time, once
    * in so many milliseconds (60,000 in Slack).
@@ -230,7 +230,10 @@ async function open(options: WorkspaceOptions, slack?: Slack): Promise<Workspace
   const { app } = hub
   const faults = createFaults()
   const { tiers, unlistedMs } = options
-  const limits = tiers || unlistedMs ? createTiers({ published: tiers === true, unlistedMs }) : undefined
+  const limits =
+    tiers || unlistedMs
+      ? createTiers({ published: Boolean(tiers), speed: typeof tiers === 'number' ? tiers : 1, unlistedMs })
+      : undefined
   const api = createApi(hub, faults, limits, waiting.poke)
   const live = openLive(world)
   const server = createWorkspaceServer(() => ({

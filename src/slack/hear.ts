@@ -50,7 +50,7 @@ const Submission = z.object({
   user: z.object({ id }),
   view: z.object({
     id,
-    callback_id: z.enum(['edit', 'answer', 'feedback', 'preferences', 'ask_about']),
+    callback_id: z.enum(['edit', 'answer', 'feedback', 'preferences', 'ask_about', 'share']),
     private_metadata: z.string(),
     state: z.object({ values: z.record(z.string(), z.record(z.string(), z.unknown())) }),
   }),

@@ -151,7 +151,10 @@ async function emptyRuns(tx: Tx, workspace: string, person: string): Promise<num
   await tx.query(`update approvals set args = '{}', asker = $2 where run = any($1::uuid[])`, [ids, NOBODY])
   await tx.query('delete from wakeups where run = any($1::uuid[])', [ids])
   await tx.query('delete from posts where owner = any($1)', [ids])
-  await tx.query('update runs set asker = $2 where id = any($1::uuid[])', [ids, NOBODY])
+  await tx.query(
+    'update runs set asker = $2, reply = case when reply is null then null else $2 end where id = any($1::uuid[])',
+    [ids, NOBODY],
+  )
   return ids.length
 }
 

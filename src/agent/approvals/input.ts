@@ -91,7 +91,8 @@ function partOf(steps: readonly Numbered[], { approval, call }: Proposed): strin
   return `input-${approval}-${roundsOf(steps, call)}`
 }
 
-function inputSaying(run: Run, steps: readonly Numbered[], proposed: Proposed) {
+/** What a server wants to know, to be said in the thread. */
+export function inputSaying(run: Run, steps: readonly Numbered[], proposed: Proposed) {
   const requests = Object.values(requestsOf(steps, proposed.call))
   const round = roundsOf(steps, proposed.call)
   const message = inputMessage({

@@ -23,6 +23,8 @@ export const EVENTS = {
   group_unarchive: 'groups:read',
   channel_deleted: 'channels:read',
   group_deleted: 'groups:read',
+  // Slack then also says with each direct message what its author has open; the event itself tells nothing more.
+  app_context_changed: undefined,
   app_home_opened: undefined,
   agent_session_stopped: 'assistant:write',
   // The app itself.

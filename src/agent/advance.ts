@@ -100,7 +100,7 @@ async function showOver(context: AdvanceContext, runId: string): Promise<void> {
 async function walk(context: AdvanceContext, work: Work, thread: ThreadView): Promise<Advanced> {
   const narrowing = narrowingOf(work.steps)
   const agent = narrow(context.agent(work.run.agent), narrowing)
-  const policy = tighten(context.policy, work.run.channel, narrowing)
+  const policy = tighten(context.policy, narrowing)
   const catalogue = async () => offeredIn(await context.catalogue(), narrowing)
   const limits: Limits = { maxTurns: agent.maxTurns, maxInvalid: MAX_INVALID }
   for (;;) {

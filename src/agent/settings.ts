@@ -167,7 +167,9 @@ async function describe(context: SettingsContext, viewer: Viewer): Promise<strin
       ? `Tools: ${tools.join(', ') || 'none'} (${count} of them).`
       : 'Tools: whatever policy.yaml allows.',
     sources ? `Sources: ${named.join(', ') || 'none'}.` : 'Sources: all that everybody here may read.',
-    who ? `Approvals: ${who.join(', ')}.` : 'Approvals: as policy.yaml says.',
+    who
+      ? `Approvals: by ${who.join(', ')}, of those whom policy.yaml names.`
+      : 'Approvals: as policy.yaml says.',
     'Admins and the managers that policy.yaml names for this channel change them with `/quorum settings`.',
   ]
 }

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { CatalogueTool } from './catalogue.ts'
 import type { Agent } from './home.ts'
 import { matches } from './pattern.ts'
-import type { Policy } from './rules.ts'
+import type { Policy, Rules } from './rules.ts'
 
 /** What holds for a run from its question on. Where a part is left out it narrows nothing; an empty list leaves nothing. */
 export const Narrowing = z.object({
@@ -11,7 +11,7 @@ export const Narrowing = z.object({
   tools: z.array(z.string()).optional(),
   /** Sources that are read. */
   sources: z.array(z.string()).optional(),
-  /** People and user groups who approve, of those policy.yaml names; in the requester's place where it names none. */
+  /** People and user groups, among whom approvers must be wherever policy.yaml names any. */
   approvers: z.array(z.string()).optional(),
 })
 export type Narrowing = z.infer<typeof Narrowing>
@@ -28,15 +28,27 @@ export function narrowingOf([first]: readonly {
   return first?.narrowing ?? {}
 }
 
-/** The policy with what a channel adds to it, as a further rule of that channel: rules only tighten. */
-export function tighten(policy: Policy, channel: string, { approvers }: Narrowing): Policy {
+/**
+ * The policy for a run in a channel that names its approvers: whoever approves must stand among them, too, wherever a
+ * rule names approvers. A rule that names none stays as it is, for the requester is not replaced by anybody. Each such
+ * rule is followed by itself with these approvers, which says nothing else anew.
+ */
+export function tighten(policy: Policy, { approvers }: Narrowing): Policy {
   if (!approvers || approvers.length === 0) return policy
-  const own = Object.hasOwn(policy.channels, channel) ? policy.channels[channel] : undefined
-  const rules = [...(own?.tools['*'] ?? []), { approvers }]
+  const also = (rules: Rules): Rules =>
+    mapValues(rules, (list) =>
+      list.flatMap((rule) => (rule.approvers ? [rule, { ...rule, approvers }] : [rule])),
+    )
   return {
     ...policy,
-    channels: { ...policy.channels, [channel]: { ...own, tools: { ...own?.tools, '*': rules } } },
+    tools: also(policy.tools),
+    channels: mapValues(policy.channels, (one) => ({ ...one, tools: also(one.tools) })),
+    agents: mapValues(policy.agents, (one) => ({ ...one, tools: also(one.tools) })),
   }
+}
+
+function mapValues<V, W>(record: Record<string, V>, change: (value: V) => W): Record<string, W> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]))
 }
 
 /** The agent with no more knowledge than the channel lets it read. */

@@ -54,7 +54,7 @@ test('what a channel settles only tightens: no verdict is loosened, and nobody m
           taint: read ? (['page'] as never[]) : [],
         }
         const before = judge(policy, question)
-        const after = judge(tighten(policy, 'C1', { approvers: named }), question)
+        const after = judge(tighten(policy, { approvers: named }), question)
         expect(STRICT[after.verdict]).toBeGreaterThanOrEqual(STRICT[before.verdict])
         expect(after.need).toBeGreaterThanOrEqual(before.need)
         if (after.verdict !== 'ask') return
@@ -62,23 +62,39 @@ test('what a channel settles only tightens: no verdict is loosened, and nobody m
         const speaking = layers.flatMap((one) =>
           Object.entries(one).flatMap(([pattern, list]) => (pattern === 'other__x' ? [] : list)),
         )
-        const names = speaking.some((one) => one.approvers && one.decision !== 'deny')
-        const may = names ? able(before, asker) : named.map((who) => (who === 'requester' ? asker : who))
-        for (const who of able(after, asker)) expect(may).toContain(who)
+        const chosen = named.map((who) => (who === 'requester' ? asker : who))
+        const narrows = speaking.some((one) => one.approvers && one.decision !== 'deny')
+        for (const who of able(after, asker)) {
+          expect(able(before, asker)).toContain(who)
+          if (narrows) expect(chosen).toContain(who)
+        }
+        if (!narrows) expect(after.approvers).toEqual(before.approvers)
       },
     ),
   )
 })
 
-test('it holds for its channel only, and where nothing is settled the policy is the very same', () => {
-  const policy = PolicyFile.parse({ tools: { '*': { decision: 'ask' } } })
-  expect(tighten(policy, 'C1', {})).toBe(policy)
-  const held = tighten(policy, 'C1', { approvers: ['UBEN'] })
-  const asks = (channel: string) =>
-    judge(held, { tool: tool('a__b'), args: {}, asker: 'UANA', channel, agent: 'q', taint: [], words: [] })
-      .approvers
-  expect(asks('C1')).toEqual([['UBEN']])
-  expect(asks('C2')).toEqual([['requester']])
+test('where nothing is settled the policy is the very same; the requester is replaced by nobody', () => {
+  const asks = (policy: ReturnType<typeof PolicyFile.parse>) =>
+    judge(policy, {
+      tool: tool('a__b'),
+      args: {},
+      asker: 'UANA',
+      channel: 'C1',
+      agent: 'q',
+      taint: [],
+      words: [],
+    })
+  const open = PolicyFile.parse({ tools: { '*': { decision: 'ask' } } })
+  expect(tighten(open, {})).toBe(open)
+  expect(asks(tighten(open, { approvers: ['UBEN'] })).approvers).toEqual([['requester']])
+  const named = PolicyFile.parse({
+    tools: { '*': { decision: 'ask', approvers: ['requester', 'UBEN', 'SOPS'] } },
+  })
+  expect(asks(tighten(named, { approvers: ['UBEN'] })).approvers).toEqual([
+    ['UBEN'],
+    ['SOPS', 'UBEN', 'requester'],
+  ])
 })
 
 test('tools and sources are what is left of both; an empty list leaves none', () => {

@@ -24,7 +24,7 @@ export function weighInstead(
   const instead = { ...rest, replaces: first.call, terms: { approvers, need, selfApprove } }
   const at = new Date().toISOString()
   const read = { taint: taintOf(steps), words: wordsOf(steps, run.asker), steps }
-  const held = tighten(policy, run.channel, narrowingOf(steps))
+  const held = tighten(policy, narrowingOf(steps))
   const weighed = weigh(held, run, { tool, call, at, ...read, instead })
   const { step, approval } = weighed
   if (step.verdict === 'ask' && approval) return { step, approval }

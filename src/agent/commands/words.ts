@@ -57,7 +57,7 @@ export async function answerWord(context: WordContext, said: Said): Promise<Mess
       return sayMessage(await tellPrompts(context.tools))
     case 'tools': {
       const { agent = context.agent, narrowing = {} } = await settingsFor(context.pool, said)
-      const policy = tighten(context.policy, said.channel, narrowing)
+      const policy = tighten(context.policy, narrowing)
       return sayMessage(tellTools(policy, offeredIn(context.accepted(), narrowing), { ...said, agent }))
     }
     case 'agents': {

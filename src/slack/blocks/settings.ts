@@ -124,7 +124,7 @@ function peopleInput(people: readonly string[]): InputBlock {
     optional: true,
     label: plain('People who approve here'),
     hint: plain(
-      'Of those whom policy.yaml names for a tool; where it names nobody, in the place of whoever asked.',
+      'Of those whom policy.yaml names for a tool. Where it names nobody, whoever asked decides as ever.',
     ),
     element: {
       type: 'multi_users_select',

@@ -167,6 +167,7 @@ describe('the page', () => {
       'session',
       'message',
       'changed',
+      'session',
       'changed',
       'home',
       'message',

@@ -1,8 +1,6 @@
 /** From what was heard to what happens: stored first, then one story in one transaction, then what it says. */
 import type pg from 'pg'
-import type { Budgets } from '../core/budget.ts'
-import type { CatalogueTool } from '../core/catalogue.ts'
-import { HELP, readPromptWords, readWord } from '../core/command.ts'
+import { readPromptWords, readWord } from '../core/command.ts'
 import type { Heard, HeardOf } from '../core/heard.ts'
 import type { Retention } from '../core/home.ts'
 import type { StepOf } from '../core/run.ts'
@@ -24,39 +22,33 @@ import { takeDecision, tellDecision } from './approvals/decision.ts'
 import { takeEdit } from './approvals/edit.ts'
 import { declineAnswer, takeAnswer } from './approvals/input.ts'
 import { followRaise, type Raised, takeRaise, tellRaise } from './budgets/raise.ts'
-import { showBudgets } from './budgets/show.ts'
-import { readCall, tellTools } from './commands/direct.ts'
-import { tellPrompts } from './commands/prompts.ts'
+import { readCall } from './commands/direct.ts'
 import { BUSY, type Posted, postPrompt, postQuestion } from './commands/question.ts'
-import { tellStatus } from './commands/status.ts'
+import { answerWord, type WordContext } from './commands/words.ts'
 import { takeExplanation, takeRating } from './feedback.ts'
 import { keyOfMessage, type Mentioned, takeUpEdit, takeUpMessage, threadOf } from './mention.ts'
 import { stopDeleted, stopMine, stopPressed, stopThread } from './stop.ts'
 import { showBegun } from './thread.ts'
 
-export type HearContext = Pick<DecisionContext, 'policy' | 'catalogue'> & {
-  pool: pg.Pool
-  /** The workspace this process hears. */
-  workspace: string
-  speak: Pick<
-    Speak,
-    'post' | 'update' | 'find' | 'status' | 'whisper' | 'respond' | 'name' | 'members' | 'decider'
-  >
-  /** Every tool that was accepted, whether its server is there or not. */
-  accepted: () => readonly CatalogueTool[]
-  budgets: Budgets
-  /** Prompts of tool servers. */
-  tools: Pick<Tools, 'prompts' | 'prompt'>
-  /** The agent that takes up messages. */
-  agent: string
-  /** A wake-up was written: somebody may look. */
-  poke: () => void
-  /** Forgets an account that a person connected. */
-  disconnect?: (tx: Tx, heard: HeardOf<'pressed'>, admin: boolean) => Promise<Disconnected | undefined>
-  /** Shows a person's App Home anew. */
-  showHome?: (user: string) => Promise<void>
-  log: (level: 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void
-}
+export type HearContext = WordContext &
+  Pick<DecisionContext, 'policy' | 'catalogue'> & {
+    pool: pg.Pool
+    /** The workspace this process hears. */
+    workspace: string
+    speak: Pick<
+      Speak,
+      'post' | 'update' | 'find' | 'status' | 'whisper' | 'respond' | 'name' | 'members' | 'decider'
+    >
+    /** Prompts of tool servers. */
+    tools: Pick<Tools, 'prompts' | 'prompt'>
+    /** A wake-up was written: somebody may look. */
+    poke: () => void
+    /** Forgets an account that a person connected. */
+    disconnect?: (tx: Tx, heard: HeardOf<'pressed'>, admin: boolean) => Promise<Disconnected | undefined>
+    /** Shows a person's App Home anew. */
+    showHome?: (user: string) => Promise<void>
+    log: (level: 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void
+  }
 
 /** Times a row of the inbox is tried before the thread is told that it could not be taken up. */
 const ATTEMPTS = 8
@@ -160,35 +152,28 @@ async function readUnhandled(pool: pg.Pool, key: string): Promise<Heard | undefi
   return row && !row.handled ? row.heard : undefined
 }
 
-/** What must be known of the world before the transaction: who decides, whether they are an admin, what there is. */
-type Prepared = { known?: Known; admin?: boolean; prompts?: string; budgets?: Message }
+/** What must be known of the world before the transaction: who decides, whether they are an admin, what is shown. */
+type Prepared = { known?: Known; admin?: boolean; shown?: Message | undefined }
 
 async function prepare(context: HearContext, heard: Heard): Promise<Prepared> {
   if (heard.kind === 'clicked' && heard.choice !== 'decline')
     return { known: await prepareDecision(context, heard, heard.choice === 'again') }
   if (heard.kind === 'submitted' && heard.form === 'edit')
     return { known: await prepareDecision(context, heard, true) }
-  if (asksFor(heard, 'budget')) return { budgets: await showBudgets(context, { rest: '', ...heard }) }
-  if (asksFor(heard, 'prompts')) return { prompts: await tellPrompts(context.tools) }
+  if (heard.kind === 'commanded') return { shown: await answerWord(context, heard) }
+  if (heard.kind === 'message') {
+    const word = heard.text.trim() === '' ? { word: 'help', rest: '' } : readWord(heard.text)
+    const thread = heard.thread ?? heard.ts
+    return word ? { shown: await answerWord(context, { ...heard, ...word, thread }) } : {}
+  }
   return heard.kind === 'pressed' ? { admin: await isAdmin(context, heard.user) } : {}
-}
-
-/** Whether a command, or a message that holds nothing else, is this word. */
-function asksFor(
-  heard: Heard,
-  word: 'budget' | 'prompts',
-): heard is HeardOf<'commanded'> | HeardOf<'message'> {
-  return heard.kind === 'commanded'
-    ? heard.word === word
-    : heard.kind === 'message' && readWord(heard.text) === word
 }
 
 async function tellStory(context: HearContext, tx: Tx, heard: Heard, prepared: Prepared): Promise<After> {
   const { known, admin = false } = prepared
   switch (heard.kind) {
     case 'message':
-      if (prepared.budgets) return { whisper: prepared.budgets }
-      return prepared.prompts ? { whisper: prepared.prompts } : hearMessage(context, tx, heard)
+      return prepared.shown ? { whisper: prepared.shown } : hearMessage(context, tx, heard)
     case 'edited':
       return takeUp(await takeUpEdit(tx, heard, context.agent))
     case 'deleted':
@@ -212,17 +197,12 @@ async function tellStory(context: HearContext, tx: Tx, heard: Heard, prepared: P
       if (heard.form === 'answer') return { whisper: await takeAnswer(tx, heard) }
       return known ? { decision: await takeEdit(tx, heard, known) } : {}
     case 'commanded':
-      return { respond: await obey(context, tx, heard, prepared) }
+      return { respond: prepared.shown ?? (await obeyStop(tx, heard)) }
   }
 }
 
 async function hearMessage(context: HearContext, tx: Tx, heard: HeardOf<'message'>): Promise<After> {
-  const word = readWord(heard.text)
-  if (word === 'stop') return stopByWord(tx, heard)
-  if (word === 'status') return { whisper: await tellStatus(tx, heard) }
-  if (word === 'tools')
-    return { whisper: tellTools(context.policy, context.accepted(), { ...heard, agent: context.agent }) }
-  if (word === 'help' || heard.text.trim() === '') return { whisper: HELP }
+  if (readWord(heard.text)?.word === 'stop') return stopByWord(tx, heard)
   const direct = readCall(context.accepted(), heard.text)
   if (typeof direct === 'string') return { whisper: direct }
   return takeUp(await takeUpMessage(tx, heard, context.agent, direct ? { call: direct } : {}))
@@ -251,17 +231,7 @@ function takeUp(taken: Mentioned): After {
   return taken.outcome === 'created' ? { begun: taken } : {}
 }
 
-async function obey(
-  context: HearContext,
-  tx: Tx,
-  heard: HeardOf<'commanded'>,
-  { prompts = '', budgets }: Prepared,
-): Promise<string | Message> {
-  if (budgets) return budgets
-  if (heard.word === 'prompts') return prompts
-  if (heard.word === 'tools')
-    return tellTools(context.policy, context.accepted(), { ...heard, agent: context.agent })
-  if (heard.word !== 'stop') return tellStatus(tx, heard)
+async function obeyStop(tx: Tx, heard: HeardOf<'commanded'>): Promise<string> {
   const stopped = await stopMine(tx, heard)
   if (stopped === 0) return 'I am doing nothing for you in this channel.'
   return `Stopping ${stopped === 1 ? 'one run' : `${stopped} runs`}.`

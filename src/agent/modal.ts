@@ -8,9 +8,9 @@ import type { DecisionContext } from './approvals/deciding.ts'
 import { checkEdit, openEdit } from './approvals/edit.ts'
 import { checkAnswer, openAnswer } from './approvals/input.ts'
 import { openFeedback } from './feedback.ts'
-import { traceOf } from './trace.ts'
+import { type TraceContext, traceOf } from './trace.ts'
 
-export type ModalContext = DecisionContext & { speak: Pick<Speak, 'decider' | 'name'> }
+export type ModalContext = DecisionContext & TraceContext & { speak: Pick<Speak, 'decider' | 'name'> }
 
 /** The modal a button opens, or a sentence why there is none; nothing where this press opens none. */
 export async function openModal(
@@ -21,7 +21,7 @@ export async function openModal(
 ): Promise<ModalView | string | undefined> {
   switch (button) {
     case 'trace':
-      return traceOf(context.pool, subject, viewer)
+      return traceOf(context, subject, viewer)
     case 'edit':
       return openEdit({ ...context, name: context.speak.name }, subject, viewer)
     case 'answer':

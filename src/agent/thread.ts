@@ -4,15 +4,17 @@ import { callState } from '../core/decide.ts'
 import { Fault } from '../core/fault.ts'
 import { plan } from '../core/plan.ts'
 import type { Cited, Numbered, StepOf } from '../core/run.ts'
-import { answerMessages } from '../slack/blocks/answer.ts'
+import { layOut } from '../slack/blocks/answer.ts'
 import { planMessage } from '../slack/blocks/plan.ts'
 import { openLive } from '../slack/live.ts'
 import type { Speak } from '../slack/speak.ts'
+import type { File } from '../slack/upload.ts'
+import { findPost } from '../store/posts.ts'
 import type { Run } from '../store/runs.ts'
 import type { Progress } from '../tools/progress.ts'
 import { cardStates, onOneCard, postCard, refreshCard, remind, remindAt } from './approvals/cards.ts'
 import { inputState, postInput, refreshInput, roundsOf } from './approvals/input.ts'
-import { sayForSure, sayOnce } from './say.ts'
+import { sayForSure, sayOnce, shareForSure } from './say.ts'
 import { openSession } from './session.ts'
 
 /** At most one edit of the plan in this many milliseconds. */
@@ -20,7 +22,7 @@ const EDIT_MS = 1500
 
 export type ThreadContext = {
   pool: pg.Pool
-  speak: Pick<Speak, 'post' | 'update' | 'find' | 'status' | 'name' | 'upload'>
+  speak: Pick<Speak, 'post' | 'update' | 'find' | 'status' | 'name' | 'upload' | 'findFile'>
   log: (level: 'warn', message: string, fields?: Record<string, unknown>) => void
 }
 
@@ -231,10 +233,11 @@ async function sayEnd(
   key: string,
   ending: Ending,
 ): Promise<'said' | 'unsayable'> {
-  const messages = answerMessages({ ...ending, run: run.id })
+  const { files, messages, unfiled } = layOut({ ...ending, run: run.id })
   try {
-    for (const [i, message] of messages.entries())
-      await sayForSure(context, placed(run, `${key}:${i}`, message))
+    const filed = files.length === 0 || (await shareFiles(context, run, key, files))
+    for (const [i, message] of (filed ? messages : unfiled()).entries())
+      await sayForSure(context, placed(run, filed ? `${key}:${i}` : `${key}:unfiled:${i}`, message))
     return 'said'
   } catch (error) {
     if (!(error instanceof Fault) || error.retry) throw error
@@ -244,6 +247,33 @@ async function sayEnd(
       why: error.message,
     })
     return 'unsayable'
+  }
+}
+
+/** False where Slack will not take the files: the app may lack the scope for them. Then the words are said. */
+async function shareFiles(
+  context: ThreadContext,
+  run: Run,
+  key: string,
+  files: readonly File[],
+): Promise<boolean> {
+  // What was begun without the files goes on so.
+  if (await findPost(context.pool, run.id, `${key}:unfiled:0`)) return false
+  const named = { owner: run.id, part: `${key}:files`, channel: run.channel, thread: run.thread }
+  const comment = files.some(({ name }) => name.endsWith('.md'))
+    ? 'The whole answer:'
+    : 'All rows of the tables:'
+  try {
+    await shareForSure(context, named, files, comment)
+    return true
+  } catch (error) {
+    if (!(error instanceof Fault) || error.retry) throw error
+    context.log('warn', 'Slack refused the files of an answer; it is said without them', {
+      run: run.id,
+      code: error.code,
+      why: error.message,
+    })
+    return false
   }
 }
 

@@ -9,7 +9,7 @@ import { hear } from './hear.ts'
 import { ACTIONS, COMMANDS, clientOptions, type Identity, slackLogger } from './identify.ts'
 import { type LineSettings, lineFor } from './line.ts'
 import type { Log } from './message.ts'
-import { type OpenContext, openingOf, openNow } from './opening.ts'
+import { commandedOpening, type OpenContext, openingOf, openNow } from './opening.ts'
 import { overhear } from './overhear.ts'
 import type { Speak } from './speak.ts'
 
@@ -117,6 +117,11 @@ async function take(
   if (heard === 'ignored') return acknowledge(app, event)
   const reply = heard.kind === 'commanded' ? answerAtOnce(heard) : undefined
   if (reply) return event.ack({ response_type: 'ephemeral', text: reply })
+  const commanded = heard.kind === 'commanded' ? commandedOpening(heard) : undefined
+  if (commanded) {
+    track(openNow({ speak, open: on.open, log }, commanded))
+    return event.ack()
+  }
   if (heard.kind === 'submitted') {
     const errors = await on.check(heard)
     if (errors) return event.ack({ response_action: 'errors', errors })

@@ -1,6 +1,7 @@
-/** Buttons that open a modal. Slack gives 3 s from the press, so nothing else comes before it. */
+/** Buttons and commands that open a modal. Slack gives 3 s from the press, so nothing else comes before it. */
 import type { ModalView } from '@slack/types'
 import { z } from 'zod'
+import type { HeardOf } from '../core/heard.ts'
 import { sayMessage } from './blocks/say.ts'
 import { OPENERS, type Opener } from './identify.ts'
 import type { Log } from './message.ts'
@@ -12,8 +13,14 @@ export type Viewer = { workspace: string; user: string; channel: string; thread?
 /** What stands in a modal that is not about a call: what it is about, and where it was opened. */
 export type About = { subject: string; channel: string; thread?: string | undefined }
 
-/** A button that opens a modal was pressed. */
-export type Opening = { button: Opener; subject: string; trigger: string; viewer: Viewer }
+/** A button that opens a modal was pressed, or a command typed that does; `responseUrl` is the command's. */
+export type Opening = {
+  button: Opener
+  subject: string
+  trigger: string
+  viewer: Viewer
+  responseUrl?: string
+}
 
 const id = z.string().min(1)
 const Press = z.object({
@@ -26,7 +33,17 @@ const Press = z.object({
   actions: z.array(z.object({ action_id: z.enum(OPENERS), value: id })).min(1),
 })
 
-/** The modal that a delivery asks for; undefined where it asks for none. */
+/** Commands that open what a button of the same name opens. */
+const COMMANDED = ['trace'] as const
+
+/** The modal that a command asks for; undefined where it asks for something else. */
+export function commandedOpening(heard: HeardOf<'commanded'>): Opening | undefined {
+  const button = COMMANDED.find((word) => word === heard.word)
+  const { workspace, channel, user, trigger, responseUrl, rest } = heard
+  return button && { button, subject: rest, trigger, viewer: { workspace, channel, user }, responseUrl }
+}
+
+/** The modal that a press asks for; undefined where it asks for none. */
 export function openingOf(body: unknown, workspace: string): Opening | undefined {
   const press = Press.safeParse(body)
   const action = press.data?.actions[0]
@@ -43,7 +60,7 @@ export function openingOf(body: unknown, workspace: string): Opening | undefined
 }
 
 export type OpenContext = {
-  speak: Pick<Speak, 'openView' | 'whisper'>
+  speak: Pick<Speak, 'openView' | 'whisper' | 'respond'>
   /** The modal, a sentence why there is none, or nothing where this press opens none. */
   open(button: Opener, subject: string, viewer: Viewer): Promise<ModalView | string | undefined>
   log: Log | undefined
@@ -51,12 +68,13 @@ export type OpenContext = {
 
 /** Opens it, or says why not. Never throws. */
 export async function openNow({ speak, open, log }: OpenContext, opening: Opening): Promise<void> {
-  const { button, subject, trigger, viewer } = opening
+  const { button, subject, trigger, viewer, responseUrl } = opening
   const { channel, user, thread } = viewer
-  const tell = (sentence: string) =>
-    channel === ''
-      ? speak.openView(trigger, sentenceView(sentence))
-      : speak.whisper(channel, user, thread, sayMessage(sentence))
+  const tell = (sentence: string) => {
+    if (responseUrl) return speak.respond(responseUrl, sayMessage(sentence))
+    if (channel === '') return speak.openView(trigger, sentenceView(sentence))
+    return speak.whisper(channel, user, thread, sayMessage(sentence))
+  }
   try {
     const shown = await open(button, subject, viewer)
     if (typeof shown === 'string') await tell(shown)
@@ -69,7 +87,7 @@ export async function openNow({ speak, open, log }: OpenContext, opening: Openin
   }
 }
 
-const NOT_OPENED = 'I could not open that. Press the button again.'
+const NOT_OPENED = 'I could not open that. Try it again.'
 
 /** A sentence where there is no place to whisper it. */
 function sentenceView(sentence: string): ModalView {

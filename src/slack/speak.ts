@@ -8,11 +8,11 @@ import { slackWord } from './faults.ts'
 import { type Identity, identify, webClient } from './identify.ts'
 import type { Log, Message } from './message.ts'
 import { openPeople, type People } from './people.ts'
-import { findWith, postWith, type SayOptions, sayWith } from './post.ts'
+import { findFileWith, findWith, postWith, type SayOptions, sayWith } from './post.ts'
 import { respond } from './respond.ts'
 import { openRoster, type Roster } from './roster.ts'
 import { openStreams, type Streams } from './stream.ts'
-import { type Upload, uploadWith } from './upload.ts'
+import { type File, uploadWith } from './upload.ts'
 
 export type Speak = People & {
   roster: Roster
@@ -23,8 +23,10 @@ export type Speak = People & {
     message: Message,
     options?: Pick<SayOptions, 'priority'>,
   ): Promise<{ ts: string }>
-  /** Puts a file into a thread. @throws Fault */
-  upload(channel: string, thread: string, file: Upload): Promise<{ file: string }>
+  /** Puts files into a thread, in one message whose text is `comment`; gives the id of the first. @throws Fault */
+  upload(channel: string, thread: string, files: readonly File[], comment: string): Promise<{ file: string }>
+  /** The ts of our message in the thread with a file of this name. */
+  findFile(channel: string, thread: string, name: string): Promise<string | undefined>
   /** Edits. A droppable edit is dropped where Slack limits us. */
   update(channel: string, ts: string, message: Message, options?: SayOptions): Promise<'sent' | 'dropped'>
   /** Takes one of our messages away; fine where it is gone. Says whether it is gone. Never fails. */
@@ -94,6 +96,7 @@ function speakWith(call: Call, identity: Identity, settings: SpeakerSettings): S
     roster: openRoster(call, identity.workspace),
     post: postWith(say, find),
     find,
+    findFile: findFileWith(call, identity),
     upload: uploadWith(call),
     streams: openStreams(call, identity, log),
     remove: async (channel, ts) => {

@@ -107,6 +107,30 @@ export async function readRun(db: Db, id: string): Promise<Run | undefined> {
   return found.rows[0]
 }
 
+/** The run whose id begins with these eight hexadecimal digits or more; undefined where it is none, or not one alone. */
+export async function findRun(db: Db, workspace: string, begins: string): Promise<Run | undefined> {
+  const digits = begins.toLowerCase().replaceAll('-', '')
+  if (!/^[0-9a-f]{8,32}$/.test(digits)) return undefined
+  const found = await db.query<Run>(
+    `select ${RUN} from runs where workspace = $1 and id between $2::uuid and $3::uuid limit 2`,
+    [workspace, digits.padEnd(32, '0'), digits.padEnd(32, 'f')],
+  )
+  return found.rows.length === 1 ? found.rows[0] : undefined
+}
+
+/** The newest run of a thread or, where none is given, of what one person asked in a channel. */
+export async function findNewestRun(
+  db: Db,
+  of: { workspace: string; channel: string; thread?: string | undefined; asker: string },
+): Promise<Run | undefined> {
+  const found = await db.query<Run>(
+    `select ${RUN} from runs where workspace = $1 and channel = $2
+       and case when $3::text is null then asker = $4 else thread = $3 end order by created_at desc limit 1`,
+    [of.workspace, of.channel, of.thread ?? null, of.asker],
+  )
+  return found.rows[0]
+}
+
 /** Whether the agent has spoken, or will, in this thread. */
 export async function isPartOfThread(db: Db, thread: Thread): Promise<boolean> {
   const found = await db.query(

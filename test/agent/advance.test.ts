@@ -162,6 +162,7 @@ function contextOn(pool: pg.Pool, { ask = () => answer, post }: Told): AdvanceCo
       find: async () => undefined,
       name: async (id) => id,
       upload: async () => ({ file: 'F1' }),
+      findFile: async () => undefined,
       status: async () => {},
     },
   }

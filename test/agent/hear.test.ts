@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { takeIn } from '../../src/agent/hear.ts'
 import { takeUpEdit, takeUpMessage } from '../../src/agent/mention.ts'
-import { traceOf } from '../../src/agent/trace.ts'
 import type { HeardOf } from '../../src/core/heard.ts'
 import { markHandled } from '../../src/store/inbox.ts'
 import type { Store } from '../../src/store/open.ts'
@@ -83,11 +82,4 @@ test('a message deleted before it was heard is not answered', async () => {
   expect(taken.outcome).toBe('known')
   const runs = await store.pool.query(`select 1 from runs where channel = 'C4'`)
   expect(runs.rowCount).toBe(0)
-})
-
-test('a trace opens only in the channel and the workspace of its run', async () => {
-  const { id } = (await store.pool.query(`select id from runs where channel = 'C2'`)).rows[0]
-  expect(await traceOf(store.pool, id, { workspace: 'T1', channel: 'C2' })).toMatchObject({ type: 'modal' })
-  expect(await traceOf(store.pool, id, { workspace: 'T2', channel: 'C2' })).toContain('do not know')
-  expect(await traceOf(store.pool, id, { workspace: 'T1', channel: 'C1' })).toContain('do not know')
 })

@@ -32,6 +32,7 @@ export function advancingWith(pool: pg.Pool, other: Partial<AdvanceContext> = {}
       find: async () => undefined,
       name: async (id) => id,
       upload: async () => ({ file: 'F1' }),
+      findFile: async () => undefined,
       status: async () => {},
     },
     ...other,

@@ -96,8 +96,12 @@ test('the trace tells every step: time, duration, tokens, what was read, who dec
 
 test('the trace tells what was charged, failed attempts included, and money where there is any', () => {
   const first = (view: unknown) => JSON.stringify(Object(view).blocks[0])
-  expect(first(traceView('run-1', run, { tokens: 1_234, cost: 0 }))).toContain(' 1234 tokens, 2.5 s')
-  expect(first(traceView('run-1', run, { tokens: 9, cost: 12_300 }))).toContain(' 9 tokens, $0.01, 2.5 s')
+  expect(first(traceView('run-1', run, { spent: { tokens: 1_234, cost: 0 } }))).toContain(
+    ' 1234 tokens, 2.5 s',
+  )
+  expect(first(traceView('run-1', run, { spent: { tokens: 9, cost: 12_300 } }))).toContain(
+    ' 9 tokens, $0.01, 2.5 s',
+  )
 })
 
 test('a trace of a thousand steps keeps to the limits, and shows the end', () => {

@@ -13,7 +13,7 @@ import { claimInbox, markHandled, putOff, readInbox, readWaiting, writeInbox } f
 import { pruneShares } from '../store/line.ts'
 import { isPartOfThread, type Run } from '../store/runs.ts'
 import { pruneStops } from '../store/stops.ts'
-import { inTransaction, type Tx } from '../store/transaction.ts'
+import { type Db, inTransaction, type Tx } from '../store/transaction.ts'
 import type { Tools } from '../tools/open.ts'
 import type { Disconnected } from './accounts/connect.ts'
 import { isAdmin } from './admins.ts'
@@ -27,6 +27,7 @@ import { BUSY, type Posted, postPrompt, postQuestion } from './commands/question
 import { answerWord, type WordContext } from './commands/words.ts'
 import { takeExplanation, takeRating } from './feedback.ts'
 import { keyOfMessage, type Mentioned, takeUpEdit, takeUpMessage, threadOf } from './mention.ts'
+import { takePreferences } from './preferences.ts'
 import { stopDeleted, stopMine, stopPressed, stopThread } from './stop.ts'
 import { showBegun } from './thread.ts'
 
@@ -66,6 +67,8 @@ type After = {
   raised?: Raised
   decision?: Decision
   disconnected?: Disconnected
+  /** Their Home shows something else now. */
+  home?: true
 }
 
 /** Stores what was heard; acknowledge only after this. Throws where the store is away. */
@@ -82,7 +85,8 @@ async function isForUs(pool: pg.Pool, heard: Heard): Promise<boolean> {
       const thread = { workspace, channel, ts: heard.thread }
       // The mention it follows may be stored and not handled yet; asked first, for it may be handled meanwhile.
       const first = await readInbox(pool, keyOfMessage({ ...thread, user: heard.user }))
-      return (first && !first.handled) || isPartOfThread(pool, thread)
+      // What comes late and was said before we were asked here was not said to us.
+      return (first && !first.handled) || isPartOfThread(pool, thread, heard.ts)
     }
     case 'edited':
     case 'deleted':
@@ -162,7 +166,8 @@ async function prepare(context: HearContext, heard: Heard): Promise<Prepared> {
     return { known: await prepareDecision(context, heard, true) }
   if (heard.kind === 'commanded') return { shown: await answerWord(context, heard) }
   if (heard.kind === 'message') {
-    const word = heard.text.trim() === '' ? { word: 'help', rest: '' } : readWord(heard.text)
+    const nothing = await asksNothing(context.pool, heard)
+    const word = nothing ? { word: 'help', rest: '' } : readWord(heard.text)
     const thread = heard.thread ?? heard.ts
     return word ? { shown: await answerWord(context, { ...heard, ...word, thread }) } : {}
   }
@@ -185,7 +190,9 @@ async function tellStory(context: HearContext, tx: Tx, heard: Heard, prepared: P
     case 'interrupted':
       return interrupt(tx, heard)
     case 'filled':
-      return { whisper: await takeExplanation(tx, heard) }
+      if (heard.form === 'feedback') return { whisper: await takeExplanation(tx, heard) }
+      await takePreferences(tx, heard)
+      return { home: true }
     case 'pressed': {
       if (heard.button === 'feedback') return { whisper: await takeRating(tx, heard) }
       if (heard.button === 'raise') return { raised: await takeRaise(tx, heard, admin) }
@@ -206,6 +213,12 @@ async function hearMessage(context: HearContext, tx: Tx, heard: HeardOf<'message
   const direct = readCall(context.accepted(), heard.text)
   if (typeof direct === 'string') return { whisper: direct }
   return takeUp(await takeUpMessage(tx, heard, context.agent, direct ? { call: direct } : {}))
+}
+
+/** Whether a message has no words, and nothing else that an answer could be about: a thread we are new to is. */
+async function asksNothing(db: Db, heard: HeardOf<'message'>): Promise<boolean> {
+  if (heard.text.trim() !== '' || heard.files || heard.quoted) return false
+  return !heard.thread || isPartOfThread(db, threadOf(heard))
 }
 
 async function stopByWord(tx: Tx, heard: HeardOf<'message'>): Promise<After> {
@@ -249,7 +262,8 @@ async function actAfter(context: HearContext, heard: Heard, after: After): Promi
     await quietly(context, () => followRaise(context, heard.workspace, raised))
   if (raised && heard.channel !== '')
     await quietly(context, async () => whisper(context, heard, await tellRaise(raised, context.speak.name)))
-  if (heard.kind === 'pressed' && heard.button !== 'feedback' && (!raised || heard.channel === '')) {
+  const atHome = heard.kind === 'pressed' && heard.button !== 'feedback' && (!raised || heard.channel === '')
+  if (atHome || after.home) {
     await quietly(context, async () => {
       await context.showHome?.(heard.user)
       await after.disconnected?.revoke?.()

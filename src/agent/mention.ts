@@ -1,4 +1,5 @@
 /** A person wrote to the agent: a new run, or a word to the run that is at work in the thread. */
+import type { Enclosed } from '../core/enclosed.ts'
 import type { HeardOf } from '../core/heard.ts'
 import { inboxKey } from '../core/heard.ts'
 import type { StepOf, Thread, ToolCall } from '../core/run.ts'
@@ -8,6 +9,7 @@ import {
   appendFromOutside,
   createRun,
   findRunOfMessage,
+  isPartOfThread,
   lockActiveRun,
   lockRun,
   type Run,
@@ -15,6 +17,7 @@ import {
 } from '../store/runs.ts'
 import { findStop, lockThread, meetStop } from '../store/stops.ts'
 import type { Tx } from '../store/transaction.ts'
+import { likingsOf } from './preferences.ts'
 
 /** `created`: a new run; `steered`: told to the run at work; `known`: this message has its run already. */
 export type Mentioned =
@@ -52,6 +55,7 @@ export async function takeUpMessage(
 ): Promise<Mentioned> {
   const thread = threadOf(heard)
   if (await readInbox(tx, inboxKey({ ...heard, kind: 'deleted' }))) return { outcome: 'known' }
+  const joins = heard.thread !== undefined && !(await isPartOfThread(tx, thread))
   await lockThread(tx, thread)
   const stop = await findStop(tx, thread, heard.ts)
   if (stop?.met) return { outcome: 'known' }
@@ -61,7 +65,10 @@ export async function takeUpMessage(
     user: heard.user,
     text: heard.text,
     ts: heard.ts,
+    ...(await likingsOf(tx, heard.workspace, heard.user)),
     ...also,
+    ...(joins ? { before: true } : {}),
+    ...enclosedOf(heard),
   }
   const place = { workspace: heard.workspace, channel: heard.channel, thread: thread.ts, message: heard.ts }
   const run = { ...place, asker: heard.user, agent, dm: heard.dm }
@@ -78,6 +85,14 @@ export async function takeUpMessage(
     if (active) return also.call || also.prompt ? { outcome: 'busy' } : steer(tx, active, heard)
   }
   throw new Error('the run of the thread ended while a message for it was taken up')
+}
+
+function enclosedOf({ files, quoted, viewing }: Enclosed): Enclosed {
+  return {
+    ...(files ? { files } : {}),
+    ...(quoted ? { quoted } : {}),
+    ...(viewing ? { viewing } : {}),
+  }
 }
 
 /**
@@ -100,9 +115,12 @@ export async function takeUpEdit(tx: Tx, heard: HeardOf<'edited'>, agent: string
 async function steer(
   tx: Tx,
   run: Run,
-  { user, text, ts, edit }: { user: string; text: string; ts: string; edit?: true },
+  heard: Enclosed & { user: string; text: string; ts: string; edit?: true },
 ): Promise<Mentioned> {
-  await appendFromOutside(tx, run, { kind: 'steered', at: now(), user, text, ts, ...(edit ? { edit } : {}) })
+  const { user, text, ts, edit } = heard
+  const enclosed = edit ? {} : enclosedOf(heard) // An edit changes words: what came with them is known.
+  const step = { kind: 'steered', at: now(), user, text, ts, ...(edit ? { edit } : {}), ...enclosed } as const
+  await appendFromOutside(tx, run, step)
   return { outcome: 'steered', waiting: await isWaiting(tx, run.id) }
 }
 

@@ -1,5 +1,6 @@
 /** What the agent heard from Slack, freed of Slack's shapes: the inbox holds exactly this. */
 import { z } from 'zod'
+import { Enclosed } from './enclosed.ts'
 
 /** What a prompt of a tool server made, by its name: fetched once, so that what is asked is what was shown. */
 export const Made = z.object({ prompt: z.string(), text: z.string() })
@@ -21,6 +22,7 @@ export const Heard = z.discriminatedUnion('kind', [
     forOther: z.boolean(),
     dm: z.boolean(),
     made: Made.optional(),
+    ...Enclosed.shape,
   }),
   /** A person changed the words of an earlier message. */
   z.object({
@@ -32,6 +34,7 @@ export const Heard = z.discriminatedUnion('kind', [
     editedTs: z.string(),
     mention: z.boolean(),
     dm: z.boolean(),
+    ...Enclosed.shape,
   }),
   z.object({
     kind: z.literal('deleted'),
@@ -82,7 +85,7 @@ export const Heard = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('filled'),
     ...where,
-    form: z.enum(['feedback']),
+    form: z.enum(['feedback', 'preferences']),
     subject: z.string(),
     values: z.record(z.string(), z.unknown()),
     view: z.string(),

@@ -11,7 +11,7 @@ import type { ChatRequest } from '../core/chat.ts'
 import type { ModelQuestion } from '../models/open.ts'
 import { openReranker } from '../models/rerank.ts'
 import type { Queue } from '../queue/open.ts'
-import type { Speak } from '../slack/speak.ts'
+import type { Speaker } from '../slack/speak.ts'
 import type { Run } from '../store/runs.ts'
 import { wakeWaiting } from '../store/wakeups.ts'
 import { namesOf } from '../tools/pins.ts'
@@ -28,7 +28,7 @@ const MOST_WOKEN = 8
 export async function startWorker(
   engines: Engines,
   workspace: string,
-  speak: Speak,
+  { speak, reading }: Pick<Speaker, 'speak' | 'reading'>,
   queue: Queue,
   connecting: ConnectContext,
 ): Promise<Worker> {
@@ -49,6 +49,7 @@ export async function startWorker(
   const context = {
     pool: store.pool,
     speak,
+    reading,
     log,
     policy: home.policy,
     agent: (name: string) => home.agents.find((a) => a.name === name) ?? firstAgent(engines),

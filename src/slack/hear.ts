@@ -1,6 +1,7 @@
 /** From what Slack sends to what the agent heard. Pure, and it never throws. */
 import { z } from 'zod'
 import type { Heard, HeardOf } from '../core/heard.ts'
+import { enclosedIn } from './enclosed.ts'
 
 /** Who we are. Without `workspace` the envelope names it. */
 export type Self = { workspace?: string; botUser: string; botId: string }
@@ -9,7 +10,7 @@ export type Self = { workspace?: string; botUser: string; botId: string }
 const LONGEST_TEXT = 40_000
 
 const id = z.string().min(1)
-const Author = z.object({
+const Author = z.looseObject({
   user: id.optional(),
   bot_id: z.string().nullish(),
   subtype: z.string().nullish(),
@@ -48,7 +49,7 @@ const Submission = z.object({
   user: z.object({ id }),
   view: z.object({
     id,
-    callback_id: z.enum(['edit', 'answer', 'feedback']),
+    callback_id: z.enum(['edit', 'answer', 'feedback', 'preferences']),
     private_metadata: z.string(),
     state: z.object({ values: z.record(z.string(), z.record(z.string(), z.unknown())) }),
   }),
@@ -123,6 +124,7 @@ function hearMessage(event: SlackEvent, place: Place, self: Self): Heard | 'igno
     mention: event.type === 'app_mention' || mentions(raw, self),
     forOther: forOther(raw, self),
     dm: isDirect(event),
+    ...enclosedIn(event, isDirect(event)),
   }
 }
 
@@ -160,6 +162,7 @@ function hearChange(event: SlackEvent, place: Place, self: Self): Heard | 'ignor
     editedTs: now.edited.ts,
     mention: mentions(now.text ?? '', self),
     dm: isDirect(event),
+    ...enclosedIn(now, false),
   }
 }
 

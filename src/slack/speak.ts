@@ -9,6 +9,7 @@ import { type Identity, identify, webClient } from './identify.ts'
 import type { Log, Message } from './message.ts'
 import { openPeople, type People } from './people.ts'
 import { findFileWith, findWith, postWith, type SayOptions, sayWith } from './post.ts'
+import { openReading, type Reading } from './reading.ts'
 import { respond } from './respond.ts'
 import { openRoster, type Roster } from './roster.ts'
 import { openStreams, type Streams } from './stream.ts'
@@ -61,6 +62,7 @@ export type Speaker = {
   identity: Identity
   speak: Speak
   channels: Channels
+  reading: Reading
   close(): void
   [Symbol.asyncDispose](): Promise<void>
 }
@@ -76,7 +78,15 @@ export async function openSpeaker(settings: SpeakerSettings): Promise<Speaker> {
     const identity = await identify(calls.call, settings.log)
     const speak = speakWith(calls.call, identity, settings)
     const channels = openChannels(calls.call, identity, speak.name)
-    return { identity, speak, channels, close: calls.close, [Symbol.asyncDispose]: async () => calls.close() }
+    const reading = openReading(calls.call, identity, settings)
+    return {
+      identity,
+      speak,
+      channels,
+      reading,
+      close: calls.close,
+      [Symbol.asyncDispose]: async () => calls.close(),
+    }
   } catch (error) {
     calls.close()
     throw error

@@ -47,6 +47,15 @@ test('a follow-up that comes before its mention was handled is kept; one to a ha
   expect(await takeIn(store.pool, message('C1', '1.2', '1.0'))).toBe('not-for-us')
 })
 
+test('what was said in a thread before we were asked there is not for us, however late it comes', async () => {
+  const asked = { ...message('C7', '1.5', '1.0'), mention: true }
+  const taken = await inTransaction(store.pool, (tx) => takeUpMessage(tx, asked, 'quorum'))
+  if (taken.outcome !== 'created') throw new Error(taken.outcome)
+  expect(taken.asked.before).toBe(true)
+  expect(await takeIn(store.pool, message('C7', '1.4', '1.0'))).toBe('not-for-us')
+  expect(await takeIn(store.pool, message('C7', '1.6', '1.0'))).toBe('stored')
+})
+
 test('of two wordings the newer one holds, whichever comes first', async () => {
   const { run } = await inTransaction(store.pool, async (tx) => {
     const taken = await takeUpMessage(tx, message('C2', '1.0'), 'quorum')

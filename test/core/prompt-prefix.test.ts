@@ -31,12 +31,36 @@ function play(past: Exchange[], { pick, text }: Chance): ChatMessage[][] {
   const steer = () => {
     if (pick(4) > 0) return
     const edit = pick(3) === 0 ? { edit: true } : {}
-    add({ kind: 'steered', at, user: `U${pick(3)}`, text: text(), ts: `${steps.length}.2`, ...edit })
+    const files = pick(2) === 0 ? { files: [{ id: 'F1', name: text() }] } : {}
+    add({
+      kind: 'steered',
+      at,
+      user: `U${pick(3)}`,
+      text: text(),
+      ts: `${steps.length}.2`,
+      ...edit,
+      ...files,
+    })
   }
-  add({ kind: 'asked', at, user: 'U1', text: text(), ts: '1.1' })
+  add({
+    kind: 'asked',
+    at,
+    user: 'U1',
+    text: text(),
+    ts: '1.1',
+    before: pick(2) === 0,
+    ...(pick(2) ? { language: 'de' } : {}),
+  })
   for (let i = 0; i < 60; i += 1) {
     const next = decide(steps, limits, at)
     switch (next.do) {
+      case 'read': {
+        steer() // Somebody writes while it is read.
+        const said = [{ from: 'U2', by: 'person' as const, ts: '1.0', text: text() }]
+        const files = [{ name: text(), from: 'U2', ...(pick(2) === 0 ? { text: text() } : { why: text() }) }]
+        add({ kind: 'read', at, of: next.of, ...(pick(2) === 0 ? { said } : {}), files, ms: 1 })
+        break
+      }
       case 'recall': {
         const found = Array.from({ length: pick(3) }, () => ({
           n: ++passages,
@@ -162,4 +186,25 @@ test('what an earlier run of the thread began with, the next one begins with, bu
     }),
     { numRuns: 100 },
   )
+})
+
+test('in which language a person is answered changes nothing before their question', () => {
+  const past = [{ user: 'U1', question: 'a?', answer: 'b.' }]
+  const [plain, german, greek] = [undefined, 'de', 'el'].map((language) => {
+    const asked: Numbered = {
+      n: 1,
+      kind: 'asked',
+      at,
+      user: 'U1',
+      text: 'how?',
+      ts: '1.1',
+      ...(language ? { language } : {}),
+    }
+    return buildPrompt({ instructions: 'Be kind.', past, steps: [asked] })
+  })
+  expect(german?.slice(0, -1)).toEqual(plain?.slice(0, -1))
+  expect(german?.at(-1)?.content).toBe(
+    `${plain?.at(-1)?.content}\nAnswer in German, unless the message asks for another language.`,
+  )
+  expect(greek?.at(-1)?.content).toContain('Answer in Greek')
 })

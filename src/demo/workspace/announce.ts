@@ -45,15 +45,16 @@ function heardChannel(hub: Hub, id: string): Channel | undefined {
   return mayRead(hub.world, hub.world.bot.user, id) ? hub.world.channels.get(id) : undefined
 }
 
-/** A new message: `app_mention` where the app is named, and `message`. */
-export function announcePosted(hub: Hub, message: Message): void {
+/** A new message: `app_mention` where the app is named, and `message`; to the app alone with what its author has open. */
+export function announcePosted(hub: Hub, message: Message, viewing?: readonly Json[]): void {
   const channel = heardChannel(hub, message.channel)
   if (!channel) return
+  const app_context = viewing && channel.dm ? { app_context: { entities: viewing } } : {}
   const { channel_type, ...mention } = wire(hub, message, channel)
   const named = !message.bot_id && !channel.dm && message.text.includes(`<@${hub.world.bot.user}>`)
   const from = hub.world.users.get(message.user)?.stranger
   if (named) post(hub, { ...mention, type: 'app_mention' }, channel, from)
-  if (!named || hub.both) post(hub, { ...mention, channel_type }, channel, from)
+  if (!named || hub.both) post(hub, { ...mention, channel_type, ...app_context }, channel, from)
 }
 
 /** A message that is different now; the text may be the same, as after an unfurl. */

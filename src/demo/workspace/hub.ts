@@ -38,6 +38,10 @@ export type StoredFile = {
   length: number
   bytes?: Buffer
   shared: boolean
+  type?: string
+  /** The person who shared it and where; of files that the app uploaded there is neither. */
+  user?: string
+  channel?: string
 }
 
 /** An open or ended stream and what has been written into it. */

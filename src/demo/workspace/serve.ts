@@ -4,9 +4,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { extname, join, normalize, sep } from 'node:path'
 import { type Api, readRequest } from './api.ts'
-import { memberOf } from './app.ts'
+import { installOf, memberOf } from './app.ts'
 import { showAuthorize, takeAuthorize } from './authorize.ts'
 import { sendDocument } from './docs.ts'
+import { mayFetch } from './file-methods.ts'
 import type { Hub } from './hub.ts'
 import { respond } from './interact.ts'
 import type { openLive } from './live.ts'
@@ -88,6 +89,9 @@ async function route(parts: Parts, request: IncomingMessage, response: ServerRes
       response,
     )
   }
+  const { authorization } = request.headers
+  if (path.startsWith('/files/') && authorization !== undefined)
+    return sendToApp(parts.hub, path.split('/')[2] ?? '', authorization, response)
   if (!isOurPage(request, parts.hub.origin)) {
     return send(response, 403, { error: 'This page is served to this machine only.' })
   }
@@ -203,6 +207,16 @@ function sendFile(hub: Hub, id: string, response: ServerResponse): void {
     ...PRIVATE,
   }
   response.writeHead(200, headers).end(file.bytes)
+}
+
+/** With a token that does not open it, Slack leads to where people sign in. */
+function sendToApp(own: Hub, id: string, authorization: string, response: ServerResponse): void {
+  const hub = hubWith(own, ({ files }) => files.has(id))
+  const file = hub.files.get(id)
+  const held = installOf(hub.app, authorization.replace(/^Bearer /, ''))
+  const opens = !('refused' in held) && held.teams.has(hub) && held.scopes.includes('files:read')
+  if (!file || (opens && mayFetch(hub, file))) sendFile(hub, id, response)
+  else response.writeHead(302, { location: `${hub.origin}/?redir=%2Ffiles%2F${id}` }).end()
 }
 
 const PRIVATE = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }

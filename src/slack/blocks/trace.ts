@@ -2,6 +2,7 @@
 import type { KnownBlock, ModalView, RichTextElement } from '@slack/types'
 import { tellAmount } from '../../core/budget.ts'
 import { searched, toolName } from '../../core/plan.ts'
+import { tellRead, tellUnread } from '../../core/reading.ts'
 import type { Step, StepOf } from '../../core/run.ts'
 import type { Message } from '../message.ts'
 import { moment, openButton, person, rich, section, span, text } from './elements.ts'
@@ -71,6 +72,8 @@ function titleOf(step: Step): string {
       return 'Asked'
     case 'steered':
       return step.edit ? 'The question was changed' : 'A message came in'
+    case 'read':
+      return tellRead(step)
     case 'recalled':
       return searched(step)
     case 'answered':
@@ -120,6 +123,8 @@ function detailsOf(step: Step): RichTextElement[] {
     case 'asked':
     case 'steered':
       return [text(' · '), person(step.user), line(step.text)]
+    case 'read':
+      return readDetails(step)
     case 'answered':
       return answeredDetails(step)
     case 'proposed':
@@ -138,6 +143,16 @@ function detailsOf(step: Step): RichTextElement[] {
     default:
       return []
   }
+}
+
+/** Names of files, and what was not read; never what they hold. */
+function readDetails(step: StepOf<'read'>): RichTextElement[] {
+  const names = step.files.flatMap(({ name, text: told, of }) =>
+    told === undefined ? [] : [of ? `${name} (the beginning, of about ${of} tokens)` : name],
+  )
+  const left = step.left ? [`${step.left} messages in between were left out`] : []
+  const lines = [...names.slice(0, MOST_TITLES), ...left, ...tellUnread([{ ...step, n: 1 }], (name) => name)]
+  return [text(` · ${span(step.ms)}`), ...lines.map(line)]
 }
 
 function recalledDetails(

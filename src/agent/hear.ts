@@ -38,7 +38,16 @@ export type HearContext = WordContext &
     workspace: string
     speak: Pick<
       Speak,
-      'post' | 'update' | 'find' | 'status' | 'whisper' | 'respond' | 'name' | 'members' | 'decider'
+      | 'post'
+      | 'update'
+      | 'find'
+      | 'status'
+      | 'streams'
+      | 'whisper'
+      | 'respond'
+      | 'name'
+      | 'members'
+      | 'decider'
     >
     /** Prompts of tool servers. */
     tools: Pick<Tools, 'prompts' | 'prompt'>

@@ -87,7 +87,9 @@ export function openCalls(client: WebClient): { call: Call; close(): void } {
     const channel = typeof args.channel === 'string' ? args.channel : undefined
     // Slack counts posts by channel, everything else by method.
     const limit = method === 'chat.postMessage' ? `${method} ${channel}` : method
-    const lane = channel && method.startsWith('chat.') ? laneOf(channel) : undefined
+    // Streams keep their own order, and a limit of theirs is of the whole workspace.
+    const inLane = method.startsWith('chat.') && !method.endsWith('Stream')
+    const lane = channel && inLane ? laneOf(channel) : undefined
     const rank = PRIORITIES.indexOf(priority)
     const deadline = pace ? Number.POSITIVE_INFINITY : performance.now() + LONGEST_WAIT_MS
     for (let attempt = 1; ; attempt++) {

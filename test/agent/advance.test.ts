@@ -13,6 +13,7 @@ import { createRun, readSteps } from '../../src/store/runs.ts'
 import { wakeWaiting } from '../../src/store/wakeups.ts'
 import { NOTHING_TO_READ } from '../support/advancing.ts'
 import { openTestStore } from '../support/store.ts'
+import { noStreams } from '../support/streams.ts'
 
 const at = () => new Date().toISOString()
 const answer: ChatAnswer = {
@@ -228,6 +229,8 @@ function contextOn(pool: pg.Pool, { ask = () => answer, post }: Told): AdvanceCo
       name: async (id) => id,
       upload: async () => ({ file: 'F1' }),
       findFile: async () => undefined,
+      remove: async () => true,
+      streams: noStreams,
       status: async () => {},
     },
   }

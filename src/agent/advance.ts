@@ -19,6 +19,7 @@ import { onOneCard, remindAt } from './approvals/cards.ts'
 import { propose } from './approvals/propose.ts'
 import { fail, failUnread, finish, passagesOf, showEnded } from './ending.ts'
 import { type AbortReason, keepLease, lastRead, record, reread, type Work } from './lease.ts'
+import { openPrivate, type PrivateContext } from './private.ts'
 import { type ReadingContext, readEnclosed } from './reading.ts'
 import { openThread, type ThreadContext, type ThreadView } from './thread.ts'
 
@@ -26,6 +27,7 @@ import { openThread, type ThreadContext, type ThreadView } from './thread.ts'
 export type AdvanceContext = Omit<AnswerContext, 'agent' | 'log'> &
   Omit<ActContext, 'policy' | 'catalogue'> &
   Omit<ThreadContext, 'log'> &
+  Omit<PrivateContext, 'log'> &
   ReadingContext & {
     pool: pg.Pool
     /** Names this worker in the lease, a UUID. */
@@ -67,7 +69,7 @@ export async function advance(
   const times = { leaseMs: context.leaseMs, everyMs: context.beatMs }
   using watch = keepLease(context.pool, lease, times, shutdown)
   const work: Work = { pool: context.pool, run, lease, steps, failures, waited, signal: watch.signal }
-  const thread = openThread(context, run, lease.epoch === 1)
+  const thread = openView(context, run, lease.epoch === 1)
   try {
     if (taken.unreadable) return await giveUpReading(context, taken, thread)
     if (work.failures >= MAX_FAILURES) return await fail(work, thread, 'broken')
@@ -79,12 +81,17 @@ export async function advance(
   }
 }
 
+/** The thread of a run, or for a question that only its asker sees, their eyes. */
+function openView(context: AdvanceContext, run: Run, first = false): ThreadView {
+  return run.reply ? openPrivate(context, run) : openThread(context, run, first)
+}
+
 /** Somebody may have died between the end of a run and showing it: a wake-up of its was left. */
 async function showOver(context: AdvanceContext, runId: string): Promise<void> {
   const run = await readRun(context.pool, runId)
   if (!run) return
   const steps = await readSteps(context.pool, runId)
-  const thread = openThread(context, run)
+  const thread = openView(context, run)
   await showEnded(thread, steps)
   thread.leave()
 }

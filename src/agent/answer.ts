@@ -21,6 +21,7 @@ import { applyGrant } from './approvals/grant.ts'
 import { type Weighed, weigh, wordsOf } from './approvals/weigh.ts'
 import { passagesOf } from './ending.ts'
 import { lastRead, record, type Work } from './lease.ts'
+import { withoutCard } from './private.ts'
 
 /** Calls one answer may propose. */
 const MAX_CALLS = 16
@@ -102,7 +103,8 @@ export async function askModel(
     const tool = tools.find((t) => t.name === call.tool)
     const steps = [...work.steps, ...alone.map((one) => one.step)]
     const proposal = { tool, call, at, taint, words, steps, wrong: findCut(answer, i) }
-    alone.push(await applyGrant(work.pool, work.run, weigh(context.policy, work.run, proposal)))
+    const one = await applyGrant(work.pool, work.run, weigh(context.policy, work.run, proposal))
+    alone.push(work.run.reply ? withoutCard(one) : one)
   }
   const weighed = putInBatches(alone)
   const steps: Step[] = [answered, ...weighed.map((w) => w.step)]

@@ -1,11 +1,25 @@
-/** Messages in which a run shows its work in a direct conversation: streams, and what was posted instead of one. */
+/** Messages in which a run shows its work: streams in direct conversations, edited messages elsewhere. */
 import type { AnyChunk } from '@slack/types'
 import type pg from 'pg'
 import { Fault } from '../core/fault.ts'
+import type { Message } from '../slack/message.ts'
 import type { Speak } from '../slack/speak.ts'
 import { readParts } from '../store/posts.ts'
 import type { Run } from '../store/runs.ts'
 import { doOnce } from './say.ts'
+
+export const PROGRESS = { priority: 'progress', droppable: true } as const
+
+/** What a run says as one of its messages, named for ever. */
+export function placed(run: Run, part: string, message: Message) {
+  return { owner: run.id, part, channel: run.channel, thread: run.thread, message }
+}
+
+/** A plan that finds no room is left out: what follows it says more. */
+export function unlessLimited(error: unknown): 'busy' {
+  if (error instanceof Fault && error.code === 'slack-limited') return 'busy'
+  throw error
+}
 
 export type Beginning = { pool: pg.Pool; speak: Pick<Speak, 'streams'> }
 

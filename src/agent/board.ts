@@ -5,16 +5,12 @@ import { openLive } from '../slack/live.ts'
 import type { Message } from '../slack/message.ts'
 import type { Speak } from '../slack/speak.ts'
 import type { Run } from '../store/runs.ts'
+import { PROGRESS, placed, unlessLimited } from './begin.ts'
 import { type Mouth, sayForSure, sayOnce } from './say.ts'
 import type { Talk } from './talk.ts'
 
 /** At most one edit of the plan in this many milliseconds. */
 const EDIT_MS = 1500
-
-/** What a run says as one of its messages, named for ever. */
-export function placed(run: Run, part: string, message: Message) {
-  return { owner: run.id, part, channel: run.channel, thread: run.thread, message }
-}
 
 /** What the model writes is not shown before it is whole. */
 export function openBoard(context: Mouth & { speak: Pick<Speak, 'update'> }, run: Run): Talk {
@@ -23,15 +19,17 @@ export function openBoard(context: Mouth & { speak: Pick<Speak, 'update'> }, run
   const live = openLive<Message>(
     async (message, { last }) => {
       if (!ts) {
-        const saying = placed(run, 'plan', message)
-        const said = last ? await sayForSure(context, saying) : await sayOnce(context, saying)
+        const saying = { ...placed(run, 'plan', message), ...PROGRESS }
+        const said = await (last ? sayForSure(context, saying) : sayOnce(context, saying)).catch(
+          unlessLimited,
+        )
         if (said === 'busy') return 'dropped'
         ts = said.ts
         if (said.new) begun = Date.now()
         if (said.new) return
       }
       if (!last && Date.now() - begun < EDIT_MS) return 'dropped'
-      return context.speak.update(run.channel, ts, message, { droppable: !last })
+      return context.speak.update(run.channel, ts, message, { priority: 'progress', droppable: !last })
     },
     { everyMs: EDIT_MS },
   )

@@ -22,12 +22,15 @@ import { takeDecision, tellDecision } from './approvals/decision.ts'
 import { takeEdit } from './approvals/edit.ts'
 import { declineAnswer, takeAnswer } from './approvals/input.ts'
 import { followRaise, type Raised, takeRaise, tellRaise } from './budgets/raise.ts'
+import { postAbout } from './commands/about.ts'
 import { readCall } from './commands/direct.ts'
 import { BUSY, type Posted, postPrompt, postQuestion } from './commands/question.ts'
 import { answerWord, type WordContext } from './commands/words.ts'
 import { takeExplanation, takeRating } from './feedback.ts'
 import { keyOfMessage, type Mentioned, takeUpEdit, takeUpMessage, threadOf } from './mention.ts'
 import { takePreferences } from './preferences.ts'
+import { BEGUN, takeUpPrivate } from './private.ts'
+import { shareAnswer } from './share.ts'
 import { stopDeleted, stopMine, stopPressed, stopThread } from './stop.ts'
 import { showBegun } from './thread.ts'
 
@@ -46,8 +49,9 @@ export type HearContext = WordContext &
       | 'whisper'
       | 'respond'
       | 'name'
-      | 'members'
       | 'decider'
+      | 'direct'
+      | 'joined'
     >
     /** Prompts of tool servers. */
     tools: Pick<Tools, 'prompts' | 'prompt'>
@@ -122,6 +126,11 @@ export async function handleHeard(context: HearContext, key: string, fresh?: Hea
       if (typeof asked === 'string') return await act(context, key, known, async () => ({ whisper: asked }))
       return await ask(context, key, asked)
     }
+    if (heard.kind === 'filled' && heard.form === 'share') return await share(context, key, heard)
+    if (heard.kind === 'filled' && heard.form === 'ask_about') {
+      const asked = await postAbout(context, key, heard)
+      return asked ? await ask(context, key, asked) : await markHandled(context.pool, key)
+    }
     if (opensThread(heard)) {
       const asked = await postQuestion(context, key, heard)
       return asked ? await ask(context, key, asked) : await markHandled(context.pool, key)
@@ -138,6 +147,13 @@ function ask(context: HearContext, key: string, { message, also }: Posted): Prom
   return act(context, key, message, async (tx) =>
     takeUp(await takeUpMessage(tx, message, context.agent, also)),
   )
+}
+
+/** Shares a private answer, or has its question asked again for everyone. */
+async function share(context: HearContext, key: string, heard: HeardOf<'filled'>): Promise<void> {
+  const shared = await shareAnswer(context, key, heard)
+  if (typeof shared === 'object') return ask(context, key, shared)
+  return act(context, key, heard, async () => (shared === 'shared' ? {} : { whisper: shared }))
 }
 
 /** One story in one transaction with the mark that it was handled, then what it says. */
@@ -157,7 +173,7 @@ async function act(
 
 /** Commands that begin a thread, on a message of ours. */
 function opensThread(heard: Heard): heard is HeardOf<'commanded'> {
-  return heard.kind === 'commanded' && /^(ask|run|prompt)$/.test(heard.word)
+  return heard.kind === 'commanded' && /^(run|prompt)$/.test(heard.word)
 }
 
 async function readUnhandled(pool: pg.Pool, key: string): Promise<Heard | undefined> {
@@ -213,6 +229,8 @@ async function tellStory(context: HearContext, tx: Tx, heard: Heard, prepared: P
       if (heard.form === 'answer') return { whisper: await takeAnswer(tx, heard) }
       return known ? { decision: await takeEdit(tx, heard, known) } : {}
     case 'commanded':
+      if (heard.word === 'ask')
+        return (await takeUpPrivate(tx, heard, context.agent)) ? { respond: BEGUN } : {}
       return { respond: prepared.shown ?? (await obeyStop(tx, heard)) }
   }
 }

@@ -10,8 +10,7 @@ import type { Speak } from '../slack/speak.ts'
 import type { File } from '../slack/upload.ts'
 import { findPost, forgetPost, setPost } from '../store/posts.ts'
 import type { Run } from '../store/runs.ts'
-import { readShown } from './begin.ts'
-import { placed } from './board.ts'
+import { placed, readShown } from './begin.ts'
 import { type Mouth, sayForSure, shareForSure } from './say.ts'
 import type { Talk } from './talk.ts'
 
@@ -56,7 +55,8 @@ export async function sayEnd(
     const takesPlace = isAnswer && (streamed.messages.length > 0 || answers.size > 0)
     for (const [i, { part, message }] of parts.entries()) {
       const whole = takesPlace && i === 0 ? under(plan, message, run) : message
-      await sayAt(context, run, { part, message: whole, place: places[i], answers })
+      const priority = isAnswer ? 'answer' : 'error'
+      await sayAt(context, run, { part, message: whole, priority, place: places[i], answers })
     }
     return 'said'
   } catch (error) {
@@ -101,32 +101,35 @@ async function settle(
   }
 }
 
+type Part = {
+  part: string
+  message: Message
+  priority: 'answer' | 'error'
+  place: string | undefined
+  answers: Set<string>
+}
+
 /** Says one message, in the place of one that streamed where there is one. */
 async function sayAt(
   context: SaidContext,
   run: Run,
-  {
-    part,
-    message,
-    place,
-    answers,
-  }: { part: string; message: Message; place: string | undefined; answers: Set<string> },
+  { part, message, priority, place, answers }: Part,
 ): Promise<void> {
   const { pool, speak } = context
   const post = await findPost(pool, run.id, part)
   const ts = post?.ts && answers.has(post.ts) ? post.ts : post ? undefined : place
   if (ts === undefined) {
-    await sayForSure(context, placed(run, part, message))
+    await sayForSure(context, { ...placed(run, part, message), priority })
     return
   }
   // Noted first: whoever goes on after a crash puts the same words into the same message.
   await setPost(pool, { owner: run.id, part, channel: run.channel, ts })
   const named = { ...message, metadata: { run: run.id, part } }
   try {
-    await speak.update(run.channel, ts, named, { priority: 'answer' })
+    await speak.update(run.channel, ts, named, { priority })
   } catch (error) {
     if (!(error instanceof Fault) || error.retry) throw error
-    const posted = await speak.post(run.channel, run.thread, named)
+    const posted = await speak.post(run.channel, run.thread, named, { priority })
     await setPost(pool, { owner: run.id, part, channel: run.channel, ts: posted.ts })
     if (await speak.remove(run.channel, ts)) await forgetPost(pool, run.id, ts)
   }

@@ -15,7 +15,7 @@ import { beginningOf, openPour, type Pour } from '../slack/pour.ts'
 import type { Speak } from '../slack/speak.ts'
 import { forgetPost } from '../store/posts.ts'
 import type { Run } from '../store/runs.ts'
-import { type Beginning, readShown, startOnce, streamPart } from './begin.ts'
+import { type Beginning, PROGRESS, placed, readShown, startOnce, streamPart, unlessLimited } from './begin.ts'
 import { type Mouth, sayForSure, sayOnce } from './say.ts'
 
 export type TalkContext = Mouth &
@@ -114,8 +114,8 @@ export function openTalk(context: TalkContext, run: Run, first: boolean): Talk {
     if (started === 'unavailable') {
       mayStream = false
       const message = shownAs(plan, text)
-      const saying = { owner: run.id, part: 'plan', channel, thread: run.thread, message }
-      const said = last ? await sayForSure(context, saying) : await sayOnce(context, saying)
+      const saying = { ...placed(run, 'plan', message), ...PROGRESS }
+      const said = await (last ? sayForSure(context, saying) : sayOnce(context, saying)).catch(unlessLimited)
       if (said === 'busy') return 'busy'
       edited = { ts: said.ts, before: '', lead: '', at: said.new ? Date.now() : 0 }
       return said.new ? 'said' : 'taken'
@@ -195,7 +195,8 @@ export function openTalk(context: TalkContext, run: Run, first: boolean): Talk {
       held = []
     }
     const message = shownAs(plan, current.lead + text.slice(current.before.length))
-    const put = (what: Message) => speak.update(channel, current.ts, what, { droppable: !last })
+    const put = (what: Message) =>
+      speak.update(channel, current.ts, what, { priority: 'progress', droppable: !last })
     const done = await put(message).catch((error: unknown) => {
       // Slack keeps a stream's text as rich text, which gives way to rich text only.
       if (slackWord(error) !== 'block_mismatch') throw error

@@ -1,6 +1,8 @@
 /** What the thread of a run shows while a worker advances it: the plan, the approval cards, the end. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import { callState } from '../core/decide.ts'
+import { Fault } from '../core/fault.ts'
 import { isQuiet, type Plan, plan } from '../core/plan.ts'
 import type { Numbered, Step, StepOf } from '../core/run.ts'
 import { planMessage } from '../slack/blocks/plan.ts'
@@ -12,12 +14,17 @@ import type { Progress } from '../tools/progress.ts'
 import type { Hearing } from './answer.ts'
 import { cardStates, onOneCard, postCard, refreshCard, remind, remindAt } from './approvals/cards.ts'
 import { inputState, postInput, refreshInput, roundsOf } from './approvals/input.ts'
-import { readShown, startOnce, streamPart } from './begin.ts'
-import { openBoard, placed } from './board.ts'
+import { PROGRESS, placed, readShown, startOnce, streamPart } from './begin.ts'
+import { openBoard } from './board.ts'
 import { type Ending, sayEnd } from './said.ts'
 import { sayOnce } from './say.ts'
 import { openSession } from './session.ts'
 import { openTalk } from './talk.ts'
+
+/** Where the channel is full the first sign waits for so long, in ms; then the work itself is the sign. */
+const FIRST_SIGN_MS = 5_000
+/** So long the end of a run waits for its plan to be closed, in ms; where Slack is slower that is done beside other work. */
+const CLOSING_MS = 2_000
 
 export type ThreadContext = {
   pool: pg.Pool
@@ -87,7 +94,8 @@ async function beginShowing(
 ): Promise<unknown> {
   const started = run.dm && (await startOnce(context, run, streamPart(1), beginningOf(begun, '').chunks))
   if (started && started !== 'unavailable') return started
-  return sayOnce(context, placed(run, 'plan', planMessage(begun, run.id)))
+  const sign = { ...placed(run, 'plan', planMessage(begun, run.id)), priority: 'progress' as const }
+  return sayOnce(context, { ...sign, droppable: FIRST_SIGN_MS })
 }
 
 /**
@@ -110,11 +118,13 @@ export async function showInLine(
     if (stream?.ts) await context.speak.streams.stop(run.channel, stream.ts, [], 'processing')
     const said = stream?.ts
       ? { ts: stream.ts, new: false }
-      : await sayOnce(context, placed(run, 'plan', message))
+      : await sayOnce(context, { ...placed(run, 'plan', message), ...PROGRESS })
     if (said === 'busy') return
-    if (!said.new) await context.speak.update(run.channel, said.ts, message, { droppable: true })
+    if (!said.new) await context.speak.update(run.channel, said.ts, message, PROGRESS)
     if (await begun())
-      await context.speak.update(run.channel, said.ts, planMessage(plan(await reread()), run.id))
+      await context.speak.update(run.channel, said.ts, planMessage(plan(await reread()), run.id), {
+        priority: 'progress',
+      })
   })
 }
 
@@ -221,11 +231,12 @@ export function openThread(context: ThreadContext, run: Run, first = false): Thr
     sayEnd: (key, ending, steps) =>
       sayEnd(context, run, talk, { key, ending, plan: isQuiet(steps) ? undefined : plan(steps) }),
     async close(steps) {
-      await quietly(context, run, async () => {
+      const closing = quietly(context, run, async () => {
         told ||= !isQuiet(steps) || (await readShown(context.pool, run.id)).shown.length > 0
         progress.clear()
         await Promise.all([told && talk.close(plan(steps)), session.set('active')])
       })
+      await Promise.race([closing, sleep(CLOSING_MS, undefined, { ref: false })])
     },
     leave() {
       void talk.leave()
@@ -257,6 +268,7 @@ async function quietly(
   try {
     await work()
   } catch (error) {
+    if (error instanceof Fault && error.code === 'slack-limited') return
     context.log('warn', 'a sign of progress was not shown', { run: run.id, why: String(error) })
   }
 }

@@ -15,6 +15,8 @@ export type SlackAddress = {
   appToken?: string | undefined
   signingSecret?: string | undefined
   apiUrl?: string | undefined
+  /** How fast the clock of Slack's limits goes; only for a local workspace that keeps them. */
+  speed?: number | undefined
 }
 
 export type Serving = {

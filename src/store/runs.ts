@@ -23,10 +23,12 @@ export type Run = {
   lane: Lane
   n: number
   active: boolean
+  /** Only its asker sees it, and is answered at this address; it has no thread. */
+  reply?: string | null
 }
 
 /** The columns of a {@link Run}. */
-export const RUN = 'id, workspace, channel, thread, message, asker, agent, dm, lane, n, active'
+export const RUN = 'id, workspace, channel, thread, message, asker, agent, dm, lane, n, active, reply'
 
 /**
  * Creates a run with its first step and its wake-up, in one statement. Undefined where this message already
@@ -39,8 +41,8 @@ export async function createRun(
 ): Promise<Run | undefined> {
   const made = await tx.query<Run>(
     `with made as (
-       insert into runs (id, workspace, channel, thread, message, asker, agent, dm, lane, n, due_at)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, now()) on conflict do nothing returning ${RUN}
+       insert into runs (id, workspace, channel, thread, message, asker, agent, dm, lane, reply, n, due_at)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $13, 1, now()) on conflict do nothing returning ${RUN}
      ), begun as (
        insert into steps (run, n, kind, body) select id, 1, $10, $11 from made
      ), woken as (
@@ -60,6 +62,7 @@ export async function createRun(
       asked.kind,
       asJson(asked),
       randomUUID(),
+      run.reply ?? null,
     ],
   )
   return made.rows[0]
@@ -136,6 +139,23 @@ export async function findNewestRun(
   return found.rows[0]
 }
 
+/** The run a message of a thread belongs to: what it asked, or what we said for it; else the newest of the thread. */
+export async function findRunAt(
+  db: Db,
+  at: { workspace: string; channel: string; thread: string; ts: string },
+): Promise<Run | undefined> {
+  const found = await db.query<Run>(
+    `select ${RUN} from runs r where workspace = $1 and channel = $2 and thread = $3
+     order by (message = $4 or exists (
+       select from posts p where p.owner = r.id::text and p.channel = $2 and p.ts = $4
+     ) or exists (
+       select from steps s where s.run = r.id and s.kind = 'steered' and s.body ->> 'ts' = $4
+     )) desc, created_at desc limit 1`,
+    [at.workspace, at.channel, at.thread, at.ts],
+  )
+  return found.rows[0]
+}
+
 /** Whether the agent has spoken, or will, in this thread; before a message of it where its ts is given. */
 export async function isPartOfThread(db: Db, thread: Thread, before?: string): Promise<boolean> {
   const found = await db.query(
@@ -181,6 +201,7 @@ type Past = {
   user: string
   question: string
   quoted?: string
+  quotedBy?: string
   read: StepOf<'read'>[]
   answer: string
   tainted: boolean
@@ -209,6 +230,7 @@ export async function readPast(db: Db, run: Run, step = PAST_STEP): Promise<Past
     user: row.asked.user,
     question: row.asked.text,
     ...(row.asked.quoted ? { quoted: row.asked.quoted } : {}),
+    ...(row.asked.quotedBy ? { quotedBy: row.asked.quotedBy } : {}),
     read: row.read ?? [],
     answer: row.finished.text,
     tainted: row.tainted,

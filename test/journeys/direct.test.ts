@@ -84,8 +84,6 @@ describe('a direct conversation sees the answer being written', () => {
       await stop(ts)
       await stage.ended(dm, ts)
       await workspace.until(() => workspace.session(dm, ts) === 'active')
-      open()
-      await held
       const [partial, end, ...more] = thread(ts)
       expect(more).toEqual([])
       expect(shown(partial)).toMatch(/Stopped.*Half an answer.*This is not finished\./)

@@ -6,7 +6,7 @@ import { archive, rename } from './channel-changes.ts'
 import { createHooks } from './hooks.ts'
 import type { Hub } from './hub.ts'
 import { type Installing, installing, preinstall } from './installing.ts'
-import { click, command, submit } from './interact.ts'
+import { click, command, submit, useShortcut } from './interact.ts'
 import { openLive } from './live.ts'
 import { describe, looking } from './looking.ts'
 import { type Breakage, createFaults, createTiers, type Faults } from './misbehave.ts'
@@ -54,8 +54,8 @@ export type WorkspaceOptions = {
   enterprise?: { id: string; name: string }
   /** Whether the app is installed from the beginning; true where it is left out. */
   installed?: boolean
-  /** Keep Slack's published rate limits; false by default. */
-  tiers?: boolean
+  /** Keep Slack's published rate limits; false by default. A number: with a clock so many times faster than ours. */
+  tiers?: boolean | number
   /**
    * Slack's rule for apps that are sold outside of its marketplace: history and replies come 15 messages at a time, once
    * in so many milliseconds (60,000 in Slack).
@@ -136,6 +136,8 @@ export type Workspace = Installing & {
   /** Presses a button of an open modal or of the Home tab. */
   clickView(user: string, viewId: string, actionId: string, value?: string): Promise<void>
   command(user: string, channel: string, text: string): Promise<void>
+  /** Uses an entry of a message's own menu, by its callback id. */
+  shortcut(user: string, callback: string, channel: string, ts: string): Promise<void>
   openHome(user: string, tab?: 'home' | 'messages'): Promise<void>
   /** `values`: block id → action id → what was typed or chosen. */
   submit(user: string, viewId: string, values: Record<string, Json>): Promise<void>
@@ -228,7 +230,10 @@ async function open(options: WorkspaceOptions, slack?: Slack): Promise<Workspace
   const { app } = hub
   const faults = createFaults()
   const { tiers, unlistedMs } = options
-  const limits = tiers || unlistedMs ? createTiers({ published: tiers === true, unlistedMs }) : undefined
+  const limits =
+    tiers || unlistedMs
+      ? createTiers({ published: Boolean(tiers), speed: typeof tiers === 'number' ? tiers : 1, unlistedMs })
+      : undefined
   const api = createApi(hub, faults, limits, waiting.poke)
   const live = openLive(world)
   const server = createWorkspaceServer(() => ({
@@ -382,6 +387,8 @@ function acting(hub: Hub) {
     clickView: (user: string, view: string, action: string, value?: string) =>
       click(hub, user, { view }, action, value),
     command: (user: string, channel: string, text: string) => command(hub, user, channel, text),
+    shortcut: (user: string, callback: string, channel: string, ts: string) =>
+      useShortcut(hub, user, callback, channel, ts),
     openHome: async (user: string, tab?: 'home' | 'messages') => openHome(hub, user, tab),
     submit: (user: string, view: string, values: Record<string, Json>) => submit(hub, user, view, values),
     interrupt: async (user: string, channel: string, thread: string) => interrupt(hub, user, channel, thread),

@@ -20,7 +20,7 @@ import { propose } from './approvals/propose.ts'
 import { fail, failUnread, finish, passagesOf, showEnded } from './ending.ts'
 import { type AbortReason, keepLease, lastRead, record, reread, type Work } from './lease.ts'
 import { openPrivate, type PrivateContext } from './private.ts'
-import { type ReadingContext, readEnclosed } from './reading.ts'
+import { type ReadingContext, readEnclosed, readViewing } from './reading.ts'
 import { openThread, type ThreadContext, type ThreadView } from './thread.ts'
 
 /** Everything advancing a run needs. */
@@ -117,6 +117,8 @@ async function perform(context: Performing, work: Work, thread: ThreadView, next
   switch (next.do) {
     case 'read':
       return readUnlessStopped(context, work, next.of)
+    case 'look':
+      return lookAround(context, work, next)
     case 'recall': {
       const known = passagesOf(work.steps)
       const { agent } = context
@@ -157,6 +159,20 @@ async function readUnlessStopped(context: Performing, work: Work, of: number): P
     throw new Error('only messages come with something')
   try {
     return await record(work, [await readEnclosed(context, work.run, message, work.signal)])
+  } catch (error) {
+    return await orMoved(work, error)
+  }
+}
+
+async function lookAround(
+  context: Performing,
+  work: Work,
+  { call, refused }: Extract<Next, { do: 'look' }>,
+): Promise<Performed> {
+  try {
+    const at = new Date().toISOString()
+    const not = { kind: 'read' as const, at, of: 1, call, files: [], lack: refused, ms: 0 }
+    return await record(work, [refused ? not : await readViewing(context, work, call)])
   } catch (error) {
     return await orMoved(work, error)
   }

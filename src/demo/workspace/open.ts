@@ -20,6 +20,7 @@ import {
   interrupt,
   invite,
   leave,
+  lookAt,
   openHome,
   regroup,
   remove,
@@ -141,6 +142,8 @@ export type Workspace = Installing & {
   openHome(user: string, tab?: 'home' | 'messages'): Promise<void>
   /** `values`: block id → action id → what was typed or chosen. */
   submit(user: string, viewId: string, values: Record<string, Json>): Promise<void>
+  /** Opens a channel, or a thread of it, beside the conversation with the app; without one closes what is open. */
+  lookAt(user: string, open?: { channel: string; thread?: string }): Promise<void>
   /** The native Stop of an agent session. */
   interrupt(user: string, channel: string, thread: string): Promise<void>
   /** The direct conversation of a person with the app. */
@@ -391,6 +394,7 @@ function acting(hub: Hub) {
       useShortcut(hub, user, callback, channel, ts),
     openHome: async (user: string, tab?: 'home' | 'messages') => openHome(hub, user, tab),
     submit: (user: string, view: string, values: Record<string, Json>) => submit(hub, user, view, values),
+    lookAt: async (user: string, open?: { channel: string; thread?: string }) => lookAt(hub, user, open),
     interrupt: async (user: string, channel: string, thread: string) => interrupt(hub, user, channel, thread),
   }
 }

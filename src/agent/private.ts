@@ -17,8 +17,9 @@ import type { Tx } from '../store/transaction.ts'
 import { inputSaying } from './approvals/input.ts'
 import type { Weighed } from './approvals/weigh.ts'
 import { likingsOf } from './preferences.ts'
+import type { Ending } from './said.ts'
 import { settingsFor } from './settings.ts'
-import type { Ending, ThreadView } from './thread.ts'
+import type { ThreadView } from './thread.ts'
 
 export type PrivateContext = {
   pool: pg.Pool
@@ -75,6 +76,7 @@ export function openPrivate(context: PrivateContext, run: Run): ThreadView {
   }
   return {
     showPlan: () => {},
+    hearAnswer: () => undefined,
     showProgress: () => {},
     showWait: (steps, sentence) =>
       quietly(sayAlone(context, run, `wait:${steps.length}`, sayMessage(sentence))),

@@ -53,6 +53,10 @@ export type StageOptions = {
   patience?: Patience
   /** Rules of the policy for channels. */
   channels?: (channels: Workspace['channels']) => Record<string, unknown>
+  /** Slack's published limits hold, with a clock so many times faster than ours; none where it is left out. */
+  speed?: number
+  /** Hears everything that is logged. */
+  onLog?: Engines['log']
 }
 
 export type Stage = AsyncDisposable & {
@@ -82,7 +86,12 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const script =
     typeof options.model === 'function' ? options.model : () => options.model ?? ({ text: 'Hello.' } as Reply)
   const model = opened.use(await openModelServer(script as Script))
-  const workspace = opened.use(await openWorkspace(options.http ? { eventsUrl: 'http://127.0.0.1:9/' } : {}))
+  const workspace = opened.use(
+    await openWorkspace({
+      ...(options.http ? { eventsUrl: 'http://127.0.0.1:9/' } : {}),
+      ...(options.speed ? { tiers: options.speed } : {}),
+    }),
+  )
   const store = opened.use(await openTestStore())
   const lines: string[] = []
   const lock = options.lock ?? holding(await acceptAll(options.servers ?? {}))
@@ -138,6 +147,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     embedder: openEmbedder(embeddings, {}, openSpending(meter, embeddings)),
     strategy: await prepareSearch(store.pool),
     log: (level, message, fields) => {
+      options.onLog?.(level, message, fields)
       if (level === 'warn' || level === 'error')
         lines.push(`${level} ${message} ${JSON.stringify(fields ?? {})}`)
     },
@@ -231,7 +241,7 @@ async function start(engines: Engines, workspace: Workspace, options: StageOptio
   const { botToken, appToken, signingSecret, apiUrl } = workspace
   const serving = await serve(
     engines,
-    options.http ? { botToken, signingSecret, apiUrl } : { botToken, appToken, apiUrl },
+    { botToken, apiUrl, speed: options.speed, ...(options.http ? { signingSecret } : { appToken }) },
     'all',
   )
   if (options.http) workspace.sendEventsTo(`http://127.0.0.1:${engines.env.PORT}/slack/events`)

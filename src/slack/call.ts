@@ -1,7 +1,7 @@
 /** Calls of Slack's Web API: in order of importance, at the pace Slack allows, repeated only where that is safe. */
 import { type WebAPICallResult, WebAPIRateLimitedError, type WebClient } from '@slack/web-api'
 import { Fault } from '../core/fault.ts'
-import { mayHaveArrived, slackFault } from './faults.ts'
+import { isTokenWord, mayHaveArrived, slackFault, slackWord } from './faults.ts'
 import {
   type Clock,
   type Gate,
@@ -14,6 +14,7 @@ import {
   type Tier,
 } from './gate.ts'
 import type { Log } from './message.ts'
+import type { Tokens } from './token.ts'
 
 const everywhere = (what: 'history' | 'read') => [
   `channels:${what}`,
@@ -73,12 +74,14 @@ const LONGEST_WAIT_MS = 60_000
 
 /**
  * @param client a WebClient that rejects rate-limited calls and retries nothing itself
+ * @param tokens where its token comes from
  * @param options.speed how fast the clock of Slack's published limits goes, which are kept; absent: limits are those
  * that we are told of
  * @returns `call`, which throws only a `Fault`, and `close`, after which calls that wait out a limit fail
  */
 export function openCalls(
   client: WebClient,
+  tokens: Tokens,
   { speed, log }: { speed?: number | undefined; log?: Log | undefined } = {},
 ): { call: Call; close(): void } {
   const clock = openClock(speed)
@@ -129,6 +132,8 @@ export function openCalls(
       try {
         return await client.apiCall(method, args)
       } catch (error) {
+        const word = slackWord(error) ?? ''
+        if (attempt < 3 && isTokenWord(word) && (await tokens.refused(word))) continue
         wait = waitAfter(error, method, attempt)
         if (error instanceof WebAPIRateLimitedError) {
           gate?.hit(wait)

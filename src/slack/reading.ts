@@ -8,6 +8,7 @@ import { slackWord } from './faults.ts'
 import type { Self } from './hear.ts'
 import { WireMessage } from './overhear.ts'
 import { wordsOf } from './plain.ts'
+import type { Tokens } from './token.ts'
 
 /** What was said somewhere, oldest first; `whole` is false where there was more than was read. */
 export type Earlier = { said: (Said & { files: SharedFile[] })[]; whole: boolean }
@@ -135,7 +136,7 @@ async function describe(call: Call, { id }: SharedFile, signal: AbortSignal): Pr
 }
 
 /** Where files are, beside Slack's own hosts, and the token that opens them. */
-export type Site = { botToken: string; apiUrl?: string | undefined }
+export type Site = { tokens: Pick<Tokens, 'now'>; apiUrl?: string | undefined }
 
 /** The hosts Slack keeps files on; the token must reach no other. */
 const HOSTS = new Set(['files.slack.com', 'files.slack-gov.com'])
@@ -154,7 +155,7 @@ async function download(
 ): Promise<Uint8Array | { why: string }> {
   const address = URL.canParse(url) ? new URL(url) : undefined
   if (!address || address.username || !isOurs(address, site)) return { why: NO_PLACE }
-  const headers = { authorization: `Bearer ${site.botToken}` }
+  const headers = { authorization: `Bearer ${await site.tokens.now()}` }
   const response = await fetch(address, { headers, redirect: 'manual', signal })
   const cancel = () => response.body?.cancel().catch(() => {})
   if (response.status !== 200 || !response.body) {

@@ -12,6 +12,7 @@ import { findFileWith, findWith, postWith, type SayOptions, sayWith } from './po
 import { openReading, type Reading } from './reading.ts'
 import { respond } from './respond.ts'
 import { openRoster, type Roster } from './roster.ts'
+import { fixedToken, type Tokens } from './token.ts'
 import { type File, uploadWith } from './upload.ts'
 
 export type Speak = People & {
@@ -57,7 +58,9 @@ export type Speak = People & {
 export type SessionStatus = 'processing' | 'suspended' | 'active' | 'closed'
 
 export type SpeakerSettings = {
-  botToken: string
+  botToken: string | Tokens
+  /** The workspace that is meant, where an organisation's token is good for several. */
+  workspace?: string | undefined
   apiUrl?: string | undefined
   /**
    * How fast the clock of Slack's published limits goes: as ours with Slack itself. The local workspace has none unless
@@ -80,14 +83,14 @@ export type Speaker = {
  * @throws Fault slack-token, slack-scope, slack-unreachable
  */
 export async function openSpeaker(settings: SpeakerSettings): Promise<Speaker> {
-  const client = webClient(settings.botToken, settings.apiUrl, settings.log)
-  const { apiUrl, log, speed = apiUrl ? undefined : 1 } = settings
-  const calls = openCalls(client, { speed, log })
+  const { botToken, workspace, apiUrl, log, speed = apiUrl ? undefined : 1 } = settings
+  const tokens = typeof botToken === 'string' ? fixedToken(botToken) : botToken
+  const calls = openCalls(webClient(tokens, { apiUrl, log, team: workspace }), tokens, { speed, log })
   try {
-    const identity = await identify(calls.call, settings.log)
+    const identity = await identify(calls.call, log, workspace)
     const speak = speakWith(calls.call, identity, settings)
     const channels = openChannels(calls.call, identity, speak.name)
-    const reading = openReading(calls.call, identity, settings)
+    const reading = openReading(calls.call, identity, { tokens, apiUrl })
     return {
       identity,
       speak,

@@ -1,7 +1,7 @@
 /** Erasing what is kept of a person, what is older than it may be, and the bytes of both. */
 import type pg from 'pg'
 import { tsOf } from '../core/overheard.ts'
-import { voidApprovals } from './approvals.ts'
+import { endRuns } from './ending.ts'
 import type { Store } from './open.ts'
 import { type Db, inTransaction, type Tx } from './transaction.ts'
 import { forgetTurnsOf } from './turns.ts'
@@ -40,7 +40,7 @@ export async function forgetPerson(pool: pg.Pool, workspace: string, person: str
       [workspace, person, until],
     )
     const said = await forgetSaid(tx, workspace, person)
-    const ended = await endRuns(tx, workspace, person)
+    const ended = await endRunsOf(tx, workspace, person)
     const runs = await emptyRuns(tx, workspace, person)
     const read = await forgetRead(tx, workspace, person)
     const steps = said.answers + read + (await emptyParts(tx, workspace, person))
@@ -108,29 +108,14 @@ async function forgetRead(tx: Tx, workspace: string, person: string): Promise<nu
 }
 
 /** Ends what they have under way; whoever works on it finds that it is over. */
-async function endRuns(tx: Tx, workspace: string, person: string): Promise<number> {
+async function endRunsOf(tx: Tx, workspace: string, person: string): Promise<number> {
   const { rows } = await tx.query<{ id: string }>(
     'select id from runs where workspace = $1 and asker = $2 and active order by id for update',
     [workspace, person],
   )
-  const at = new Date().toISOString()
-  const steps = [
-    { kind: 'stopped', at, by: NOBODY, why: 'whoever asked was forgotten' },
-    { kind: 'finished', at, outcome: 'stopped', text: REMOVED },
-  ]
-  for (const { id } of rows) {
-    await voidApprovals(tx, id)
-    await tx.query(
-      `with ended as (
-         update runs set n = n + 2, active = false, due_at = null, lease_until = null, finished_at = now()
-         where id = $1 returning n)
-       insert into steps (run, n, kind, body)
-       select $1, e.n - 2 + s.at::int, s.step ->> 'kind', s.step
-       from ended e, jsonb_array_elements($2::jsonb) with ordinality as s (step, at)`,
-      [id, JSON.stringify(steps)],
-    )
-  }
-  return rows.length
+  const ids = rows.map((row) => row.id)
+  await endRuns(tx, ids, { by: NOBODY, why: 'whoever asked was forgotten', text: REMOVED })
+  return ids.length
 }
 
 /** SQL: a step without what people, models and tools said. */

@@ -40,6 +40,10 @@ export type StageOptions = {
   timers?: { firstToken?: string; idle?: string; total?: string }
   /** Signed HTTP instead of Socket Mode. */
   http?: boolean
+  /** The app is installed by its own page, here and in workspaces beside this one; nowhere at first. */
+  installs?: boolean
+  /** The organisation of the workspace. */
+  enterprise?: { id: string; name: string }
   slots?: number
   admins?: string[]
   /** What is known, as sources.yaml says it. */
@@ -90,6 +94,8 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     await openWorkspace({
       ...(options.http ? { eventsUrl: 'http://127.0.0.1:9/' } : {}),
       ...(options.speed ? { tiers: options.speed } : {}),
+      ...(options.enterprise ? { enterprise: options.enterprise } : {}),
+      installed: options.installs !== true,
     }),
   )
   const store = opened.use(await openTestStore())
@@ -238,12 +244,10 @@ function homeOf(options: StageOptions, workspace: Workspace): Home {
 }
 
 async function start(engines: Engines, workspace: Workspace, options: StageOptions): Promise<Serving> {
-  const { botToken, appToken, signingSecret, apiUrl } = workspace
-  const serving = await serve(
-    engines,
-    { botToken, apiUrl, speed: options.speed, ...(options.http ? { signingSecret } : { appToken }) },
-    'all',
-  )
+  const { botToken, appToken, signingSecret, apiUrl, clientId, clientSecret } = workspace
+  const who = options.installs ? { app: { clientId, clientSecret } } : { botToken }
+  const line = options.http ? { signingSecret } : { appToken }
+  const serving = await serve(engines, { ...who, ...line, apiUrl, speed: options.speed }, 'all')
   if (options.http) workspace.sendEventsTo(`http://127.0.0.1:${engines.env.PORT}/slack/events`)
   return serving
 }

@@ -211,7 +211,7 @@ async function lookUp(
 
 async function askUnlessStopped(context: Performing, work: Work, thread: ThreadView): Promise<Performed> {
   try {
-    const asked = await askModel(context, work)
+    const asked = await askModel(context, work, thread.hearAnswer())
     return typeof asked === 'string' ? asked : await parkFor(work, thread, asked.wait)
   } catch (error) {
     return await orMoved(work, error)

@@ -41,7 +41,17 @@ export type HearContext = WordContext &
     workspace: string
     speak: Pick<
       Speak,
-      'post' | 'update' | 'find' | 'status' | 'whisper' | 'respond' | 'name' | 'decider' | 'direct' | 'joined'
+      | 'post'
+      | 'update'
+      | 'find'
+      | 'status'
+      | 'streams'
+      | 'whisper'
+      | 'respond'
+      | 'name'
+      | 'decider'
+      | 'direct'
+      | 'joined'
     >
     /** Prompts of tool servers. */
     tools: Pick<Tools, 'prompts' | 'prompt'>

@@ -17,7 +17,8 @@ import type { Tx } from '../store/transaction.ts'
 import { inputSaying } from './approvals/input.ts'
 import type { Weighed } from './approvals/weigh.ts'
 import { likingsOf } from './preferences.ts'
-import type { Ending, ThreadView } from './thread.ts'
+import type { Ending } from './said.ts'
+import type { ThreadView } from './thread.ts'
 
 export type PrivateContext = {
   pool: pg.Pool
@@ -72,6 +73,7 @@ export function openPrivate(context: PrivateContext, run: Run): ThreadView {
   }
   return {
     showPlan: () => {},
+    hearAnswer: () => undefined,
     showProgress: () => {},
     showWait: (steps, sentence) =>
       quietly(sayAlone(context, run, `wait:${steps.length}`, sayMessage(sentence))),

@@ -86,9 +86,14 @@ export async function runTool(
     { tool, call, args: approval.args },
     on.progress,
   )
-  if (connect) await context.offerConnect?.(work.run, connect, scopes)
   const trusted = outputFor(context.policy, tool, work.run) === 'trusted'
-  return recordOutcome(work, call, approvalId, { ...outcome, ...(trusted ? { trusted } : {}) })
+  const recorded = await recordOutcome(work, call, approvalId, {
+    ...outcome,
+    ...(trusted ? { trusted } : {}),
+  })
+  // Only then: telling people may take long, and the call is known to have ended.
+  if (connect) await context.offerConnect?.(work.run, connect, scopes)
+  return recorded
 }
 
 async function callOnce(

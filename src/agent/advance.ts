@@ -6,6 +6,7 @@ import type pg from 'pg'
 import { callState, decide, type Limits, type Next } from '../core/decide.ts'
 import { Fault } from '../core/fault.ts'
 import type { Agent } from '../core/home.ts'
+import { leanOn } from '../core/reading.ts'
 import type { Cited, StepOf } from '../core/run.ts'
 import type { Wait } from '../core/wait.ts'
 import { hasMoved } from '../store/budgets.ts'
@@ -18,19 +19,27 @@ import { onOneCard, remindAt } from './approvals/cards.ts'
 import { propose } from './approvals/propose.ts'
 import { fail, failUnread, finish, passagesOf, showEnded } from './ending.ts'
 import { type AbortReason, keepLease, lastRead, record, reread, type Work } from './lease.ts'
+import { type ReadingContext, readEnclosed } from './reading.ts'
 import { openThread, type ThreadContext, type ThreadView } from './thread.ts'
 
 /** Everything advancing a run needs. */
 export type AdvanceContext = Omit<AnswerContext, 'agent' | 'log'> &
   Omit<ActContext, 'policy' | 'catalogue'> &
-  Omit<ThreadContext, 'log'> & {
+  Omit<ThreadContext, 'log'> &
+  ReadingContext & {
     pool: pg.Pool
     /** Names this worker in the lease, a UUID. */
     owner: string
     /** The agent of a run, looked up by its name. */
     agent: (name: string) => Agent
-    /** Searches what everybody in the run's thread may read. */
-    recall: (run: Run, query: string, agent: Agent, known: readonly Cited[]) => Promise<StepOf<'recalled'>>
+    /** Searches what everybody in the run's thread may read; a question of few words leans on `around`. */
+    recall: (
+      run: Run,
+      query: string,
+      agent: Agent,
+      known: readonly Cited[],
+      around?: string,
+    ) => Promise<StepOf<'recalled'>>
     leaseMs: number
     /** How often the lease is renewed and a stop is looked for, in ms. */
     beatMs: number
@@ -54,11 +63,11 @@ export async function advance(
   const taken = await takeLease(context.pool, runId, context.owner, context.leaseMs)
   if (taken === 'over') await showOver(context, runId)
   if (taken === 'held' || taken === 'over') return taken
-  const { lease, run, steps, failures } = taken
+  const { lease, run, steps, failures, waited } = taken
   const times = { leaseMs: context.leaseMs, everyMs: context.beatMs }
   using watch = keepLease(context.pool, lease, times, shutdown)
-  const work: Work = { pool: context.pool, run, lease, steps, failures, signal: watch.signal }
-  const thread = openThread(context, run)
+  const work: Work = { pool: context.pool, run, lease, steps, failures, waited, signal: watch.signal }
+  const thread = openThread(context, run, lease.epoch === 1)
   try {
     if (taken.unreadable) return await giveUpReading(context, taken, thread)
     if (work.failures >= MAX_FAILURES) return await fail(work, thread, 'broken')
@@ -75,7 +84,9 @@ async function showOver(context: AdvanceContext, runId: string): Promise<void> {
   const run = await readRun(context.pool, runId)
   if (!run) return
   const steps = await readSteps(context.pool, runId)
-  await showEnded(openThread(context, run), steps)
+  const thread = openThread(context, run)
+  await showEnded(thread, steps)
+  thread.leave()
 }
 
 async function walk(context: AdvanceContext, work: Work, thread: ThreadView): Promise<Advanced> {
@@ -97,8 +108,13 @@ type Performed = 'recorded' | 'moved' | 'lost' | 'parked' | 'finished'
 
 async function perform(context: Performing, work: Work, thread: ThreadView, next: Next): Promise<Performed> {
   switch (next.do) {
-    case 'recall':
-      return record(work, [await context.recall(work.run, next.query, context.agent, passagesOf(work.steps))])
+    case 'read':
+      return readUnlessStopped(context, work, next.of)
+    case 'recall': {
+      const known = passagesOf(work.steps)
+      const { agent } = context
+      return record(work, [await context.recall(work.run, next.query, agent, known, leanOn(work.steps))])
+    }
     case 'look-up':
       return lookUp(context, work, next)
     case 'ask-model':
@@ -126,6 +142,24 @@ async function perform(context: Performing, work: Work, thread: ThreadView, next
     case 'nothing':
       return 'finished'
   }
+}
+
+async function readUnlessStopped(context: Performing, work: Work, of: number): Promise<Performed> {
+  const message = work.steps.find((s) => s.n === of)
+  if (message?.kind !== 'asked' && message?.kind !== 'steered')
+    throw new Error('only messages come with something')
+  try {
+    return await record(work, [await readEnclosed(context, work.run, message, work.signal)])
+  } catch (error) {
+    return await orMoved(work, error)
+  }
+}
+
+/** Whoever works for a run that is stopped meanwhile reads that it is. */
+async function orMoved(work: Work, error: unknown): Promise<'moved'> {
+  if (!work.signal.aborted || work.signal.reason !== ('stop' satisfies AbortReason)) throw error
+  await reread(work)
+  return 'moved'
 }
 
 /** Searches as the model wishes, for the same readers, and leaves out what it has already. */
@@ -157,9 +191,7 @@ async function askUnlessStopped(context: Performing, work: Work, thread: ThreadV
     const asked = await askModel(context, work)
     return typeof asked === 'string' ? asked : await parkFor(work, thread, asked.wait)
   } catch (error) {
-    if (!work.signal.aborted || work.signal.reason !== ('stop' satisfies AbortReason)) throw error
-    await reread(work)
-    return 'moved'
+    return await orMoved(work, error)
   }
 }
 
@@ -208,8 +240,7 @@ async function waitForPeople(
   if (lastRead(work) !== seen || callsMoved(work, wait)) return 'moved'
   const now = new Date().toISOString()
   await thread.remind(work.steps, now)
-  thread.showPlan(work.steps)
-  await Promise.all([thread.refreshCards(work.steps), thread.showWaiting()])
+  await Promise.all([thread.refreshCards(work.steps), thread.showWaiting(work.steps)])
   const parked = await parkRun(work.pool, work.lease, lastRead(work), nextLook(work, wait, now))
   if (parked === 'moved') await reread(work)
   return parked

@@ -16,7 +16,7 @@ import type { Wait } from '../core/wait.ts'
 import { fitsCard } from '../slack/blocks/card.ts'
 import { createApproval } from '../store/approvals.ts'
 import { asJson } from '../store/json.ts'
-import { readPast } from '../store/runs.ts'
+import { type Lane, moveToLane, readPast } from '../store/runs.ts'
 import { applyGrant } from './approvals/grant.ts'
 import { type Weighed, weigh, wordsOf } from './approvals/weigh.ts'
 import { passagesOf } from './ending.ts'
@@ -32,7 +32,7 @@ export type AnswerContext = {
   ask: (
     request: { messages: ChatMessage[]; tools: ChatTool[] },
     options: AskOptions,
-  ) => Promise<ChatAnswer | { wait: Wait; quotes?: { pool: string } }>
+  ) => Promise<(ChatAnswer | { wait: Wait; quotes?: { pool: string } }) & { lane?: Lane }>
   catalogue: () => Promise<CatalogueTool[]>
 }
 
@@ -175,13 +175,23 @@ async function ask(
     model,
     smaller,
     cloud: permitCloud(context.policy, { channel, agent: name }),
-    since: Date.parse(work.steps.at(-1)?.at ?? ''),
+    since: sinceWhen(work),
   })
+  if (asked.lane !== undefined && asked.lane !== lane) {
+    await moveToLane(work.pool, run, asked.lane)
+    work.run = { ...work.run, lane: asked.lane }
+  }
   if (!('wait' in asked) || !asked.quotes) return asked
   const passages = passagesOf(work.steps)
   if (passages.length === 0) return asked
   const served = { pool: asked.quotes.pool, tier: 'quotes', attempts: 1 } as const
   return { text: tellQuotes(passages), calls: [], finish: 'stop', model: '', firstTokenMs: 0, ms: 0, served }
+}
+
+/** Since when this answer is waited for, in ms since 1970; what was waited for before it (a budget, a person) is over. */
+function sinceWhen({ waited, steps }: Work): number {
+  const begun = Date.parse((waited?.for === 'capacity' && waited.since) || '')
+  return begun >= Date.parse(steps.at(-1)?.at ?? '') ? begun : Date.now()
 }
 
 /** Why a call of an answer cannot even be weighed, in words for the model; undefined where it can. */

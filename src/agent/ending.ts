@@ -1,5 +1,6 @@
 /** How a run ends: said in its thread, recorded as `finished`, and everything it showed closed. */
 
+import { tellUnread } from '../core/reading.ts'
 import type { Cited, Numbered, StepOf } from '../core/run.ts'
 import { tellFault } from '../core/tell.ts'
 import { voidApprovals } from '../store/approvals.ts'
@@ -42,13 +43,28 @@ export async function finish(
 const UNCITED = 'This answer cites none of the pages that were found, so check it before you rely on it.'
 
 /** The words of an ending, the badge that says what made them, and what to say where they cite nothing. */
-function tellEnd(end: End, steps: readonly Numbered[]): { text: string; badge: string; uncited?: string } {
+function tellEnd(
+  end: End,
+  steps: readonly Numbered[],
+): { text: string; badge: string; uncited?: string; feedback?: boolean } {
   const answer = steps.findLast((s) => s.kind === 'answered')
   if (end.outcome !== 'answered' || answer?.kind !== 'answered') return { text: end.text, badge: '' }
   const cut = answer.finish === 'length' ? '\n\n_(The answer reached its length limit and ends here.)_' : ''
   const empty = end.text.trim() === '' ? 'The model had nothing to say.' : end.text
-  const fromTools = steps.some((s) => s.kind === 'returned' && s.outcome === 'succeeded')
-  return { text: empty + cut, badge: badgeOf(answer), ...(fromTools ? {} : { uncited: UNCITED }) }
+  const unread = tellUnread(steps, inCode).map((line) => `\n\n_${line}_`)
+  const told = { text: [empty, cut, ...unread].join(''), badge: badgeOf(answer), feedback: true }
+  return restsOnOther(steps) ? told : { ...told, uncited: UNCITED }
+}
+
+/** Whether something else than pages of the team gave the answer what it says. */
+function restsOnOther(steps: readonly Numbered[]): boolean {
+  return steps.some((s) => (s.kind === 'returned' && s.outcome === 'succeeded') || s.kind === 'read')
+}
+
+/** A file's name in an answer's Markdown: it may hold anything. */
+function inCode(name: string): string {
+  const short = name.length > 80 ? `${name.slice(0, 79).toWellFormed()}…` : name
+  return `\`${short.replace(/[`\s]+/g, ' ').trim() || ' '}\``
 }
 
 /** What served the answer. */

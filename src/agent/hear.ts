@@ -1,8 +1,6 @@
 /** From what was heard to what happens: stored first, then one story in one transaction, then what it says. */
 import type pg from 'pg'
-import type { Budgets } from '../core/budget.ts'
-import type { CatalogueTool } from '../core/catalogue.ts'
-import { HELP, readPromptWords, readWord } from '../core/command.ts'
+import { readPromptWords, readWord } from '../core/command.ts'
 import type { Heard, HeardOf } from '../core/heard.ts'
 import type { Retention } from '../core/home.ts'
 import type { StepOf } from '../core/run.ts'
@@ -14,7 +12,8 @@ import { pruneGrants } from '../store/grants.ts'
 import { claimInbox, markHandled, putOff, readInbox, readWaiting, writeInbox } from '../store/inbox.ts'
 import { pruneShares } from '../store/line.ts'
 import { isPartOfThread, type Run } from '../store/runs.ts'
-import { inTransaction, type Tx } from '../store/transaction.ts'
+import { pruneStops } from '../store/stops.ts'
+import { type Db, inTransaction, type Tx } from '../store/transaction.ts'
 import type { Tools } from '../tools/open.ts'
 import type { Disconnected } from './accounts/connect.ts'
 import { isAdmin } from './admins.ts'
@@ -23,38 +22,33 @@ import { takeDecision, tellDecision } from './approvals/decision.ts'
 import { takeEdit } from './approvals/edit.ts'
 import { declineAnswer, takeAnswer } from './approvals/input.ts'
 import { followRaise, type Raised, takeRaise, tellRaise } from './budgets/raise.ts'
-import { showBudgets } from './budgets/show.ts'
-import { readCall, tellTools } from './commands/direct.ts'
-import { tellPrompts } from './commands/prompts.ts'
+import { readCall } from './commands/direct.ts'
 import { BUSY, type Posted, postPrompt, postQuestion } from './commands/question.ts'
-import { tellStatus } from './commands/status.ts'
+import { answerWord, type WordContext } from './commands/words.ts'
+import { takeExplanation, takeRating } from './feedback.ts'
 import { keyOfMessage, type Mentioned, takeUpEdit, takeUpMessage, threadOf } from './mention.ts'
 import { stopDeleted, stopMine, stopPressed, stopThread } from './stop.ts'
 import { showBegun } from './thread.ts'
 
-export type HearContext = Pick<DecisionContext, 'policy' | 'catalogue'> & {
-  pool: pg.Pool
-  /** The workspace this process hears. */
-  workspace: string
-  speak: Pick<
-    Speak,
-    'post' | 'update' | 'find' | 'status' | 'whisper' | 'respond' | 'name' | 'members' | 'decider'
-  >
-  /** Every tool that was accepted, whether its server is there or not. */
-  accepted: () => readonly CatalogueTool[]
-  budgets: Budgets
-  /** Prompts of tool servers. */
-  tools: Pick<Tools, 'prompts' | 'prompt'>
-  /** The agent that takes up messages. */
-  agent: string
-  /** A wake-up was written: somebody may look. */
-  poke: () => void
-  /** Forgets an account that a person connected. */
-  disconnect?: (tx: Tx, heard: HeardOf<'pressed'>) => Promise<Disconnected | undefined>
-  /** Shows a person's App Home anew. */
-  showHome?: (user: string) => Promise<void>
-  log: (level: 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void
-}
+export type HearContext = WordContext &
+  Pick<DecisionContext, 'policy' | 'catalogue'> & {
+    pool: pg.Pool
+    /** The workspace this process hears. */
+    workspace: string
+    speak: Pick<
+      Speak,
+      'post' | 'update' | 'find' | 'status' | 'whisper' | 'respond' | 'name' | 'members' | 'decider'
+    >
+    /** Prompts of tool servers. */
+    tools: Pick<Tools, 'prompts' | 'prompt'>
+    /** A wake-up was written: somebody may look. */
+    poke: () => void
+    /** Forgets an account that a person connected. */
+    disconnect?: (tx: Tx, heard: HeardOf<'pressed'>, admin: boolean) => Promise<Disconnected | undefined>
+    /** Shows a person's App Home anew. */
+    showHome?: (user: string) => Promise<void>
+    log: (level: 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void
+  }
 
 /** Times a row of the inbox is tried before the thread is told that it could not be taken up. */
 const ATTEMPTS = 8
@@ -67,6 +61,8 @@ type After = {
   begun?: { run: Run; asked: StepOf<'asked'> }
   whisper?: string | Message | undefined
   respond?: string | Message
+  /** A thread in which nothing is at work. */
+  idle?: string
   raised?: Raised
   decision?: Decision
   disconnected?: Disconnected
@@ -86,14 +82,13 @@ async function isForUs(pool: pg.Pool, heard: Heard): Promise<boolean> {
       const thread = { workspace, channel, ts: heard.thread }
       // The mention it follows may be stored and not handled yet; asked first, for it may be handled meanwhile.
       const first = await readInbox(pool, keyOfMessage({ ...thread, user: heard.user }))
-      return (first && !first.handled) || isPartOfThread(pool, thread)
+      // What comes late and was said before we were asked here was not said to us.
+      return (first && !first.handled) || isPartOfThread(pool, thread, heard.ts)
     }
     case 'edited':
     case 'deleted':
       // What is meant for us counts although its message was not heard yet: events arrive in any order.
       return heard.mention || heard.dm || (await readInbox(pool, keyOfMessage(heard))) !== undefined
-    case 'interrupted':
-      return isPartOfThread(pool, { workspace, channel, ts: heard.thread })
     default:
       return true
   }
@@ -158,35 +153,29 @@ async function readUnhandled(pool: pg.Pool, key: string): Promise<Heard | undefi
   return row && !row.handled ? row.heard : undefined
 }
 
-/** What must be known of the world before the transaction: who decides, whether they are an admin, what there is. */
-type Prepared = { known?: Known; admin?: boolean; prompts?: string; budgets?: Message }
+/** What must be known of the world before the transaction: who decides, whether they are an admin, what is shown. */
+type Prepared = { known?: Known; admin?: boolean; shown?: Message | undefined }
 
 async function prepare(context: HearContext, heard: Heard): Promise<Prepared> {
   if (heard.kind === 'clicked' && heard.choice !== 'decline')
     return { known: await prepareDecision(context, heard, heard.choice === 'again') }
   if (heard.kind === 'submitted' && heard.form === 'edit')
     return { known: await prepareDecision(context, heard, true) }
-  if (asksFor(heard, 'budget')) return { budgets: await showBudgets(context, { rest: '', ...heard }) }
-  if (asksFor(heard, 'prompts')) return { prompts: await tellPrompts(context.tools) }
+  if (heard.kind === 'commanded') return { shown: await answerWord(context, heard) }
+  if (heard.kind === 'message') {
+    const nothing = await asksNothing(context.pool, heard)
+    const word = nothing ? { word: 'help', rest: '' } : readWord(heard.text)
+    const thread = heard.thread ?? heard.ts
+    return word ? { shown: await answerWord(context, { ...heard, ...word, thread }) } : {}
+  }
   return heard.kind === 'pressed' ? { admin: await isAdmin(context, heard.user) } : {}
-}
-
-/** Whether a command, or a message that holds nothing else, is this word. */
-function asksFor(
-  heard: Heard,
-  word: 'budget' | 'prompts',
-): heard is HeardOf<'commanded'> | HeardOf<'message'> {
-  return heard.kind === 'commanded'
-    ? heard.word === word
-    : heard.kind === 'message' && readWord(heard.text) === word
 }
 
 async function tellStory(context: HearContext, tx: Tx, heard: Heard, prepared: Prepared): Promise<After> {
   const { known, admin = false } = prepared
   switch (heard.kind) {
     case 'message':
-      if (prepared.budgets) return { whisper: prepared.budgets }
-      return prepared.prompts ? { whisper: prepared.prompts } : hearMessage(context, tx, heard)
+      return prepared.shown ? { whisper: prepared.shown } : hearMessage(context, tx, heard)
     case 'edited':
       return takeUp(await takeUpEdit(tx, heard, context.agent))
     case 'deleted':
@@ -196,35 +185,52 @@ async function tellStory(context: HearContext, tx: Tx, heard: Heard, prepared: P
       if (heard.choice === 'decline') return { whisper: await declineAnswer(tx, heard) }
       return known ? { decision: await takeDecision(tx, heard, known) } : {}
     case 'interrupted':
-      await stopThread(tx, { ...heard, ts: heard.thread }, heard.user, 'the Stop button')
-      return {}
+      return interrupt(tx, heard)
+    case 'filled':
+      return { whisper: await takeExplanation(tx, heard) }
     case 'pressed': {
+      if (heard.button === 'feedback') return { whisper: await takeRating(tx, heard) }
       if (heard.button === 'raise') return { raised: await takeRaise(tx, heard, admin) }
       if (heard.button === 'stop') await stopPressed(tx, heard, admin)
-      const gone = heard.button === 'disconnect' && (await context.disconnect?.(tx, heard))
+      const gone = heard.button === 'disconnect' && (await context.disconnect?.(tx, heard, admin))
       return gone ? { disconnected: gone } : {}
     }
     case 'submitted':
       if (heard.form === 'answer') return { whisper: await takeAnswer(tx, heard) }
       return known ? { decision: await takeEdit(tx, heard, known) } : {}
     case 'commanded':
-      return { respond: await obey(context, tx, heard, prepared) }
+      return { respond: prepared.shown ?? (await obeyStop(tx, heard)) }
   }
 }
 
 async function hearMessage(context: HearContext, tx: Tx, heard: HeardOf<'message'>): Promise<After> {
-  const word = readWord(heard.text)
-  if (word === 'stop') {
-    const stopped = await stopThread(tx, threadOf(heard), heard.user, 'asked in the thread')
-    return stopped ? {} : { whisper: 'Nothing is running in this thread.' }
-  }
-  if (word === 'status') return { whisper: await tellStatus(tx, heard) }
-  if (word === 'tools')
-    return { whisper: tellTools(context.policy, context.accepted(), { ...heard, agent: context.agent }) }
-  if (word === 'help' || heard.text.trim() === '') return { whisper: HELP }
+  if (readWord(heard.text)?.word === 'stop') return stopByWord(tx, heard)
   const direct = readCall(context.accepted(), heard.text)
   if (typeof direct === 'string') return { whisper: direct }
   return takeUp(await takeUpMessage(tx, heard, context.agent, direct ? { call: direct } : {}))
+}
+
+/** Whether a message has no words, and nothing else that an answer could be about: a thread we are new to is. */
+async function asksNothing(db: Db, heard: HeardOf<'message'>): Promise<boolean> {
+  if (heard.text.trim() !== '' || heard.files || heard.quoted) return false
+  return !heard.thread || isPartOfThread(db, threadOf(heard))
+}
+
+async function stopByWord(tx: Tx, heard: HeardOf<'message'>): Promise<After> {
+  const thread = threadOf(heard)
+  const stop = { until: heard.ts, by: heard.user, why: 'asked in the thread' }
+  if (await stopThread(tx, thread, stop)) return {}
+  const question = await readInbox(tx, keyOfMessage({ ...heard, ts: thread.ts }))
+  if (question && !question.handled) return {} // It is stopped as soon as it is taken up, and says so.
+  return { whisper: 'Nothing is running in this thread.' }
+}
+
+/** The native Stop. Slack shows a session at work until it is told otherwise: here, where no run does that. */
+async function interrupt(tx: Tx, heard: HeardOf<'interrupted'>): Promise<After> {
+  const until = heard.ts ?? String(Date.now() / 1000)
+  const thread = { ...heard, ts: heard.thread }
+  const stopped = await stopThread(tx, thread, { until, by: heard.user, why: 'the Stop button' })
+  return stopped ? {} : { idle: heard.thread }
 }
 
 function takeUp(taken: Mentioned): After {
@@ -233,17 +239,7 @@ function takeUp(taken: Mentioned): After {
   return taken.outcome === 'created' ? { begun: taken } : {}
 }
 
-async function obey(
-  context: HearContext,
-  tx: Tx,
-  heard: HeardOf<'commanded'>,
-  { prompts = '', budgets }: Prepared,
-): Promise<string | Message> {
-  if (budgets) return budgets
-  if (heard.word === 'prompts') return prompts
-  if (heard.word === 'tools')
-    return tellTools(context.policy, context.accepted(), { ...heard, agent: context.agent })
-  if (heard.word !== 'stop') return tellStatus(tx, heard)
+async function obeyStop(tx: Tx, heard: HeardOf<'commanded'>): Promise<string> {
   const stopped = await stopMine(tx, heard)
   if (stopped === 0) return 'I am doing nothing for you in this channel.'
   return `Stopping ${stopped === 1 ? 'one run' : `${stopped} runs`}.`
@@ -251,6 +247,7 @@ async function obey(
 
 async function actAfter(context: HearContext, heard: Heard, after: After): Promise<void> {
   if (after.begun) await showBegun(context, after.begun.run, [{ ...after.begun.asked, n: 1 }])
+  if (after.idle) await context.speak.status(heard.channel, after.idle, 'active')
   if (after.respond && heard.kind === 'commanded') {
     const said = messageOf(after.respond)
     await quietly(context, () => context.speak.respond(heard.responseUrl, said))
@@ -260,7 +257,7 @@ async function actAfter(context: HearContext, heard: Heard, after: After): Promi
     await quietly(context, () => followRaise(context, heard.workspace, raised))
   if (raised && heard.channel !== '')
     await quietly(context, async () => whisper(context, heard, await tellRaise(raised, context.speak.name)))
-  if (heard.kind === 'pressed' && (!raised || heard.channel === '')) {
+  if (heard.kind === 'pressed' && heard.button !== 'feedback' && (!raised || heard.channel === '')) {
     await quietly(context, async () => {
       await context.showHome?.(heard.user)
       await after.disconnected?.revoke?.()
@@ -277,7 +274,7 @@ function messageOf(said: string | Message): Message {
 
 function whisper(context: HearContext, heard: Heard, said: string | Message): Promise<unknown> {
   const inMessage = heard.kind === 'message' ? (heard.thread ?? heard.ts) : undefined
-  const onCard = heard.kind === 'clicked' || heard.kind === 'submitted'
+  const onCard = heard.kind === 'clicked' || heard.kind === 'submitted' || heard.kind === 'filled'
   const thread = onCard ? heard.thread : inMessage
   return context.speak.whisper(heard.channel, heard.user, thread, messageOf(said))
 }
@@ -316,4 +313,5 @@ export async function forgetOld(context: HearContext, keep: Retention): Promise<
   await sweepOld(context.pool, context.workspace, keep)
   await pruneGrants(context.pool, context.workspace)
   await pruneShares(context.pool, context.workspace)
+  await pruneStops(context.pool, context.workspace)
 }

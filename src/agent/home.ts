@@ -1,20 +1,18 @@
 /** What App Home shows to one person. */
 import type { HomeView } from '@slack/types'
-import { groupsOf, mayDecide } from '../core/approvers.ts'
 import type { Budgets } from '../core/budget.ts'
 import { plan } from '../core/plan.ts'
 import type { Policy } from '../core/rules.ts'
 import { type HomeParts, homeView } from '../slack/blocks/home.ts'
 import type { Speak } from '../slack/speak.ts'
-import { type Approval, readPending } from '../store/approvals.ts'
-import { findPost } from '../store/posts.ts'
-import { readActiveRuns, readRun, readSteps } from '../store/runs.ts'
-import { listSources } from '../store/sources.ts'
+import { readActiveRuns, readSteps } from '../store/runs.ts'
 import type { Db } from '../store/transaction.ts'
 import type { Health } from '../tools/connection.ts'
 import { isAdmin } from './admins.ts'
 import { openQuestions } from './approvals/input.ts'
+import { approvalsFor, linkToPost } from './approvals/waiting.ts'
 import { budgetsAtHome } from './budgets/show.ts'
+import { sourcesFor } from './knowledge/readable.ts'
 import type { Rights } from './knowledge/rights.ts'
 
 export type HomeContext = {
@@ -31,19 +29,16 @@ export type HomeContext = {
   connections: (user: string) => Promise<HomeParts['connections']>
 }
 
-/** Approvals that are looked through for one person, the first to expire first. */
-const MOST = 200
-
 /** A person's Home as it is now. */
 export async function homeOf(context: HomeContext, user: string): Promise<HomeView> {
   const admin = await isAdmin(context, user)
-  const [name, { runs, questions }, approvals, connections, budgets, sources] = await Promise.all([
+  const [name, { runs, questions }, { mine: approvals }, connections, budgets, sources] = await Promise.all([
     context.speak.name(context.self),
     ownOf(context, user),
     approvalsFor(context, user),
     context.connections(user),
     budgetsAtHome(context, user, admin),
-    sourcesFor(context, user, admin),
+    sourceRowsFor(context, user, admin),
   ])
   return homeView({
     name,
@@ -80,39 +75,6 @@ async function ownOf(context: HomeContext, user: string): Promise<Pick<HomeParts
   return { runs: each.flatMap(({ runs }) => runs), questions: each.flatMap(({ questions }) => questions) }
 }
 
-async function approvalsFor(context: HomeContext, user: string): Promise<HomeParts['approvals']> {
-  const pending = await readPending(context.pool, context.workspace, MOST)
-  const groups = [...new Set(pending.flatMap(groupsOf))]
-  const person = await context.speak.decider(user, groups)
-  const mine = pending.filter((one) => mayDecide(one, person) && !one.votes.includes(user))
-  return Promise.all(
-    mine.map(async (one) => {
-      const { tool, asker, expires } = one
-      return { tool, asker, expires, link: await linkTo(context, one) }
-    }),
-  )
-}
-
-async function linkTo(context: HomeContext, { run: id, ...approval }: Approval): Promise<string | undefined> {
-  const run = await readRun(context.pool, id)
-  const parts = [approval.id, approval.batch].flatMap((one) => (one ? [`card-${one}`] : []))
-  return run && linkToPost(context, run.channel, id, parts)
-}
-
-/** The link to the first of these messages of a run that stands in Slack. */
-async function linkToPost(
-  { pool, speak }: HomeContext,
-  channel: string,
-  run: string,
-  parts: readonly string[],
-): Promise<string | undefined> {
-  for (const part of parts) {
-    const post = await findPost(pool, run, part)
-    if (post?.ts) return speak.permalink(channel, post.ts)
-  }
-  return undefined
-}
-
 /** How the tool servers are: for everybody whether they are there, for admins why not. */
 function serversFor({ health }: HomeContext, admin: boolean): HomeParts['servers'] {
   return health().map(({ server, state, tools, why }) => {
@@ -124,18 +86,16 @@ function serversFor({ health }: HomeContext, admin: boolean): HomeParts['servers
 }
 
 /** How fresh what a person may read is; admins see every source, and why one could not be read. */
-async function sourcesFor(
+async function sourceRowsFor(
   { pool, workspace, rights }: HomeContext,
   user: string,
   admin: boolean,
 ): Promise<HomeParts['sources']> {
-  const all = await listSources(pool, workspace)
-  if (all.length === 0) return []
-  const readers = `user:${user}`
-  await rights.meet(workspace, readers)
-  const { sure } = await rights.readable(workspace, readers)
-  const mine = new Set(sure)
-  return all
-    .filter(({ audiences }) => admin || audiences.some((audience) => mine.has(audience)))
-    .map(({ name, documents, readAt, error }) => ({ name, documents, readAt, ...(admin ? { error } : {}) }))
+  const mine = await sourcesFor({ pool, rights }, { workspace, user }, admin)
+  return mine.map(({ name, documents, readAt, error }) => ({
+    name,
+    documents,
+    readAt,
+    ...(admin ? { error } : {}),
+  }))
 }

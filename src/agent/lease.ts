@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import type { Numbered, Step } from '../core/run.ts'
+import type { Wait } from '../core/wait.ts'
 import { appendSteps, type Lease, renewLease } from '../store/leases.ts'
 import { hasStopped, type Run, readSteps } from '../store/runs.ts'
 import { type Db, inTransaction } from '../store/transaction.ts'
@@ -18,6 +19,8 @@ export type Work = {
   steps: Numbered[]
   /** How often advancing this run broke since its last step. */
   failures: number
+  /** What the run waited for until it was taken. */
+  waited?: Wait | undefined
   signal: AbortSignal
 }
 

@@ -1,4 +1,5 @@
 /** A person wrote to the agent: a new run, or a word to the run that is at work in the thread. */
+import type { Enclosed } from '../core/enclosed.ts'
 import type { HeardOf } from '../core/heard.ts'
 import { inboxKey } from '../core/heard.ts'
 import type { StepOf, Thread, ToolCall } from '../core/run.ts'
@@ -8,11 +9,13 @@ import {
   appendFromOutside,
   createRun,
   findRunOfMessage,
+  isPartOfThread,
   lockActiveRun,
   lockRun,
   type Run,
   readSteps,
 } from '../store/runs.ts'
+import { findStop, lockThread, meetStop } from '../store/stops.ts'
 import type { Tx } from '../store/transaction.ts'
 
 /** `created`: a new run; `steered`: told to the run at work; `known`: this message has its run already. */
@@ -51,6 +54,10 @@ export async function takeUpMessage(
 ): Promise<Mentioned> {
   const thread = threadOf(heard)
   if (await readInbox(tx, inboxKey({ ...heard, kind: 'deleted' }))) return { outcome: 'known' }
+  const joins = heard.thread !== undefined && !(await isPartOfThread(tx, thread))
+  await lockThread(tx, thread)
+  const stop = await findStop(tx, thread, heard.ts)
+  if (stop?.met) return { outcome: 'known' }
   const asked: StepOf<'asked'> = {
     kind: 'asked',
     at: now(),
@@ -58,18 +65,32 @@ export async function takeUpMessage(
     text: heard.text,
     ts: heard.ts,
     ...also,
+    ...(joins ? { before: true } : {}),
+    ...enclosedOf(heard),
   }
   const place = { workspace: heard.workspace, channel: heard.channel, thread: thread.ts, message: heard.ts }
   const run = { ...place, asker: heard.user, agent, dm: heard.dm }
   // Twice, because the run that is in the way may end meanwhile.
   for (let attempt = 0; attempt < 2; attempt++) {
     const created = await createRun(tx, run, asked)
+    if (created && stop) {
+      await appendFromOutside(tx, created, { kind: 'stopped', at: now(), by: stop.by, why: stop.why })
+      await meetStop(tx, thread)
+    }
     if (created) return { outcome: 'created', run: created, asked }
     if (await findRunOfMessage(tx, heard)) return { outcome: 'known' }
     const active = await lockActiveRun(tx, thread)
     if (active) return also.call || also.prompt ? { outcome: 'busy' } : steer(tx, active, heard)
   }
   throw new Error('the run of the thread ended while a message for it was taken up')
+}
+
+function enclosedOf({ files, quoted, viewing }: Enclosed): Enclosed {
+  return {
+    ...(files ? { files } : {}),
+    ...(quoted ? { quoted } : {}),
+    ...(viewing ? { viewing } : {}),
+  }
 }
 
 /**
@@ -92,9 +113,12 @@ export async function takeUpEdit(tx: Tx, heard: HeardOf<'edited'>, agent: string
 async function steer(
   tx: Tx,
   run: Run,
-  { user, text, ts, edit }: { user: string; text: string; ts: string; edit?: true },
+  heard: Enclosed & { user: string; text: string; ts: string; edit?: true },
 ): Promise<Mentioned> {
-  await appendFromOutside(tx, run, { kind: 'steered', at: now(), user, text, ts, ...(edit ? { edit } : {}) })
+  const { user, text, ts, edit } = heard
+  const enclosed = edit ? {} : enclosedOf(heard) // An edit changes words: what came with them is known.
+  const step = { kind: 'steered', at: now(), user, text, ts, ...(edit ? { edit } : {}), ...enclosed } as const
+  await appendFromOutside(tx, run, step)
   return { outcome: 'steered', waiting: await isWaiting(tx, run.id) }
 }
 

@@ -2,29 +2,32 @@
 import type { ModalView } from '@slack/types'
 import type { HeardOf } from '../core/heard.ts'
 import type { Opener } from '../slack/identify.ts'
-import type { Viewer } from '../slack/listen.ts'
+import type { Viewer } from '../slack/opening.ts'
 import type { Speak } from '../slack/speak.ts'
 import type { DecisionContext } from './approvals/deciding.ts'
 import { checkEdit, openEdit } from './approvals/edit.ts'
 import { checkAnswer, openAnswer } from './approvals/input.ts'
-import { traceOf } from './trace.ts'
+import { openFeedback } from './feedback.ts'
+import { type TraceContext, traceOf } from './trace.ts'
 
-export type ModalContext = DecisionContext & { speak: Pick<Speak, 'decider' | 'name'> }
+export type ModalContext = DecisionContext & TraceContext & { speak: Pick<Speak, 'decider' | 'name'> }
 
-/** The modal a button opens, or a sentence why there is none. */
+/** The modal a button opens, or a sentence why there is none; nothing where this press opens none. */
 export async function openModal(
   context: ModalContext,
   button: Opener,
   subject: string,
   viewer: Viewer,
-): Promise<ModalView | string> {
+): Promise<ModalView | string | undefined> {
   switch (button) {
     case 'trace':
-      return traceOf(context.pool, subject, viewer)
+      return traceOf(context, subject, viewer)
     case 'edit':
       return openEdit({ ...context, name: context.speak.name }, subject, viewer)
     case 'answer':
       return openAnswer(context.pool, subject, viewer)
+    case 'feedback':
+      return openFeedback(subject, viewer)
   }
 }
 

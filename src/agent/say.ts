@@ -5,13 +5,16 @@ import type pg from 'pg'
 import { Fault } from '../core/fault.ts'
 import type { Message } from '../slack/message.ts'
 import type { Speak } from '../slack/speak.ts'
+import type { File } from '../slack/upload.ts'
 import { adoptPost, beginPost, dropPost, endPost, findPost } from '../store/posts.ts'
 
 /** What saying needs. */
 export type Mouth = { pool: pg.Pool; speak: Pick<Speak, 'post' | 'find'> }
 
-/** One thing to say: `owner` (a run or an inbox key) and `part` name it for ever. */
-export type Saying = { owner: string; part: string; channel: string; thread?: string; message: Message }
+/** What names a thing that is said for ever: `owner` is a run or an inbox key. */
+type Named = { owner: string; part: string; channel: string; thread?: string }
+/** One thing to say. */
+export type Saying = Named & { message: Message }
 
 /** After this long an author who announced a post and has not come back is taken for dead, in ms. */
 const AUTHOR_LOST_MS = 15_000
@@ -20,40 +23,64 @@ const AUTHOR_LOST_MS = 15_000
  * Says it, or finds out where it was said. `busy`: somebody else is saying it right now.
  * Throws the `Fault` of Slack's refusal; then it can be tried again.
  */
-export async function sayOnce(
+export function sayOnce(
   mouth: Mouth,
   saying: Saying,
   lostMs = AUTHOR_LOST_MS,
 ): Promise<{ ts: string; new: boolean } | 'busy'> {
-  const { owner, part } = saying
-  const post = await beginPost(mouth.pool, owner, part, saying.channel)
+  const { owner, part, channel, thread } = saying
+  const message = { ...saying.message, metadata: { run: owner, part } }
+  return doOnce(mouth.pool, saying, lostMs, {
+    find: () => mouth.speak.find(channel, thread, owner, part),
+    make: async () => (await mouth.speak.post(channel, thread, message)).ts,
+  })
+}
+
+/** Shares files in a thread once, waiting for whoever is doing it. Their names must be theirs alone. */
+export async function shareForSure(
+  mouth: { pool: pg.Pool; speak: Pick<Speak, 'upload' | 'findFile'> },
+  named: Named & { thread: string },
+  files: readonly File[],
+  comment: string,
+): Promise<void> {
+  const { channel, thread } = named
+  const deed: Deed = {
+    find: () => mouth.speak.findFile(channel, thread, files[0]?.name ?? ''),
+    make: async () => (await mouth.speak.upload(channel, thread, files, comment)).file,
+  }
+  while ((await doOnce(mouth.pool, named, AUTHOR_LOST_MS, deed)) === 'busy') await sleep(100)
+}
+
+/** What is done once: both give where it stands now. */
+type Deed = { find: () => Promise<string | undefined>; make: () => Promise<string> }
+
+async function doOnce(
+  pool: pg.Pool,
+  { owner, part, channel }: Named,
+  lostMs: number,
+  deed: Deed,
+): Promise<{ ts: string; new: boolean } | 'busy'> {
+  const post = await beginPost(pool, owner, part, channel)
   if (post.state === 'posted') return { ts: post.ts, new: false }
-  if (post.state === 'posting' && !(await adoptPost(mouth.pool, owner, part, lostMs))) return 'busy'
+  if (post.state === 'posting' && !(await adoptPost(pool, owner, part, lostMs))) return 'busy'
   // Slack may have us wait for longer than an author may be silent.
-  const beat = setInterval(() => void adoptPost(mouth.pool, owner, part, 0).catch(() => false), lostMs / 3)
+  const beat = setInterval(() => void adoptPost(pool, owner, part, 0).catch(() => false), lostMs / 3)
   try {
-    return await sayNow(mouth, saying, post.state === 'posting')
+    const found = post.state === 'posting' ? await deed.find() : undefined
+    const ts = found ?? (await makeOrDrop(pool, owner, part, deed))
+    await endPost(pool, owner, part, ts)
+    return { ts, new: found === undefined }
   } finally {
     clearInterval(beat)
   }
 }
 
-async function sayNow(mouth: Mouth, saying: Saying, adopted: boolean): Promise<{ ts: string; new: boolean }> {
-  const { owner, part } = saying
-  if (adopted) {
-    const said = await mouth.speak.find(saying.channel, saying.thread, owner, part)
-    if (said) {
-      await endPost(mouth.pool, owner, part, said)
-      return { ts: said, new: false }
-    }
-  }
-  const message = { ...saying.message, metadata: { run: owner, part } }
+/** Takes the announcement back where Slack surely did not do it. */
+async function makeOrDrop(pool: pg.Pool, owner: string, part: string, deed: Deed): Promise<string> {
   try {
-    const { ts } = await mouth.speak.post(saying.channel, saying.thread, message)
-    await endPost(mouth.pool, owner, part, ts)
-    return { ts, new: true }
+    return await deed.make()
   } catch (error) {
-    if (error instanceof Fault && error.code !== 'slack-unreachable') await dropPost(mouth.pool, owner, part)
+    if (error instanceof Fault && error.code !== 'slack-unreachable') await dropPost(pool, owner, part)
     throw error
   }
 }

@@ -4,27 +4,36 @@ import { callState } from '../core/decide.ts'
 import { Fault } from '../core/fault.ts'
 import { plan } from '../core/plan.ts'
 import type { Cited, Numbered, StepOf } from '../core/run.ts'
-import { answerMessages } from '../slack/blocks/answer.ts'
+import { layOut } from '../slack/blocks/answer.ts'
 import { planMessage } from '../slack/blocks/plan.ts'
 import { openLive } from '../slack/live.ts'
 import type { Speak } from '../slack/speak.ts'
+import type { File } from '../slack/upload.ts'
+import { findPost } from '../store/posts.ts'
 import type { Run } from '../store/runs.ts'
 import type { Progress } from '../tools/progress.ts'
 import { cardStates, onOneCard, postCard, refreshCard, remind, remindAt } from './approvals/cards.ts'
 import { inputState, postInput, refreshInput, roundsOf } from './approvals/input.ts'
-import { sayForSure, sayOnce } from './say.ts'
+import { sayForSure, sayOnce, shareForSure } from './say.ts'
+import { openSession } from './session.ts'
 
 /** At most one edit of the plan in this many milliseconds. */
 const EDIT_MS = 1500
 
 export type ThreadContext = {
   pool: pg.Pool
-  speak: Pick<Speak, 'post' | 'update' | 'find' | 'status' | 'name' | 'upload'>
+  speak: Pick<Speak, 'post' | 'update' | 'find' | 'status' | 'name' | 'upload' | 'findFile'>
   log: (level: 'warn', message: string, fields?: Record<string, unknown>) => void
 }
 
-/** The end of a run in words: an answer with what it cites, or one sentence. */
-export type Ending = { markdown: string; cited: readonly Cited[]; uncited?: string; badge: string }
+/** The end of a run in words: an answer with what it cites, which people may rate, or one sentence. */
+export type Ending = {
+  markdown: string
+  cited: readonly Cited[]
+  uncited?: string
+  badge: string
+  feedback?: boolean
+}
 
 export type ThreadView = {
   /** Shows the newest state of the work, within Slack's pace. */
@@ -32,7 +41,7 @@ export type ThreadView = {
   /** The run waits for something that is not a person, and says so in one sentence. */
   showWait(steps: readonly Numbered[], sentence: string): Promise<void>
   /** The run waits for people: what is shown must be the newest state. */
-  showWaiting(): Promise<void>
+  showWaiting(steps: readonly Numbered[]): Promise<void>
   /** Posts the card of calls that wait and gives its ts; `unshowable` where nobody could see what they approve. */
   postCard(
     steps: readonly Numbered[],
@@ -65,7 +74,9 @@ export async function showBegun(
 ): Promise<void> {
   await quietly(context, run, async () => {
     const said = sayOnce(context, placed(run, 'plan', planMessage(plan(steps), run.id)))
-    await Promise.all([said, context.speak.status(run.channel, run.thread, 'processing')])
+    const [first] = steps
+    const begun = first?.kind === 'asked' ? { title: first.text, by: run.asker } : undefined
+    await Promise.all([said, context.speak.status(run.channel, run.thread, 'processing', begun)])
   })
 }
 
@@ -89,15 +100,22 @@ export async function showInLine(
   })
 }
 
-/** Opens the view on the thread of a run. Signs of progress that fail are logged, never thrown. */
-export function openThread(context: ThreadContext, run: Run): ThreadView {
+/**
+ * Opens the view on the thread of a run. Signs of progress that fail are logged, never thrown. `first`: nobody has
+ * worked on the run before, and whoever heard the question has shown that it begins.
+ */
+export function openThread(context: ThreadContext, run: Run, first = false): ThreadView {
   const live = openPlan(context, run)
+  const session = openSession(context.speak, run, first ? 'processing' : undefined)
   const shown = new Map<string, string>()
   const progress = new Map<string, string>()
   let cards: Promise<void> = Promise.resolve()
 
   return {
-    showPlan: (steps) => live.show(planMessage(plan(steps, progress), run.id)),
+    showPlan(steps) {
+      void session.set('processing')
+      live.show(planMessage(plan(steps, progress), run.id))
+    },
     showProgress(steps, call, far) {
       progress.set(call, tellProgress(far))
       live.show(planMessage(plan(steps, progress), run.id))
@@ -107,10 +125,9 @@ export function openThread(context: ThreadContext, run: Run): ThreadView {
       live.show(planMessage(plan(steps, progress, sentence), run.id))
       await quietly(context, run, () => live.flush())
     },
-    async showWaiting() {
-      await quietly(context, run, () =>
-        Promise.all([live.flush(), context.speak.status(run.channel, run.thread, 'suspended')]),
-      )
+    async showWaiting(steps) {
+      live.show(planMessage(plan(steps, progress), run.id))
+      await quietly(context, run, () => Promise.all([live.flush(), session.set('suspended')]))
     },
     postCard: (steps, group) => postCard(context, run, steps, group),
     refreshCards(steps) {
@@ -137,7 +154,14 @@ export function openThread(context: ThreadContext, run: Run): ThreadView {
         if (state === (shown.get(key) ?? 'open')) continue
         shown.set(key, state)
         const seen = [...steps]
-        cards = cards.then(() => quietly(context, run, () => refreshInput(context, run, seen, step)))
+        cards = cards.then(() =>
+          quietly(context, run, () =>
+            refreshInput(context, run, seen, step).catch((error: unknown) => {
+              shown.delete(key)
+              throw error
+            }),
+          ),
+        )
       }
       return cards
     },
@@ -154,10 +178,13 @@ export function openThread(context: ThreadContext, run: Run): ThreadView {
     async close(steps) {
       await quietly(context, run, async () => {
         live.show(planMessage(plan(steps), run.id))
-        await Promise.all([live.close(), context.speak.status(run.channel, run.thread, 'active')])
+        await Promise.all([live.close(), session.set('active')])
       })
     },
-    leave: () => live.leave(),
+    leave() {
+      live.leave()
+      session.close()
+    },
   }
 }
 
@@ -206,10 +233,11 @@ async function sayEnd(
   key: string,
   ending: Ending,
 ): Promise<'said' | 'unsayable'> {
-  const messages = answerMessages({ ...ending, run: run.id })
+  const { files, messages, unfiled } = layOut({ ...ending, run: run.id })
   try {
-    for (const [i, message] of messages.entries())
-      await sayForSure(context, placed(run, `${key}:${i}`, message))
+    const filed = files.length === 0 || (await shareFiles(context, run, key, files))
+    for (const [i, message] of (filed ? messages : unfiled()).entries())
+      await sayForSure(context, placed(run, filed ? `${key}:${i}` : `${key}:unfiled:${i}`, message))
     return 'said'
   } catch (error) {
     if (!(error instanceof Fault) || error.retry) throw error
@@ -219,6 +247,33 @@ async function sayEnd(
       why: error.message,
     })
     return 'unsayable'
+  }
+}
+
+/** False where Slack will not take the files: the app may lack the scope for them. Then the words are said. */
+async function shareFiles(
+  context: ThreadContext,
+  run: Run,
+  key: string,
+  files: readonly File[],
+): Promise<boolean> {
+  // What was begun without the files goes on so.
+  if (await findPost(context.pool, run.id, `${key}:unfiled:0`)) return false
+  const named = { owner: run.id, part: `${key}:files`, channel: run.channel, thread: run.thread }
+  const comment = files.some(({ name }) => name.endsWith('.md'))
+    ? 'The whole answer:'
+    : 'All rows of the tables:'
+  try {
+    await shareForSure(context, named, files, comment)
+    return true
+  } catch (error) {
+    if (!(error instanceof Fault) || error.retry) throw error
+    context.log('warn', 'Slack refused the files of an answer; it is said without them', {
+      run: run.id,
+      code: error.code,
+      why: error.message,
+    })
+    return false
   }
 }
 

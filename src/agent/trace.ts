@@ -1,19 +1,70 @@
 /** "How I got here": the steps of a run, for somebody who can read its thread. */
 import type { ModalView } from '@slack/types'
 import { traceView } from '../slack/blocks/trace.ts'
-import { readRun, readSteps } from '../store/runs.ts'
+import type { Viewer } from '../slack/opening.ts'
+import type { Speak } from '../slack/speak.ts'
+import { findNewestRun, findRun, type Run, readSteps } from '../store/runs.ts'
 import { readSpendOf } from '../store/spend.ts'
-import type { Db } from '../store/transaction.ts'
+import { type ReadableContext, readablePassages } from './knowledge/readable.ts'
 
-/** The modal of a run's trace, or a sentence where the viewer's channel is not the run's. */
+export type TraceContext = ReadableContext & { speak: Pick<Speak, 'roster'> }
+
+/** Slack waits 3 s for a modal; finding out what the viewer may read may take so long, in ms. */
+const PATIENCE_MS = 1_500
+
+const GONE = 'I do not know this run, or you may not read its thread, so there is no trace to show.'
+
+/**
+ * The modal of a run's trace, or a sentence where there is none that the viewer may see. Of what was read it names only
+ * what they may read themselves. `id`: as people write it, eight digits or more; the newest run where it is empty.
+ */
 export async function traceOf(
-  db: Db,
+  context: TraceContext,
   id: string,
-  viewer: { workspace: string; channel: string },
+  viewer: Viewer,
 ): Promise<ModalView | string> {
-  const run = /^[0-9a-f-]{36}$/.test(id) ? await readRun(db, id) : undefined
-  if (!run || run.workspace !== viewer.workspace || run.channel !== viewer.channel)
-    return 'I do not know this run any more, so there is no trace to show.'
-  const [steps, spent] = await Promise.all([readSteps(db, run.id), readSpendOf(db, run.id)])
-  return traceView(run.id, steps, spent)
+  const run = await findTraced(context, id, viewer)
+  if (typeof run === 'string') return run
+  const [steps, spent] = await Promise.all([
+    readSteps(context.pool, run.id),
+    readSpendOf(context.pool, run.id),
+  ])
+  const passages = steps.flatMap((s) => (s.kind === 'recalled' ? s.passages.map((one) => one.passage) : []))
+  const of = { workspace: run.workspace, readers: `user:${viewer.user}` }
+  const readable = await readablePassages(context, of, [...new Set(passages)], PATIENCE_MS)
+  return traceView(run.id, steps, { spent, readable })
+}
+
+/** The run that somebody wants to see the trace of, where they may; else a sentence. */
+export async function findTraced(
+  context: Pick<TraceContext, 'pool' | 'speak'>,
+  id: string,
+  viewer: Viewer,
+): Promise<Run | string> {
+  const { workspace, channel, thread, user } = viewer
+  const asked = id.trim()
+  if (asked === '') {
+    const newest = await findNewestRun(context.pool, { workspace, channel, thread, asker: user })
+    return (
+      newest ?? 'There is nothing yet that I could show the way of. `/quorum trace` takes the id of a run.'
+    )
+  }
+  const run = await findRun(context.pool, workspace, asked)
+  return run && (await mayRead(context, run, viewer)) ? run : GONE
+}
+
+/** Whether somebody can read the thread of a run: for sure, by where they are, or by what Slack says. */
+async function mayRead(
+  { speak }: Pick<TraceContext, 'speak'>,
+  run: Run,
+  { channel, user }: Viewer,
+): Promise<boolean> {
+  if (run.dm) return run.asker === user
+  if (run.channel === channel) return true
+  try {
+    const { open, members } = await speak.roster.channel(run.channel)
+    return members.includes(user) || (open && (await speak.roster.person(user)) === 'full')
+  } catch {
+    return false
+  }
 }

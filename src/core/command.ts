@@ -1,25 +1,54 @@
 /** Words for the agent itself, after `/quorum` or alone in a message, and what needs nothing else to answer. */
 
+/** Words that only show something, to whoever says them. */
+const SHOWS = [
+  'status',
+  'budget',
+  'sources',
+  'tools',
+  'prompts',
+  'agents',
+  'trace',
+  'approvals',
+  'help',
+] as const
+type Shows = (typeof SHOWS)[number]
+
+/** A word for the agent with what follows it. */
+export type Command = { word: string; rest: string }
+
 /** Words a command may begin with that something must be done for. */
-const WORDS = ['ask', 'run', 'tools', 'prompt', 'prompts', 'status', 'stop', 'budget']
+const WORDS: readonly string[] = ['ask', 'run', 'prompt', 'stop', ...SHOWS]
 
 export const HELP = [
   'Mention me in a channel, or write me a direct message. In a thread I am part of, just write on.',
   '`/quorum ask …` asks me here, for everyone to see.',
   '`/quorum run server__tool {"argument": …}` runs a tool as it is written, by the same rules and approvals. `/quorum tools` lists them.',
   '`/quorum prompt server__name argument=value` asks with a prompt of a tool server. `/quorum prompts` lists them.',
-  '`/quorum status` shows what I am doing for you.',
+  '`/quorum status` shows what I am doing for you, `/quorum approvals` what waits for you, `/quorum trace RUN` how I got to an answer.',
+  '`/quorum sources` shows what I know from where, as far as you may read it; `/quorum agents` who answers.',
   '`/quorum budget` shows what may be spent on what you ask: used, held, left.',
-  '`/quorum stop` stops what I am doing for you in this channel. In a thread, where commands do not work, mention me before the word: `@quorum stop`, `run …`, `prompt …`, `tools`, `prompts`.',
+  '`/quorum stop` stops what I am doing for you in this channel. In a thread, where commands do not work, mention me before the word: `@quorum stop`, `status`, `trace` …',
 ].join('\n')
 
-const ALONE = ['status', 'stop', 'help', 'tools', 'prompts', 'budget'] as const
-type Word = (typeof ALONE)[number]
+export function isShown(word: string): word is Shows {
+  return (SHOWS as readonly string[]).includes(word)
+}
 
-/** The word in a message that holds nothing else; undefined where it is a question. */
-export function readWord(text: string): Word | undefined {
-  const word = text.trim().toLowerCase().replace(/[.!]$/, '')
-  return ALONE.find((one) => one === word)
+/** What may stand behind a word in a message that holds nothing else. */
+const BEHIND: Record<string, RegExp> = {
+  trace: /^(?:run\s+)?([0-9a-f-]{8,36})$/i,
+  budget: /^(<@[UW][A-Z0-9]+(?:\|[^>]*)?>)$/,
+}
+
+/** The word in a message that holds nothing else, but what belongs to it; undefined where it is a question. */
+export function readWord(text: string): Command | undefined {
+  const [, said = '', behind = ''] = /^([a-z]+)(?: +(\S.{0,60}?))?[.!]?$/i.exec(text.trim()) ?? []
+  const word = said.toLowerCase()
+  if (word !== 'stop' && !isShown(word)) return undefined
+  if (behind === '') return { word, rest: '' }
+  const rest = BEHIND[word]?.exec(behind)?.[1]
+  return rest === undefined ? undefined : { word, rest }
 }
 
 /** What is written after `run`: the tool by its name, and the arguments as a JSON text. */

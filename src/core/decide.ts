@@ -4,6 +4,7 @@
  */
 import { openLookup } from './lookup.ts'
 import { toolName } from './plan.ts'
+import { openReading } from './reading.ts'
 import type { Numbered, Step, StepOf, ToolCall } from './run.ts'
 
 /** How far one run may go. */
@@ -18,6 +19,8 @@ type Proposed = StepOf<'proposed'>
 
 /** The one thing to do now. */
 export type Next =
+  /** Read what came with the message of step `of`. */
+  | { do: 'read'; of: number }
   | { do: 'recall'; query: string }
   /** Search by the model's own wish; `refused` says why it is not to be. */
   | { do: 'look-up'; call: string; query: string; refused?: string }
@@ -123,6 +126,8 @@ export function decide(steps: readonly Numbered[], limits: Limits, now: string):
   const direct = asked.call !== undefined && !steps.some((s) => s.kind === 'steered')
   if (asked.call && calls.length === 0 && !answer) return { do: 'propose', call: asked.call }
   if (!direct) {
+    const unread = openReading(steps)
+    if (unread) return { do: 'read', of: unread.n }
     const query = wording(steps, asked)
     const searched = steps.findLast((s) => s.kind === 'recalled' && s.call === undefined)
     if (searched?.kind !== 'recalled' || searched.query !== query) return { do: 'recall', query }
@@ -143,10 +148,11 @@ export function decide(steps: readonly Numbered[], limits: Limits, now: string):
   return askAgain(steps, limits)
 }
 
-/** The question as it is worded now. */
+/** The question as it is worded now; where only files were dropped, their names. */
 function wording(steps: readonly Numbered[], asked: StepOf<'asked'>): string {
   const edited = steps.findLast((s) => s.kind === 'steered' && s.edit === true)
-  return edited?.kind === 'steered' ? edited.text : asked.text
+  const text = edited?.kind === 'steered' ? edited.text : asked.text
+  return text === '' ? (asked.files ?? []).map((file) => file.name).join(', ') : text
 }
 
 type Waiting = { step: Proposed; state: CallState }

@@ -120,8 +120,8 @@ export function tellPlace(place: number, waitMs: number | undefined): string {
   return `Waiting: ${ordinal(place)} in line${about}`
 }
 
-/** No more exact than an estimate is. */
-function tellTime(ms: number): string {
+/** How long something may take, no more exactly than an estimate is. */
+export function tellTime(ms: number): string {
   const seconds = ms / 1000
   if (seconds <= 10) return '10 s'
   if (seconds <= 90) return `${Math.ceil(seconds / 10) * 10} s`

@@ -1,5 +1,6 @@
 /** What the agent heard from Slack, freed of Slack's shapes: the inbox holds exactly this. */
 import { z } from 'zod'
+import { Enclosed } from './enclosed.ts'
 
 /** What a prompt of a tool server made, by its name: fetched once, so that what is asked is what was shown. */
 export const Made = z.object({ prompt: z.string(), text: z.string() })
@@ -21,6 +22,7 @@ export const Heard = z.discriminatedUnion('kind', [
     forOther: z.boolean(),
     dm: z.boolean(),
     made: Made.optional(),
+    ...Enclosed.shape,
   }),
   /** A person changed the words of an earlier message. */
   z.object({
@@ -32,6 +34,7 @@ export const Heard = z.discriminatedUnion('kind', [
     editedTs: z.string(),
     mention: z.boolean(),
     dm: z.boolean(),
+    ...Enclosed.shape,
   }),
   z.object({
     kind: z.literal('deleted'),
@@ -74,9 +77,19 @@ export const Heard = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('pressed'),
     ...where,
-    button: z.enum(['disconnect', 'stop', 'raise']),
+    button: z.enum(['disconnect', 'stop', 'raise', 'feedback']),
     subject: z.string(),
     clickTs: z.string(),
+  }),
+  /** A modal was sent that is not about a call: what it is about, and what was filled in, by the id of its block. */
+  z.object({
+    kind: z.literal('filled'),
+    ...where,
+    form: z.enum(['feedback']),
+    subject: z.string(),
+    values: z.record(z.string(), z.unknown()),
+    view: z.string(),
+    thread: z.string().optional(),
   }),
   /** `/quorum word rest`. */
   z.object({
@@ -89,7 +102,14 @@ export const Heard = z.discriminatedUnion('kind', [
     made: Made.optional(),
   }),
   /** The native Stop of an agent session. */
-  z.object({ kind: z.literal('interrupted'), ...where, thread: z.string(), eventId: z.string() }),
+  z.object({
+    kind: z.literal('interrupted'),
+    ...where,
+    thread: z.string(),
+    eventId: z.string(),
+    /** When it was pressed, comparable with the ts of messages. Earlier versions did not keep it. */
+    ts: z.string().optional(),
+  }),
 ])
 export type Heard = z.infer<typeof Heard>
 export type HeardOf<K extends Heard['kind']> = Extract<Heard, { kind: K }>
@@ -111,6 +131,8 @@ export function inboxKey(heard: Heard): string {
       return `clicked:${place}:${heard.approval}:${heard.choice}:${heard.user}:${heard.clickTs}`
     case 'submitted':
       return `submitted:${place}:${heard.form}:${heard.approval}:${heard.view}`
+    case 'filled':
+      return `filled:${place}:${heard.form}:${heard.view}`
     case 'pressed':
       return `pressed:${place}:${heard.button}:${heard.subject}:${heard.user}:${heard.clickTs}`
     case 'commanded':

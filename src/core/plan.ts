@@ -1,10 +1,11 @@
 /** What a run shows of itself while it works: a title and a few rows, made of its steps alone. */
+import { tellRead } from './reading.ts'
 import type { Step, StepOf } from './run.ts'
 
 type RowStatus = 'pending' | 'in_progress' | 'complete' | 'error'
 
 /** One row. `id` stays the same from one drawing of the run to the next. */
-type PlanRow = { id: string; title: string; status: RowStatus }
+export type PlanRow = { id: string; title: string; status: RowStatus }
 export type Plan = { title: string; rows: PlanRow[]; done: boolean }
 
 /** How far calls have come, in words by the id of the call; it is shown while they run and kept nowhere. */
@@ -14,6 +15,11 @@ export type Progress = ReadonlyMap<string, string>
 const MOST_ROWS = 12
 /** Characters of a server's question in a row. */
 const ASKED = 70
+/** Characters of a tool's title in a row. */
+const TITLE = 60
+
+/** A row before it is folded: `far` is how far its call has come, and is no part of what makes two rows the same. */
+type Row = PlanRow & { far?: string | undefined }
 
 /**
  * The plan of a run so far. Pure: the same steps give the same plan.
@@ -21,7 +27,7 @@ const ASKED = 70
  * `wait`: what it waits for, a sentence, where that is not a person.
  */
 export function plan(steps: readonly Step[], progress: Progress = new Map(), wait?: string): Plan {
-  const rows: PlanRow[] = []
+  const rows: Row[] = []
   steps.forEach((step, index) => {
     const row = rowOf(step, index + 1, steps, progress)
     if (row) rows.push(row)
@@ -29,7 +35,7 @@ export function plan(steps: readonly Step[], progress: Progress = new Map(), wai
   const end = steps.at(-1)
   const done = end?.kind === 'finished'
   const waiting = rows.some((row) => row.title.startsWith('Waiting for approval'))
-  const busy = rows.some((row) => row.status === 'in_progress')
+  const busy = rows.some((row) => row.status === 'in_progress' || row.status === 'pending')
   if (!done && wait) rows.push({ id: 'waiting', title: wait, status: 'in_progress' })
   else if (!done && !busy) rows.push({ id: 'thinking', title: 'Thinking', status: 'in_progress' })
   const folded = fold(rows)
@@ -38,13 +44,17 @@ export function plan(steps: readonly Step[], progress: Progress = new Map(), wai
   return { title: waiting ? 'Waiting for approval' : 'Working on it', rows: folded, done }
 }
 
-function rowOf(step: Step, n: number, steps: readonly Step[], progress: Progress): PlanRow | undefined {
+function rowOf(step: Step, n: number, steps: readonly Step[], progress: Progress): Row | undefined {
   const id = `step-${n}`
   switch (step.kind) {
     case 'recalled':
       return { id, title: searched(step), status: 'complete' }
-    case 'proposed':
-      return { id, ...withProgress(callRow(step, steps), progress.get(step.call.id)) }
+    case 'read':
+      return { id, title: tellRead(step), status: 'complete' }
+    case 'proposed': {
+      const row = callRow(step, steps)
+      return { id, ...row, far: row.status === 'in_progress' ? progress.get(step.call.id) : undefined }
+    }
     case 'steered':
       return { id, title: step.edit ? 'Read the new wording' : 'Read a new message', status: 'complete' }
     case 'stopped':
@@ -54,10 +64,6 @@ function rowOf(step: Step, n: number, steps: readonly Step[], progress: Progress
   }
 }
 
-function withProgress(row: Omit<PlanRow, 'id'>, far: string | undefined): Omit<PlanRow, 'id'> {
-  return far && row.title.startsWith('Running ') ? { ...row, title: `${row.title}: ${far}` } : row
-}
-
 /** How far the search of a run went, in words. */
 export function searched(step: StepOf<'recalled'>): string {
   if (step.sources === 0) return 'Found no source that everyone here may read'
@@ -65,11 +71,11 @@ export function searched(step: StepOf<'recalled'>): string {
   return step.passages.length === 0 ? `${sources}, found nothing` : sources
 }
 
-/** A call goes through many steps and has one row: the row of its proposal. */
+/** A call goes through many steps and has one row: the row of its proposal. While it works, and when it did, its title is enough. */
 function callRow(step: StepOf<'proposed'>, steps: readonly Step[]): Omit<PlanRow, 'id'> {
-  const tool = toolName(step.call.tool)
+  const tool = toolTitle(step)
   if (step.verdict === 'deny') return { title: `Not allowed: ${tool}`, status: 'error' }
-  if (step.verdict === 'invalid') return { title: `Had to correct a call of ${tool}`, status: 'complete' }
+  if (step.verdict === 'invalid') return { title: `Had to correct a call: ${tool}`, status: 'complete' }
   const returned = steps.findLast((s) => s.kind === 'returned' && s.call === step.call.id)
   const last = steps.findLast(
     (s) => (s.kind === 'started' || s.kind === 'returned') && s.call === step.call.id,
@@ -77,24 +83,24 @@ function callRow(step: StepOf<'proposed'>, steps: readonly Step[]): Omit<PlanRow
   if (returned?.kind === 'returned' && last === returned) {
     if (returned.outcome === 'input') return inputRow(tool, steps)
     const asked = askedOf(returned)
-    if (returned.outcome === 'succeeded') return { title: `Ran ${tool}${asked}`, status: 'complete' }
-    if (returned.outcome === 'failed') return { title: `${tool} failed${asked}`, status: 'error' }
+    if (returned.outcome === 'succeeded') return { title: `${tool}${asked}`, status: 'complete' }
+    if (returned.outcome === 'failed') return { title: `Failed: ${tool}${asked}`, status: 'error' }
     return { title: `Outcome unknown: ${tool}${asked}`, status: 'error' }
   }
   const over = steps.at(-1)?.kind === 'finished'
   if (steps.some((s) => s.kind === 'started' && s.call === step.call.id)) {
     if (over) return { title: `Outcome unknown: ${tool}`, status: 'error' }
-    return { title: `Running ${tool}`, status: 'in_progress' }
+    return { title: tool, status: 'in_progress' }
   }
   if (over && (step.verdict === 'allow' || !refusal(step, steps)))
     return { title: `Not run: ${tool}`, status: 'error' }
-  if (step.verdict === 'allow') return { title: `About to run ${tool}`, status: 'in_progress' }
+  if (step.verdict === 'allow') return { title: tool, status: 'pending' }
   const refused = refusal(step, steps)
   if (refused) return { title: `${refused}: ${tool}`, status: 'error' }
   if (steps.some((s) => s.kind === 'decided' && s.approval === step.approval && s.outcome === 'approved')) {
     return { title: `Approved: ${tool}`, status: 'in_progress' }
   }
-  return { title: `Waiting for approval: ${toolName(step.call.tool, true)}`, status: 'in_progress' }
+  return { title: `Waiting for approval: ${toolTitle(step, true)}`, status: 'in_progress' }
 }
 
 /** What its server asked and nobody could be asked, short. */
@@ -135,21 +141,48 @@ export function toolName(catalogueName: string, withServer = false): string {
   return withServer ? `${tool} on ${clean.slice(0, at).slice(0, 40)}` : tool
 }
 
-function fold(rows: readonly PlanRow[]): PlanRow[] {
-  const folded: (PlanRow & { times: number })[] = []
+/** What a tool does, as people say it: the title its server gave it when it was accepted, or its name in words. */
+function toolTitle({ call, title }: StepOf<'proposed'>, withServer = false): string {
+  const name = toolName(call.tool)
+  const given = (title ?? '').replace(/[\s\p{C}<>&*_~`|]+/gu, ' ').trim()
+  const told = given === '' ? inWords(name) : given.slice(0, TITLE).toWellFormed().trim()
+  const server = withServer && toolName(call.tool, true).slice(name.length)
+  return server ? `${told}${server}` : told
+}
+
+/** `write_file`, `list-open.issues` and `listOpenPRs` in words: `Write file`, `List open issues`, `List open PRs`. */
+function inWords(name: string): string {
+  const words = name
+    .split(/[_.-]+|(?<=[a-z0-9])(?=[A-Z])/)
+    .filter((word) => word !== '')
+    .map((word) => (/^[A-Z][a-z]/.test(word) ? word.toLowerCase() : word))
+    .join(' ')
+  return words === '' ? 'A tool' : words.charAt(0).toUpperCase() + words.slice(1)
+}
+
+/** Rows in a row that say the same are one that counts them: done, running and about to run alike. */
+function fold(rows: readonly Row[]): PlanRow[] {
+  const folded: (Row & { times: number })[] = []
   for (const row of rows) {
     const last = folded.at(-1)
-    if (last && last.title === row.title && last.status === row.status) last.times += 1
-    else folded.push({ ...row, times: 1 })
+    if (last && last.title === row.title && (last.status === 'error') === (row.status === 'error')) {
+      last.times += 1
+      last.status = BUSIEST.find((status) => status === last.status || status === row.status) ?? row.status
+      last.far = row.far ?? last.far
+    } else folded.push({ ...row, times: 1 })
   }
-  const titled = folded.map(({ times, ...row }) =>
-    times > 1 ? { ...row, title: `${row.title} x${times}` } : row,
-  )
+  const titled = folded.map(({ id, title, status, far, times }) => {
+    const counted = times > 1 ? `${title} x${times}` : title
+    return { id, title: far && status === 'in_progress' ? `${counted}: ${far}` : counted, status }
+  })
   if (titled.length <= MOST_ROWS) return titled
   const hidden = titled.length - MOST_ROWS + 1
   const earlier: PlanRow = { id: 'earlier', title: `${hidden} earlier steps`, status: 'complete' }
   return [earlier, ...titled.slice(hidden)]
 }
+
+/** Which status a row has that stands for several. */
+const BUSIEST: readonly RowStatus[] = ['in_progress', 'pending', 'error', 'complete']
 
 function ending(step: StepOf<'finished'>, rows: readonly PlanRow[]): string {
   const words = { answered: 'Done', stopped: 'Stopped', failed: 'Could not finish', refused: 'Not done' }

@@ -144,8 +144,29 @@ export function priceOf({ price }: Pool): Price | undefined {
   return { prompt: micro(price.prompt), ...cached, completion: micro(price.completion) }
 }
 
+/** Requests that a replica is given at once where its pool does not say. */
+export const AT_ONCE = 64
+/** From this many tokens on a prompt is long: one at a time on replicas that also serve short ones. */
+export const LONG_TOKENS = 8_192
 /** Tokens of one answer where a pool does not say. */
 const OUTPUT_TOKENS = 4096
+/** The smallest answer that is still of use, in tokens. */
+export const LEAST_OUTPUT = 256
+
+/** The lane of a call: what is long does not go before what is short, though somebody waits for it. */
+export function laneOf(lane: Lane, prompt: number): Lane {
+  return lane === 'interactive' && prompt >= LONG_TOKENS ? 'long' : lane
+}
+
+/** Tokens that a window leaves for an answer. Our count may be a little low; a server refuses what would not fit. */
+export function roomBeside(prompt: number, context: number): number {
+  return Math.floor(context - prompt * 1.02 - 16)
+}
+
+/** Whether a window leaves so little beside a prompt that no answer of use fits. */
+export function isTooLong(prompt: number, context: number): boolean {
+  return roomBeside(prompt, context) < Math.min(LEAST_OUTPUT, context / 8)
+}
 
 /** How many tokens an answer of this lane may have. */
 export function outputCap({ maxOutputTokens: cap }: Pool, of: Lane): number {

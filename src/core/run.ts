@@ -1,5 +1,6 @@
 /** A run is the work for one question: nothing but its steps, in order. */
 import { z } from 'zod'
+import { Enclosed, ReadFile, Said } from './enclosed.ts'
 import { Effect } from './rules.ts'
 import { Taint } from './taint.ts'
 
@@ -71,6 +72,9 @@ export const Step = z.discriminatedUnion('kind', [
     call: ToolCall.optional(),
     /** The prompt of a tool server that made the text, which is then not the person's own word. */
     prompt: z.string().optional(),
+    /** It was asked in a thread that we had no part in: what was said there before is read first. */
+    before: z.boolean().optional(),
+    ...Enclosed.shape,
   }),
   /** A message came in while the run was active. `edit` is true when it is a new wording of the question. */
   z.object({
@@ -80,6 +84,23 @@ export const Step = z.discriminatedUnion('kind', [
     text: z.string(),
     ts: z.string(),
     edit: z.boolean().optional(),
+    ...Enclosed.shape,
+  }),
+  /**
+   * What came with step `of` was read: what was said in the thread before it (`said`, without the `left` messages
+   * that were too many), and files. With `call` the model wished to see what the person has open. `lack` says in
+   * words what could not be read.
+   */
+  z.object({
+    kind: z.literal('read'),
+    ...at,
+    of: z.int().positive(),
+    call: z.string().optional(),
+    said: z.array(Said).optional(),
+    left: z.int().nonnegative().optional(),
+    files: z.array(ReadFile),
+    lack: z.string().optional(),
+    ms: z.number().nonnegative(),
   }),
   /** Knowledge was searched; by the model's own wish where `call` is set. `degraded` says in words what was not available. */
   z.object({
@@ -116,6 +137,8 @@ export const Step = z.discriminatedUnion('kind', [
     kind: z.literal('proposed'),
     ...at,
     call: ToolCall,
+    /** What its server calls the tool, where that is not its name. */
+    title: z.string().optional(),
     verdict: z.enum(['allow', 'ask', 'deny', 'invalid']),
     why: z.string(),
     /** The approval that must be claimed before the call; set where the verdict is `allow` or `ask`. */

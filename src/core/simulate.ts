@@ -81,6 +81,7 @@ export function simulate(traffic: Traffic, servers: Servers, playing: Playing): 
     if (!next) continue
     head += 1
     begin(next, due)
+    if (head === queued.length) head = queued.length = 0
   }
   const counted = waits.length
   // Who left has a wait of 0 here, which only the share that left is read from.

@@ -4,11 +4,11 @@
  */
 import { z } from 'zod'
 import { toolName } from './plan.ts'
-import type { Step } from './run.ts'
+import type { Step, StepOf } from './run.ts'
 
 /** One reason why a run is tainted. `what` names it for people. */
 export const Taint = z.object({
-  from: z.enum(['passages', 'tool', 'thread', 'people']),
+  from: z.enum(['passages', 'tool', 'thread', 'people', 'files']),
   what: z.string().optional(),
 })
 export type Taint = z.infer<typeof Taint>
@@ -27,7 +27,12 @@ export function taintOf(steps: readonly Step[], inherited: Inherited = []): Tain
   const found = steps.flatMap((step): Taint[] => {
     switch (step.kind) {
       case 'asked':
-        return step.prompt === undefined ? [] : [{ from: 'tool', what: step.prompt }]
+        return [
+          ...(step.prompt === undefined ? [] : [{ from: 'tool', what: step.prompt } as const]),
+          ...(step.quoted ? [{ from: 'people' } as const] : []),
+        ]
+      case 'read':
+        return taintOfRead(step, asker)
       case 'recalled':
         return step.passages.length > 0 ? [{ from: 'passages' }] : []
       case 'returned':
@@ -36,7 +41,7 @@ export function taintOf(steps: readonly Step[], inherited: Inherited = []): Tain
           ? []
           : [{ from: 'tool', what: tools.get(step.call) ?? 'a tool' }]
       case 'steered':
-        return step.user === asker ? [] : [{ from: 'people' }]
+        return step.user === asker && !step.quoted ? [] : [{ from: 'people' }]
       case 'answered':
         return step.taint ?? []
       default:
@@ -44,6 +49,13 @@ export function taintOf(steps: readonly Step[], inherited: Inherited = []): Tain
     }
   })
   return [...new Map([...inherited, ...found].map((one) => [`${one.from} ${one.what ?? ''}`, one])).values()]
+}
+
+/** Files are nobody's own word: whoever shares one need not have written it. */
+function taintOfRead({ said = [], files }: StepOf<'read'>, asker: string): Taint[] {
+  const others = said.some((one) => one.from !== asker || one.quotes)
+  const texts = files.some((file) => file.text)
+  return [...(others ? [{ from: 'people' } as const] : []), ...(texts ? [{ from: 'files' } as const] : [])]
 }
 
 /** An earlier run of the thread, as far as it matters here. */
@@ -61,6 +73,7 @@ export function tellTaint(taint: readonly Taint[]): string {
   const words = taint.map(({ from, what }) => {
     if (from === 'passages') return 'pages of the team'
     if (from === 'people') return 'messages of other people'
+    if (from === 'files') return 'files that were shared'
     if (from === 'thread') return 'earlier answers of this thread that rest on such'
     return `the result of ${toolName(what ?? 'a tool')}`
   })

@@ -11,6 +11,8 @@ export const Wait = z.object({
   key: z.string(),
   until: z.iso.datetime(),
   text: z.string(),
+  /** When it was first waited for room without an answer in between. */
+  since: z.iso.datetime().optional(),
   /** What was read of it when the wait began: where it is different by the time the run is parked, it goes on at once. */
   seen: z.string().optional(),
 })

@@ -47,7 +47,7 @@ export async function attend(
   if (part !== 'slack') {
     const queue = opened.use(await engines.openQueue(workspace))
     ping = () => queue.ping()
-    const working = await startWorker(engines, workspace, speak, queue, connecting)
+    const working = await startWorker(engines, workspace, speaker, queue, connecting)
     worker = working
     opened.defer(() => working.close(graceMs))
     const sources = () => home.sources

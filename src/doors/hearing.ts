@@ -43,6 +43,7 @@ export function openHearing(
   const { pool } = store
   const { identity, speak } = speaker
   const { workspace } = identity
+  const rights = openRights({ pool, roster: speak.roster, log })
   const homeContext: HomeContext = {
     pool,
     workspace,
@@ -51,7 +52,7 @@ export function openHearing(
     budgets: home.budgets,
     speak,
     health: tools.health,
-    rights: openRights({ pool, roster: speak.roster, log }),
+    rights,
     connections: (user) => connectionsOf(connecting, { workspace, user }),
   }
   const context: HearContext = {
@@ -59,6 +60,8 @@ export function openHearing(
     workspace,
     speak,
     agent: firstAgent(engines).name,
+    agents: home.agents,
+    rights,
     policy: home.policy,
     budgets: home.budgets,
     catalogue: () => tools.catalogue(workspace),
@@ -66,7 +69,7 @@ export function openHearing(
     tools,
     showHome: async (user) => speak.publishHome(user, await homeOf(homeContext, user)),
     poke: poke.worker,
-    disconnect: (tx, heard) => disconnect(connecting, tx, heard),
+    disconnect: (tx, heard, admin) => disconnect(connecting, tx, heard, admin),
     log,
   }
   const turns: Repeating[] = []

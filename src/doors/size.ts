@@ -6,7 +6,7 @@ import type { Budgets } from '../core/budget.ts'
 import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
 import type { Models } from '../core/home.ts'
-import { type Pool, tierOf } from '../core/pools.ts'
+import { AT_ONCE, type Pool, tierOf } from '../core/pools.ts'
 import type { Spread } from '../core/simulate.ts'
 import {
   type Bar,
@@ -267,8 +267,6 @@ function tokensIn(bars: readonly Bar[]): { mean: number; p95: number } {
 
 type Around = Pick<Context, 'env' | 'models' | 'budgets'> & Measured
 
-/** Where a pool does not say how many calls a replica gets at once. */
-const AT_ONCE = 64
 /** Calls that are played through for each number of replicas. */
 const PLAYED = 200_000
 /** Days of a month on which people work. */

@@ -11,7 +11,7 @@ import type { ChatRequest } from '../core/chat.ts'
 import type { ModelQuestion } from '../models/open.ts'
 import { openReranker } from '../models/rerank.ts'
 import type { Queue } from '../queue/open.ts'
-import type { Speak } from '../slack/speak.ts'
+import type { Speaker } from '../slack/speak.ts'
 import type { Run } from '../store/runs.ts'
 import { wakeWaiting } from '../store/wakeups.ts'
 import { namesOf } from '../tools/pins.ts'
@@ -21,12 +21,14 @@ import { type Engines, firstAgent } from './engines.ts'
 const LEASE = { leaseMs: 15_000, beatMs: 1_000 }
 /** Some of what is known of who reads what is asked for again this often, in ms. */
 const RIGHTS_MS = 10_000
+/** Runs that are woken at most where a pool has room again, those that were asked first. */
+const MOST_WOKEN = 8
 
 /** Takes wake-ups of a workspace from its queue, until closed. */
 export async function startWorker(
   engines: Engines,
   workspace: string,
-  speak: Speak,
+  { speak, reading }: Pick<Speaker, 'speak' | 'reading'>,
   queue: Queue,
   connecting: ConnectContext,
 ): Promise<Worker> {
@@ -47,6 +49,7 @@ export async function startWorker(
   const context = {
     pool: store.pool,
     speak,
+    reading,
     log,
     policy: home.policy,
     agent: (name: string) => home.agents.find((a) => a.name === name) ?? firstAgent(engines),
@@ -81,7 +84,7 @@ export async function startWorker(
     log,
   })
   const deaf = models.onRoom(async (key) => {
-    if ((await wakeWaiting(store.pool, workspace, { for: 'capacity', key })) > 0) worker.poke()
+    if ((await wakeWaiting(store.pool, workspace, { for: 'capacity', key }, MOST_WOKEN)) > 0) worker.poke()
   })
   return {
     ...worker,

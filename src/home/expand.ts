@@ -5,9 +5,11 @@ type Environment = Record<string, string | undefined>
 
 const REFERENCE = /\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g
 
+/** What may be secret stays as it is written, and is replaced where it is used. */
+const SECRET = new Set<unknown>(['env', 'headers', 'clientSecret'])
+
 /**
- * Replaces `${NAME}` in every text of a file, except below `env` and `headers`: those may be secret,
- * stay as they are written and are replaced where they are used.
+ * Replaces `${NAME}` in every text of a file, except in a `clientSecret` and below `env` and `headers`.
  *
  * @returns the file with its values replaced, and a sentence for every name that is not set or is empty
  */
@@ -22,7 +24,7 @@ export function expandFile(
         problems.push({ line: placed.lineOf(path), what: `${name} is not set in the environment` })
       return env[name] || written
     })
-    return path.some((part) => part === 'env' || part === 'headers') ? text : expanded
+    return path.some((part) => SECRET.has(part)) ? text : expanded
   }
   const walk = (value: unknown, path: Path): unknown => {
     if (typeof value === 'string') return replace(value, path)

@@ -9,10 +9,10 @@ import { orderFor } from '../core/route.ts'
 import type { Wait } from '../core/wait.ts'
 import { type Attempted, attempt, type Trial } from './attempt.ts'
 import type { AskOptions } from './chat.ts'
-import { choose, LONG_TOKENS, type Need, type Refusal } from './choose.ts'
+import { choose, type Need, type Refusal } from './choose.ts'
 import { statusOf } from './failure.ts'
 import { hedge } from './hedge.ts'
-import type { Serving } from './pool.ts'
+import type { OpenPool, Serving } from './pool.ts'
 import type { Recent } from './recent.ts'
 import { type Replica, underWay } from './replica.ts'
 import type { RetryBudget } from './retries.ts'
@@ -45,11 +45,12 @@ export type FromPool = { answer: ChatAnswer } | { wait: Wait } | { refused: Refu
 /** Other replicas that are tried at most, before anything of the answer was passed on. */
 const MOST_OTHERS = 2
 
+/** A question with what is known of its prompt in this pool, in tokens. */
+export type Counted = Question & { prompt: number; lane: Lane }
+
 /** Asks a pool. Throws only the signal's reason, and what is our own fault. */
-export async function askPool(means: Means, serving: Serving, question: Question): Promise<FromPool> {
-  const { request, about } = question
-  const prompt = await serving.counter.count(request, counting(serving))
-  const lane = laneOf(about.lane, prompt)
+export async function askPool(means: Means, serving: Serving, question: Counted): Promise<FromPool> {
+  const { request, about, prompt, lane } = question
   const salt = serving.tier === 'local' ? means.salt(about.workspace) : undefined
   const full = { ...request, salt, sampling: serving.pool.sampling }
   const trial: Trial = { meter: means.meter, about, request: full, prompt, lane }
@@ -81,7 +82,8 @@ async function walk(
     told = ''
   }
   for (let attempts = 1; ; attempts += 1) {
-    const chosen = next(serving, need, attempts === 2 ? failed : undefined)
+    const own = told === '' ? trial : resumed(trial, told)
+    const chosen = next(serving, { ...need, prompt: own.prompt }, attempts === 2 ? failed : undefined)
     const isRefused = !('url' in chosen)
     if (isRefused || (attempts > 1 && !means.retries.take())) {
       anew()
@@ -95,10 +97,9 @@ async function walk(
     }
     try {
       const options: AskOptions = { signal: question.signal, onText: question.onText && onText }
-      const own = begun === '' ? trial : resumed(trial, begun)
       const done = await send(means, serving, chosen, own, need, options)
       if (!('wait' in done)) {
-        means.warm.add(`${prefixOf(question.request, question.about.workspace)} ${chosen.url}`)
+        means.warm.add(`${prefixOf(question.request, question.about.workspace)} ${done.replica.url}`)
         return { answer: finished(serving, done, attempts, begun) }
       }
       anew()
@@ -179,15 +180,11 @@ function isWorthAnother(error: Fault): boolean {
   return error.retry || statusOf(error) === 404
 }
 
-function laneOf(lane: Lane, prompt: number): Lane {
-  return lane === 'interactive' && prompt >= LONG_TOKENS ? 'long' : lane
-}
-
-/** Who counts the prompt: a replica that is up, the least busy. Cloud servers are not asked to. */
-function counting({ tier, replicas }: Serving): Replica | undefined {
-  if (tier === 'cloud') return undefined
+/** Tokens of a prompt in a pool, counted by the least busy replica that is up. Cloud servers are not asked to. */
+export function countIn({ tier, replicas, counter }: OpenPool, request: ChatRequest): Promise<number> {
   const up = replicas.filter((one) => one.health.state !== 'down' && one.breaker.state === 'closed')
-  return up.toSorted((a, b) => underWay(a) - underWay(b))[0]
+  const [free] = up.toSorted((a, b) => underWay(a) - underWay(b))
+  return counter.count(request, tier === 'local' ? free : undefined)
 }
 
 /**

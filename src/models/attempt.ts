@@ -4,16 +4,17 @@ import type { ChatAnswer } from '../core/chat.ts'
 import { estimateTokens } from '../core/chunk.ts'
 import { Fault } from '../core/fault.ts'
 import type { Meter, Purpose, Used } from '../core/meter.ts'
-import { type Lane, outputCap, priceOf } from '../core/pools.ts'
+import { type Lane, LEAST_OUTPUT, LONG_TOKENS, outputCap, priceOf, roomBeside } from '../core/pools.ts'
 import type { Wait } from '../core/wait.ts'
 import type { AskOptions } from './chat.ts'
-import { LONG_TOKENS, USUAL_OUTPUT } from './choose.ts'
+import { USUAL_OUTPUT } from './choose.ts'
 import { retryAfterMs, statusOf, wasNotRead } from './failure.ts'
 import type { Serving } from './pool.ts'
 import { occupy, type Replica } from './replica.ts'
 import type { FullRequest } from './wire.ts'
 
-export type Attempted = { answer: ChatAnswer; cap: number } | { wait: Wait }
+/** `replica`: who answered. */
+export type Attempted = { answer: ChatAnswer; cap: number; replica: Replica } | { wait: Wait }
 
 /** What an attempt needs to know. `prompt` in tokens. */
 export type Trial = {
@@ -24,8 +25,6 @@ export type Trial = {
   lane: Lane
 }
 
-/** The smallest answer that is still of use, in tokens. */
-const LEAST_TOKENS = 256
 /** Left alone for so long, in ms, where an overloaded server does not say. */
 const BUSY_MS = 1_000
 
@@ -40,7 +39,7 @@ export async function attempt(
   const most = mostOutput(serving, replica, trial)
   const price = priceOf(serving.pool)
   const { name: pool, tier } = serving
-  const size = { prompt, most, least: Math.min(LEAST_TOKENS, most) }
+  const size = { prompt, most, least: Math.min(LEAST_OUTPUT, most) }
   const about = { ...trial.about, lane }
   const end = occupy(replica, prompt + Math.min(most, USUAL_OUTPUT), prompt >= LONG_TOKENS)
   let outcome: Outcome = 'nothing'
@@ -64,7 +63,7 @@ export async function attempt(
       moved = { tokens: used.prompt - (used.cached ?? 0) + used.completion, ms: answer.ms }
       // With something put behind the prompt the count is of both.
       if (answer.usage && !request.resume) serving.counter.learn(request, answer.usage.prompt)
-      return { answer, cap: hold.most }
+      return { answer, cap: hold.most, replica }
     } catch (error) {
       if (wasNotRead(error)) used = { prompt: 0, completion: 0, sure: true }
       else if (!used.sure) used = { ...used, completion: estimateTokens(said) }
@@ -82,8 +81,7 @@ export async function attempt(
 function mostOutput(serving: Serving, replica: Replica, { request, prompt, lane }: Trial): number {
   const cap = Math.min(outputCap(serving.pool, lane), request.maxTokens ?? Number.POSITIVE_INFINITY)
   const context = serving.pool.contextTokens ?? replica.contextTokens
-  // Our count may be a little low; a server refuses what would not fit.
-  return context === undefined ? cap : Math.max(1, Math.min(cap, Math.floor(context - prompt * 1.02 - 16)))
+  return context === undefined ? cap : Math.max(1, Math.min(cap, roomBeside(prompt, context)))
 }
 
 function writtenIn(answer: ChatAnswer): number {

@@ -1,6 +1,6 @@
 /** Which replicas of a pool may take a call now, which of them does, and why none can. */
 import { admits } from '../core/breaker.ts'
-import type { Lane, Pool } from '../core/pools.ts'
+import { AT_ONCE, isTooLong, type Lane, type Pool } from '../core/pools.ts'
 import { route } from '../core/route.ts'
 import { type Replica, underWay } from './replica.ts'
 
@@ -19,12 +19,8 @@ export type Need = {
  */
 export type Refusal = { why: 'away' | 'full' | 'small'; waitMs?: number | undefined }
 
-/** From this many tokens on a prompt is long: one at a time on replicas that also serve short ones. */
-export const LONG_TOKENS = 8_192
 /** What an answer usually takes, for the load that a call is. */
 export const USUAL_OUTPUT = 512
-/** Requests given to one replica at once where the pool does not say. */
-const AT_ONCE = 64
 /** A page of metrics older than this, in ms, says nothing any more. */
 const STALE_MS = 3_000
 /** Requests that may wait on the replica itself, and the share of its cache in use, before it counts as full. */
@@ -74,8 +70,7 @@ export function reasonAgainst(
   if (replica.health.state === 'down' || metrics?.asleep || isOddOne(pool, all, replica)) return 'away'
   if (!admits(replica.breaker, now)) return replica.breaker.state === 'closed' ? 'full' : 'away'
   const context = pool.contextTokens ?? replica.contextTokens
-  // Some of the window must be left for an answer.
-  if (context !== undefined && prompt + Math.min(256, context / 8) > context) return 'small'
+  if (context !== undefined && isTooLong(prompt, context)) return 'small'
   if (isFull(pool, replica, now)) return 'full'
   if (lane === 'long' && !servesOnly(pool, 'long') && replica.flight.long > 0) return 'full'
   // Work that nobody waits for leaves half of the room to work that somebody does.

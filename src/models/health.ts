@@ -40,7 +40,8 @@ export function watchReplica(replica: Replica, model: string, changed: () => voi
       const moved = read.tokens - before.tokens
       if (moved > 0) measureSpeed(replica, (moved / (at - before.at)) * 1_000)
     }
-    if ((read.waiting ?? 0) > 0 && read.running)
+    // While prompts are read others wait though few are running: what it bears is the most it was ever seen to run.
+    if (read.running && (replica.mostRunning !== undefined || (read.waiting ?? 0) > 0))
       replica.mostRunning = Math.max(replica.mostRunning ?? 0, read.running)
     replica.metrics = { ...read, at, begun, ended }
     changed()

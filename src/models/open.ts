@@ -1,12 +1,13 @@
 /** All models of a deployment as one: which pools are asked in which order, and what is said where none can. */
 import { createHmac } from 'node:crypto'
 import type { ChatAnswer, ChatRequest, Served } from '../core/chat.ts'
+import { tellTime } from '../core/fair.ts'
 import { Fault } from '../core/fault.ts'
 import type { Meter } from '../core/meter.ts'
 import type { CloudPermit } from '../core/permit.ts'
-import { milliseconds, Patience, type Pool } from '../core/pools.ts'
+import { type Lane, laneOf, milliseconds, Patience, type Pool } from '../core/pools.ts'
 import { CLOSED, type Wait } from '../core/wait.ts'
-import { askPool, type FromPool, type Means, type Question } from './answer.ts'
+import { askPool, countIn, type FromPool, type Means, type Question } from './answer.ts'
 import type { Refusal } from './choose.ts'
 import type { Log, Names } from './endpoint.ts'
 import { watchReplica } from './health.ts'
@@ -30,9 +31,10 @@ export type ModelQuestion = Question & {
 
 /**
  * `wait`: nobody can answer now. `quotes`: no server of this pool, or in its place, was reached for so long that what
- * was found is better shown as it is.
+ * was found is better shown as it is. `lane`: that of the question, by the length of its prompt.
  */
-export type ModelAnswer = ChatAnswer | { wait: Wait; quotes?: { pool: string } }
+export type ModelAnswer = Outcome & { lane: Lane }
+type Outcome = ChatAnswer | { wait: Wait; quotes?: { pool: string } }
 
 export type OpenModels = {
   pools: readonly OpenPool[]
@@ -99,17 +101,23 @@ export function openModels(options: ModelOptions): OpenModels {
     async ask(request, asked) {
       const question = { ...asked, request }
       const own = pools.find(({ name }) => name === question.model) ?? first
-      const results: FromPool[] = []
-      for (const { serving, instead } of inOrder(pools, own, question)) {
-        const from = await askPool({ ...means, meter: question.meter }, serving, question).finally(() =>
-          room.changed(serving.name),
+      const size = await countIn(own, request)
+      const lane = laneOf(question.about.lane, size)
+      const order = inOrder(pools, own, question, lane)
+      const results: Result[] = []
+      for (const { pool, serving, instead } of order) {
+        const prompt = pool === own ? size : await countIn(pool, request)
+        const counted = { ...question, prompt, lane }
+        const from = await askPool({ ...means, meter: question.meter }, serving, counted).finally(() =>
+          room.changed(pool.name),
         )
-        if ('answer' in from) return servedInstead(from.answer, instead)
-        results.push(from)
+        if ('answer' in from) return { ...servedInstead(from.answer, instead), lane }
+        results.push({ ...from, tier: pool.tier })
       }
-      const answer = withoutAnswer(own, results, question, patience)
-      if ('wait' in answer && answer.wait.for === 'capacity') room.wanted(own.name)
-      return answer
+      const head = order[0]?.pool ?? own
+      const answer = withoutAnswer(own, head, results, question, patience)
+      if ('wait' in answer && answer.wait.for === 'capacity') room.wanted(head.name)
+      return { ...answer, lane }
     },
     onRoom(listener) {
       listeners.add(listener)
@@ -121,10 +129,18 @@ export function openModels(options: ModelOptions): OpenModels {
   }
 }
 
-type Turn = { serving: Serving; instead?: Served['instead'] }
+type Turn = { pool: OpenPool; serving: Serving; instead?: Served['instead'] }
 
-/** The pools that may answer: the agent's own, other local ones, a smaller one, then the cloud. */
-function inOrder(pools: readonly OpenPool[], own: OpenPool, question: ModelQuestion): Turn[] {
+/**
+ * The pools that may answer: the agent's own, other local ones, a smaller one, then the cloud. Of these only those that
+ * take calls of the lane, where any does.
+ */
+function inOrder(
+  pools: readonly OpenPool[],
+  own: OpenPool,
+  question: Pick<ModelQuestion, 'about' | 'cloud' | 'smaller'>,
+  lane: Lane,
+): Turn[] {
   const named = (name: string) => pools.filter((pool) => pool.name === name)
   const others = (own.pool.instead ?? []).flatMap(named)
   const smaller = question.smaller && own.pool.smaller ? named(own.pool.smaller) : []
@@ -135,10 +151,10 @@ function inOrder(pools: readonly OpenPool[], own: OpenPool, question: ModelQuest
     ...smaller.filter(isIn('local')).map((pool): [OpenPool, Served['instead']] => [pool, 'smaller']),
     ...others.filter(isIn('cloud')).map((pool): [OpenPool, Served['instead']] => [pool, 'cloud']),
   ]
-  const { lane, channel } = question.about
+  const { channel } = question.about
   const takes = ({ pool }: OpenPool) => pool.lanes === undefined || pool.lanes.includes(lane)
   const permit = question.cloud?.channel === channel ? question.cloud : undefined
-  const allowed = order.flatMap(([pool, instead]): (Turn & { pool: OpenPool })[] => {
+  const allowed = order.flatMap(([pool, instead]): Turn[] => {
     if (pool.tier === 'local') return [{ pool, serving: pool.serving, instead }]
     return permit ? [{ pool, serving: pool.enter(permit), instead }] : []
   })
@@ -151,13 +167,17 @@ function servedInstead(answer: ChatAnswer, instead: Served['instead']): ChatAnsw
   return { ...answer, served: { ...answer.served, instead } }
 }
 
-/** What comes of it where no pool answered: a wait, or a failure that waiting does not mend. */
+/** What came of asking a pool that did not answer. */
+type Result = Exclude<FromPool, { answer: ChatAnswer }> & { tier: OpenPool['tier'] }
+
+/** What comes of it where no pool answered: a wait, or a failure that waiting does not mend. `first` was asked first. */
 function withoutAnswer(
   own: OpenPool,
-  results: readonly FromPool[],
-  { since }: ModelQuestion,
+  first: OpenPool,
+  results: readonly Result[],
+  { since }: Pick<ModelQuestion, 'since'>,
   patience: Patience,
-): ModelAnswer {
+): Outcome {
   if (results.length === 0)
     throw new Fault(
       'model-refused',
@@ -165,16 +185,12 @@ function withoutAnswer(
     )
   const refusals = results.flatMap((one) => ('refused' in one ? [one.refused] : []))
   const faults = results.flatMap((one) => ('gone' in one ? [one.gone] : []))
+  const budget = waitForBudget(results)
+  if (budget) return { wait: budget }
   const waited = Date.now() - since
   const full = refusals.find(({ why }) => why === 'full')
   const hard = faults.find((fault) => !isPassing(fault))
   if (!full && hard !== undefined) throw hard
-  // A server that comes back ends the wait sooner than a budget does.
-  const budget = results.find((one) => 'wait' in one)
-  if (budget && 'wait' in budget && refusals.length + faults.length === 0) {
-    if (budget.wait.key === CLOSED) throw new Fault('model-unpaid', budget.wait.text)
-    return { wait: budget.wait }
-  }
   if (!full && refusals.some(({ why }) => why === 'small') && !refusals.some(({ why }) => why === 'away'))
     throw new Fault('model-too-long', 'the conversation does not fit any model that may be asked')
   const isBusy = full !== undefined || faults.some((fault) => codeOf(fault) === 'model-overloaded')
@@ -183,8 +199,26 @@ function withoutAnswer(
       isBusy ? 'model-overloaded' : 'model-unreachable',
       `no model answered for ${Math.round(waited / 60_000)} minutes`,
     )
-  const wait = waitFor(own.name, isBusy, full)
+  const wait = { ...waitFor(first.name, isBusy, full), since: new Date(since).toISOString() }
   return isBusy || waited < milliseconds(patience.quotes) ? { wait } : { wait, quotes: { pool: own.name } }
+}
+
+/**
+ * The budget that is in the way of an answer, where none of the servers is. One that a local model met concerns every
+ * model; where only cloud models met one, a local server that comes back or has room ends the wait sooner.
+ */
+function waitForBudget(results: readonly Result[]): Wait | undefined {
+  const waits = results.flatMap((one) => ('wait' in one ? [{ ...one.wait, tier: one.tier }] : []))
+  const [first] = waits.toSorted((a, b) => rank(a) - rank(b))
+  if (!first || (first.tier === 'cloud' && waits.length < results.length)) return undefined
+  if (first.key === CLOSED) throw new Fault('model-unpaid', first.text)
+  const { tier, ...wait } = first
+  return wait
+}
+
+/** Local before cloud; what is closed for good last. */
+function rank({ tier, key }: Wait & { tier: OpenPool['tier'] }): number {
+  return key === CLOSED ? 2 : tier === 'local' ? 0 : 1
 }
 
 function waitFor(pool: string, isBusy: boolean, full: Refusal | undefined): Wait {
@@ -194,11 +228,6 @@ function waitFor(pool: string, isBusy: boolean, full: Refusal | undefined): Wait
     ? `Waiting for a free model server${full?.waitMs === undefined ? '' : `, about ${tellTime(full.waitMs)}`}`
     : 'Waiting for a model server: none can be reached just now'
   return { for: 'capacity', key: poolKey(pool), until: new Date(Date.now() + ms).toISOString(), text }
-}
-
-function tellTime(ms: number): string {
-  const seconds = Math.max(1, Math.ceil(ms / 1_000))
-  return seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} min`
 }
 
 /** The key that those who wait for a pool are parked with. */

@@ -25,7 +25,7 @@ export type Replica = {
   flight: { tokens: number; long: number; begun: number; ended: number }
   /** Tokens a second, measured. */
   speed: number | undefined
-  /** The most requests it was seen to run while others waited. */
+  /** The most requests it was seen to run, since others waited there for the first time. */
   mostRunning: number | undefined
 }
 

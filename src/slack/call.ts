@@ -21,6 +21,7 @@ export const METHODS = {
   'chat.postEphemeral': { scopes: ['chat:write'], safe: false },
   'files.getUploadURLExternal': { scopes: ['files:write'], safe: true },
   'files.completeUploadExternal': { scopes: ['files:write'], safe: false },
+  'files.info': { scopes: ['files:read'], safe: true },
   'conversations.info': { scopes: everywhere('read'), safe: true },
   'conversations.open': { scopes: ['im:write'], safe: true },
   'conversations.members': { scopes: everywhere('read'), safe: true },

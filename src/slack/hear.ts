@@ -1,6 +1,7 @@
 /** From what Slack sends to what the agent heard. Pure, and it never throws. */
 import { z } from 'zod'
 import type { Heard, HeardOf } from '../core/heard.ts'
+import { enclosedIn } from './enclosed.ts'
 
 /** Who we are. Without `workspace` the envelope names it. */
 export type Self = { workspace?: string; botUser: string; botId: string }
@@ -9,7 +10,7 @@ export type Self = { workspace?: string; botUser: string; botId: string }
 const LONGEST_TEXT = 40_000
 
 const id = z.string().min(1)
-const Author = z.object({
+const Author = z.looseObject({
   user: id.optional(),
   bot_id: z.string().nullish(),
   subtype: z.string().nullish(),
@@ -29,6 +30,7 @@ const Envelope = z.object({
     message: Author.nullish(),
     previous_message: Author.nullish(),
     deleted_ts: id.optional(),
+    event_ts: id.optional(),
   }),
 })
 const Click = z.object({
@@ -47,7 +49,7 @@ const Submission = z.object({
   user: z.object({ id }),
   view: z.object({
     id,
-    callback_id: z.enum(['edit', 'answer']),
+    callback_id: z.enum(['edit', 'answer', 'feedback']),
     private_metadata: z.string(),
     state: z.object({ values: z.record(z.string(), z.record(z.string(), z.unknown())) }),
   }),
@@ -88,6 +90,7 @@ function hearEvent(body: z.infer<typeof Envelope>, self: Self): Heard | 'ignored
       user: event.user,
       thread: event.thread_ts,
       eventId: body.event_id,
+      ...(event.event_ts ? { ts: event.event_ts } : {}),
     }
   }
   if (event.type !== 'message' && event.type !== 'app_mention') return 'ignored'
@@ -121,6 +124,7 @@ function hearMessage(event: SlackEvent, place: Place, self: Self): Heard | 'igno
     mention: event.type === 'app_mention' || mentions(raw, self),
     forOther: forOther(raw, self),
     dm: isDirect(event),
+    ...enclosedIn(event, isDirect(event)),
   }
 }
 
@@ -158,6 +162,7 @@ function hearChange(event: SlackEvent, place: Place, self: Self): Heard | 'ignor
     editedTs: now.edited.ts,
     mention: mentions(now.text ?? '', self),
     dm: isDirect(event),
+    ...enclosedIn(now, false),
   }
 }
 
@@ -178,7 +183,7 @@ function hearClick(body: z.infer<typeof Click>, self: Self): Heard | 'ignored' {
   if (!action?.value || !workspace) return 'ignored'
   const pressed = { workspace, user: body.user.id, clickTs: action.action_ts }
   const { action_id: name, value: subject } = action
-  if (name === 'disconnect' || name === 'stop' || name === 'raise')
+  if (name === 'disconnect' || name === 'stop' || name === 'raise' || name === 'feedback')
     return { kind: 'pressed', ...pressed, channel: channel ?? '', button: name, subject }
   const choice = CHOICES[name]
   if (!choice || !channel) return 'ignored'
@@ -215,19 +220,20 @@ const Whose = z.object({
   round: z.int().positive().optional(),
 })
 
+/** What stands in `private_metadata` of modals that are not about a call. Sent from App Home they have no channel. */
+const About = z.object({ subject: z.string(), channel: z.string(), thread: id.optional() })
+
 function hearSubmission(body: z.infer<typeof Submission>, self: Self): Heard | 'ignored' {
   const workspace = self.workspace ?? body.team?.id
-  const whose = Whose.safeParse(jsonOf(body.view.private_metadata))
-  if (!workspace || !whose.success) return 'ignored'
-  return {
-    kind: 'submitted',
-    workspace,
-    user: body.user.id,
-    form: body.view.callback_id,
-    view: body.view.id,
-    values: valuesOf(body.view.state.values),
-    ...whose.data,
+  if (!workspace) return 'ignored'
+  const { id: view, callback_id: form, private_metadata: held, state } = body.view
+  const sent = { workspace, user: body.user.id, view, values: valuesOf(state.values) }
+  if (form === 'edit' || form === 'answer') {
+    const whose = Whose.safeParse(jsonOf(held))
+    return whose.success ? { kind: 'submitted', form, ...sent, ...whose.data } : 'ignored'
   }
+  const about = About.safeParse(jsonOf(held))
+  return about.success ? { kind: 'filled', form, ...sent, ...about.data } : 'ignored'
 }
 
 function jsonOf(text: string): unknown {

@@ -38,8 +38,8 @@ export const EVENTS = {
 
 /** The slash command, and the buttons of our messages and of App Home. */
 export const COMMANDS = ['/quorum'] as const
-/** Buttons that open a modal at once: they change nothing, and are pressed again where that is lost. */
-export const OPENERS = ['trace', 'edit', 'answer'] as const
+/** Buttons that open a modal at once: the modal changes nothing, and they are pressed again where it is lost. */
+export const OPENERS = ['trace', 'edit', 'answer', 'feedback'] as const
 export type Opener = (typeof OPENERS)[number]
 export const ACTIONS = [
   'approve',
@@ -61,6 +61,7 @@ export const ACTIONS = [
 /** Without these something small is missing, and a warning says so. */
 const OPTIONAL = new Set([
   'assistant:write',
+  'files:read',
   'files:write',
   'im:write',
   'mpim:history',

@@ -1,23 +1,15 @@
 /** Slack's deliveries: stored first, acknowledged second, handled third. */
 import { App, type Receiver, type ReceiverEvent } from '@slack/bolt'
-import type { HomeView, ModalView } from '@slack/types'
+import type { HomeView } from '@slack/types'
 import { answerAtOnce } from '../core/command.ts'
 import type { Heard, HeardOf } from '../core/heard.ts'
 import type { Overheard } from '../core/overheard.ts'
-import { sayMessage } from './blocks/say.ts'
 import { type Change, changeOf } from './changes.ts'
 import { hear } from './hear.ts'
-import {
-  ACTIONS,
-  COMMANDS,
-  clientOptions,
-  type Identity,
-  OPENERS,
-  type Opener,
-  slackLogger,
-} from './identify.ts'
+import { ACTIONS, COMMANDS, clientOptions, type Identity, slackLogger } from './identify.ts'
 import { type LineSettings, lineFor } from './line.ts'
 import type { Log } from './message.ts'
+import { commandedOpening, type OpenContext, openingOf, openNow } from './opening.ts'
 import { overhear } from './overhear.ts'
 import type { Speak } from './speak.ts'
 
@@ -31,14 +23,11 @@ export type SlackHandlers = {
   /** After the acknowledgement, once for each thing stored. */
   handle(heard: Heard): Promise<void>
   /** A button that opens a modal was pressed: the modal, or a sentence why not. Slack waits 3 s for it. */
-  open(button: Opener, subject: string, viewer: Viewer): Promise<ModalView | string>
+  open: OpenContext['open']
   /** What is wrong with a modal that was sent, by block; undefined where it can be taken. Slack waits 3 s for it. */
   check(heard: HeardOf<'submitted'>): Promise<Record<string, string> | undefined>
   home(user: string): Promise<HomeView>
 }
-
-/** Who pressed a button, and where. */
-export type Viewer = { workspace: string; user: string; channel: string; thread?: string | undefined }
 
 /** One workspace, as the line sees it: who we are there, and what becomes of what comes from it. */
 export type Desk = { identity: Identity; speak: Speak; on: SlackHandlers }
@@ -66,7 +55,7 @@ export function openListener(settings: LineSettings, deskFor: FindDesk): Listene
   const { log } = settings
   const line = lineFor(settings)
   const app = boltApp(line.receiver, settings)
-  addListeners(app, deskFor, log)
+  addListeners(app, deskFor)
   const running = new Set<Promise<unknown>>()
   const intake = tellOnce((desk: Desk, heard: Heard) => desk.on.intake(heard), log)
   const kept = tellOnce((desk: Desk, overheard: Overheard) => desk.on.overhear(overheard), log)
@@ -117,7 +106,9 @@ async function take(
   desk: Desk,
   { app, intake, kept, log, track }: Taking,
 ): Promise<void> {
-  const { identity, on } = desk
+  const { identity, speak, on } = desk
+  const opening = openingOf(event.body, identity.workspace)
+  if (opening) track(openNow({ speak, open: on.open, log }, opening))
   const change = changeOf(event.body, identity.workspace)
   if (change) await on.changed(change)
   const overheard = overhear(event.body, identity)
@@ -126,6 +117,11 @@ async function take(
   if (heard === 'ignored') return acknowledge(app, event)
   const reply = heard.kind === 'commanded' ? answerAtOnce(heard) : undefined
   if (reply) return event.ack({ response_type: 'ephemeral', text: reply })
+  const commanded = heard.kind === 'commanded' ? commandedOpening(heard) : undefined
+  if (commanded) {
+    track(openNow({ speak, open: on.open, log }, commanded))
+    return event.ack()
+  }
   if (heard.kind === 'submitted') {
     const errors = await on.check(heard)
     if (errors) return event.ack({ response_action: 'errors', errors })
@@ -212,31 +208,9 @@ function boltApp(receiver: Receiver, { apiUrl, log }: LineSettings): App {
 }
 
 /** What needs no inbox row: it changes nothing, and is asked for again where it is lost. */
-function addListeners(app: App, deskFor: FindDesk, log: Log | undefined): void {
-  const openers: readonly string[] = OPENERS
-  for (const action of ACTIONS.filter((name) => !openers.includes(name)))
-    app.action(action, async ({ ack }) => ack())
+function addListeners(app: App, deskFor: FindDesk): void {
+  for (const action of ACTIONS) app.action(action, async ({ ack }) => ack())
   for (const command of COMMANDS) app.command(command, async ({ ack }) => ack())
-  for (const button of OPENERS) {
-    app.action({ type: 'block_actions', action_id: button }, async ({ ack, body, action }) => {
-      await ack()
-      const channel = body.channel?.id
-      const subject = 'value' in action && typeof action.value === 'string' ? action.value : ''
-      const desk = deskFor(body)
-      if (!channel || !subject || !desk) return
-      const { identity, speak, on } = desk
-      const thread = body.message?.thread_ts ?? body.message?.ts
-      const viewer = { workspace: identity.workspace, user: body.user.id, channel, thread }
-      try {
-        const shown = await on.open(button, subject, viewer)
-        if (typeof shown !== 'string') await speak.openView(body.trigger_id, shown)
-        else await speak.whisper(channel, body.user.id, thread, sayMessage(shown))
-      } catch (error) {
-        log?.('warn', 'A modal could not be shown', { button, subject, error: String(error) })
-        await speak.whisper(channel, body.user.id, thread, sayMessage(NOT_OPENED))
-      }
-    })
-  }
   app.event('app_home_opened', async ({ event, body }) => {
     const desk = deskFor(body)
     if (!desk || event.tab !== 'home') return
@@ -244,6 +218,5 @@ function addListeners(app: App, deskFor: FindDesk, log: Log | undefined): void {
   })
 }
 
-const NOT_OPENED = 'I could not open that. Press the button again.'
 const NOT_STORED =
   'I could not take that down just now, so nothing was started. Please try again in a minute.'

@@ -19,6 +19,8 @@ const BAD_BLOCKS = new Set([
   'invalid_blocks',
   'invalid_blocks_format',
   'msg_blocks_too_long',
+  'invalid_attachments',
+  'block_mismatch',
   'unsupported_block',
 ])
 
@@ -50,9 +52,11 @@ export type Find = (
   part: string,
 ) => Promise<string | undefined>
 
-/** Looks for our own message that carries this metadata: in the thread, or among the channel's newest. */
-export function findWith(call: Call, self: { botId: string; botUser: string }): Find {
-  return async (channel, thread, run, part) => {
+type Said = z.infer<typeof Page>['messages'][number]
+
+/** Looks for a message of ours: in the thread, or among the channel's newest. */
+function findOurs(call: Call, self: { botId: string; botUser: string }) {
+  return async (channel: string, thread: string | undefined, isIt: (said: Said) => boolean) => {
     let cursor: string | undefined
     for (let page = 0; page < (thread ? 5 : 1); page++) {
       const args = { channel, include_all_metadata: true, ...(cursor ? { cursor } : {}) }
@@ -61,11 +65,7 @@ export function findWith(call: Call, self: { botId: string; botUser: string }): 
         : await call('conversations.history', { ...args, limit: 100 })
       const { messages, response_metadata } = Page.parse(answer)
       const ours = messages.find(
-        ({ metadata, bot_id, user }) =>
-          (bot_id === self.botId || user === self.botUser) &&
-          metadata?.event_type === EVENT_TYPE &&
-          metadata.event_payload?.run === run &&
-          metadata.event_payload.part === part,
+        (said) => (said.bot_id === self.botId || said.user === self.botUser) && isIt(said),
       )
       if (ours) return ours.ts
       cursor = response_metadata?.next_cursor || undefined
@@ -73,6 +73,27 @@ export function findWith(call: Call, self: { botId: string; botUser: string }): 
     }
     return undefined
   }
+}
+
+/** Looks for our own message that carries this metadata. */
+export function findWith(call: Call, self: { botId: string; botUser: string }): Find {
+  const find = findOurs(call, self)
+  return (channel, thread, run, part) =>
+    find(
+      channel,
+      thread,
+      ({ metadata }) =>
+        metadata?.event_type === EVENT_TYPE &&
+        metadata.event_payload?.run === run &&
+        metadata.event_payload.part === part,
+    )
+}
+
+/** Looks for our own message with a file of this name: a message with files cannot carry metadata. */
+export function findFileWith(call: Call, self: { botId: string; botUser: string }) {
+  const find = findOurs(call, self)
+  return (channel: string, thread: string, name: string): Promise<string | undefined> =>
+    find(channel, thread, ({ files }) => files?.some((file) => file.name === name) ?? false)
 }
 
 /** Posts. Where the answer of Slack was lost, looks for the message before it posts again. */
@@ -110,6 +131,7 @@ const Page = z.object({
       user: z.string().optional(),
       bot_id: z.string().optional(),
       metadata: Metadata.optional(),
+      files: z.array(z.object({ name: z.string().nullish() })).optional(),
     }),
   ),
   response_metadata: z.object({ next_cursor: z.string().optional() }).optional(),

@@ -1,16 +1,18 @@
 /** Everything the agent says to Slack. */
 import type { View } from '@slack/types'
 import { z } from 'zod'
+import { clean, cut } from './blocks/text.ts'
 import { type Call, openCalls } from './call.ts'
 import { type Channels, openChannels } from './channels.ts'
 import { slackWord } from './faults.ts'
 import { type Identity, identify, webClient } from './identify.ts'
 import type { Log, Message } from './message.ts'
 import { openPeople, type People } from './people.ts'
-import { findWith, postWith, type SayOptions, sayWith } from './post.ts'
+import { findFileWith, findWith, postWith, type SayOptions, sayWith } from './post.ts'
+import { openReading, type Reading } from './reading.ts'
 import { respond } from './respond.ts'
 import { openRoster, type Roster } from './roster.ts'
-import { type Upload, uploadWith } from './upload.ts'
+import { type File, uploadWith } from './upload.ts'
 
 export type Speak = People & {
   roster: Roster
@@ -21,8 +23,10 @@ export type Speak = People & {
     message: Message,
     options?: Pick<SayOptions, 'priority'>,
   ): Promise<{ ts: string }>
-  /** Puts a file into a thread. @throws Fault */
-  upload(channel: string, thread: string, file: Upload): Promise<{ file: string }>
+  /** Puts files into a thread, in one message whose text is `comment`; gives the id of the first. @throws Fault */
+  upload(channel: string, thread: string, files: readonly File[], comment: string): Promise<{ file: string }>
+  /** The ts of our message in the thread with a file of this name. */
+  findFile(channel: string, thread: string, name: string): Promise<string | undefined>
   /** Edits. A droppable edit is dropped where Slack limits us. */
   update(channel: string, ts: string, message: Message, options?: SayOptions): Promise<'sent' | 'dropped'>
   /** Only `user` sees it, until they reload. */
@@ -33,19 +37,28 @@ export type Speak = People & {
   respond(url: string, message: Message, options?: { replace?: boolean }): Promise<void>
   /** The ts of our message with this metadata, if it was posted. Looks at the 1,000 oldest replies, or the 100 newest messages of a channel. */
   find(channel: string, thread: string | undefined, run: string, part: string): Promise<string | undefined>
-  /** Where Slack shows agent sessions: the state of this one. Never fails; silent where Slack does not know sessions. */
-  status(channel: string, thread: string, status: SessionStatus): Promise<void>
+  /**
+   * Where Slack shows agent sessions: the state of this one. Never fails; silent where Slack does not know sessions.
+   * `begun` counts where the session is new: what it is called, and who began it.
+   */
+  status(
+    channel: string,
+    thread: string,
+    status: SessionStatus,
+    begun?: { title: string; by: string },
+  ): Promise<void>
   /** Within 3 s of the click that carried `trigger`. */
   openView(trigger: string, view: View): Promise<void>
   publishHome(user: string, view: View): Promise<void>
 }
-type SessionStatus = 'processing' | 'suspended' | 'active' | 'closed'
+export type SessionStatus = 'processing' | 'suspended' | 'active' | 'closed'
 
 export type SpeakerSettings = { botToken: string; apiUrl?: string | undefined; log?: Log | undefined }
 export type Speaker = {
   identity: Identity
   speak: Speak
   channels: Channels
+  reading: Reading
   close(): void
   [Symbol.asyncDispose](): Promise<void>
 }
@@ -61,7 +74,15 @@ export async function openSpeaker(settings: SpeakerSettings): Promise<Speaker> {
     const identity = await identify(calls.call, settings.log)
     const speak = speakWith(calls.call, identity, settings)
     const channels = openChannels(calls.call, identity, speak.name)
-    return { identity, speak, channels, close: calls.close, [Symbol.asyncDispose]: async () => calls.close() }
+    const reading = openReading(calls.call, identity, settings)
+    return {
+      identity,
+      speak,
+      channels,
+      reading,
+      close: calls.close,
+      [Symbol.asyncDispose]: async () => calls.close(),
+    }
   } catch (error) {
     calls.close()
     throw error
@@ -81,6 +102,7 @@ function speakWith(call: Call, identity: Identity, settings: SpeakerSettings): S
     roster: openRoster(call, identity.workspace),
     post: postWith(say, find),
     find,
+    findFile: findFileWith(call, identity),
     upload: uploadWith(call),
     status: statusWith(call, log),
     update: async (channel, ts, message, options = {}) => {
@@ -110,16 +132,34 @@ function speakWith(call: Call, identity: Identity, settings: SpeakerSettings): S
   }
 }
 
+/** A question as the name of its session: one line, without tokens of people and channels. */
+function titleOf(question: string): string {
+  const line = clean(question)
+    .replace(/<[@#!][^>]*>/g, '…')
+    .replace(/\s+/g, ' ')
+    .trim()
+  return cut(line, LONGEST_TITLE) || 'A question'
+}
+
+/** Slack takes 200 characters; a list of sessions shows fewer. */
+const LONGEST_TITLE = 100
+
 function statusWith(call: Call, log: Log | undefined): Speak['status'] {
   let sessions = true
-  return async (channel, thread, state) => {
+  let warned = false
+  return async (channel, thread, state, begun) => {
     if (!sessions) return
-    const args = { channel_id: channel, thread_ts: thread, status: state }
+    const session = begun ? { title: titleOf(begun.title), initiator_user_id: begun.by } : {}
+    const args = { channel_id: channel, thread_ts: thread, status: state, ...session }
     try {
-      await call('agents.sessions.setStatus', args, {
+      const answer = await call('agents.sessions.setStatus', args, {
         priority: 'progress',
         droppable: state === 'processing',
       })
+      const { warning } = answer === 'dropped' ? {} : (answer as { warning?: string })
+      if (warning && !warned)
+        log?.('warn', 'Slack shows no Stop: subscribe the app to agent_session_stopped', { warning })
+      warned ||= warning !== undefined
     } catch (error) {
       sessions = !NO_SESSIONS.test(slackWord(error) ?? '')
       const sentence = sessions

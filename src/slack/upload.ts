@@ -1,4 +1,4 @@
-/** Putting a file into a thread. */
+/** Putting files into a thread. */
 import { z } from 'zod'
 import { Fault } from '../core/fault.ts'
 import type { Call } from './call.ts'
@@ -6,37 +6,38 @@ import type { Call } from './call.ts'
 const Place = z.object({ upload_url: z.string(), file_id: z.string() })
 const Shared = z.object({ files: z.array(z.object({ id: z.string(), size: z.number().optional() })) })
 
-/** A file to be shared; `comment` is the message it comes with, which must be ours. */
-export type Upload = { name: string; bytes: Buffer; comment: string }
+/** A file to be shared. `name` says which file it is, in its thread for ever; `title` is what people read. */
+export type File = { name: string; title?: string; bytes: Buffer }
 
 /**
- * Uploads a file and shares it in the thread.
+ * Uploads files and shares them in the thread, in one message; `comment` is its text, which must be ours.
+ * @returns the id of the first file
  * @throws Fault slack-scope, slack-refused (also where Slack has another size than was sent), slack-unreachable
  */
 export function uploadWith(call: Call) {
+  async function stage({ name, title = name, bytes }: File) {
+    const args = { filename: name, length: bytes.length }
+    const place = Place.parse(await call('files.getUploadURLExternal', args))
+    await send(place.upload_url, bytes)
+    return { id: place.file_id, title }
+  }
   return async (
     channel: string,
     thread: string,
-    { name, bytes, comment }: Upload,
+    files: readonly File[],
+    comment: string,
   ): Promise<{ file: string }> => {
-    const place = Place.parse(
-      await call('files.getUploadURLExternal', { filename: name, length: bytes.length }),
-    )
-    await send(place.upload_url, bytes)
-    const shared = await call(
-      'files.completeUploadExternal',
-      {
-        files: [{ id: place.file_id, title: name }],
-        channel_id: channel,
-        thread_ts: thread,
-        initial_comment: comment,
-      },
-      { priority: 'approval' },
-    )
-    const [file] = Shared.parse(shared).files
-    if (!file || (file.size !== undefined && file.size !== bytes.length))
-      throw new Fault('slack-refused', 'Slack did not take the file as it was sent.')
-    return { file: file.id }
+    const staged = []
+    for (const file of files) staged.push(await stage(file))
+    const args = { files: staged, channel_id: channel, thread_ts: thread, initial_comment: comment }
+    const shared = Shared.parse(await call('files.completeUploadExternal', args, { priority: 'approval' }))
+    const sizes = new Map(shared.files.map(({ id, size }) => [id, size]))
+    const whole = staged.every(({ id }, i) => {
+      const size = sizes.get(id)
+      return sizes.has(id) && (size === undefined || size === files[i]?.bytes.length)
+    })
+    if (!whole) throw new Fault('slack-refused', 'Slack did not take the file as it was sent.')
+    return { file: staged[0]?.id ?? '' }
   }
 }
 

@@ -28,7 +28,8 @@ const REMOVED = '(removed)'
 
 /**
  * Forgets a person: their messages and what was made of them, their questions with all answers, their part in the
- * runs of others, what was heard from them, memberships, accounts, grants and budgets. Wholly or not at all.
+ * runs of others, what was heard from them and what they thought of answers, memberships, accounts, grants and budgets.
+ * Wholly or not at all.
  */
 export async function forgetPerson(pool: pg.Pool, workspace: string, person: string): Promise<Erased> {
   return inTransaction(pool, async (tx) => {
@@ -41,7 +42,8 @@ export async function forgetPerson(pool: pg.Pool, workspace: string, person: str
     const said = await forgetSaid(tx, workspace, person)
     const ended = await endRuns(tx, workspace, person)
     const runs = await emptyRuns(tx, workspace, person)
-    const steps = said.answers + (await emptyParts(tx, workspace, person))
+    const read = await forgetRead(tx, workspace, person)
+    const steps = said.answers + read + (await emptyParts(tx, workspace, person))
     const inbox = await forgetHeard(tx, workspace, person)
     const accounts = await forgetHeld(tx, workspace, person)
     const { messages, documents } = said
@@ -78,6 +80,26 @@ async function forgetSaid(tx: Tx, workspace: string, person: string) {
   return { messages, documents: documents.rowCount ?? 0, answers: answers.rowCount ?? 0 }
 }
 
+/** What runs of others read of theirs in a thread: their messages and files, and the answers that were given with these at hand. */
+async function forgetRead(tx: Tx, workspace: string, person: string): Promise<number> {
+  const others = (key: string) =>
+    `jsonb_path_query_array(s.body, '$.${key}[*] ? (@.from != $who)', jsonb_build_object('who', $2::text))`
+  const read = await tx.query<{ run: string; n: number }>(
+    `update steps s set body = s.body || jsonb_build_object('files', ${others('files')})
+       || case when s.body ? 'said' then jsonb_build_object('said', ${others('said')}) else '{}' end
+     from runs r where r.id = s.run and r.workspace = $1 and s.kind = 'read'
+       and jsonb_path_exists(s.body, '$.*[*] ? (@.from == $who)', jsonb_build_object('who', $2::text))
+     returning s.run, s.n`,
+    [workspace, person],
+  )
+  const answers = await tx.query(
+    `update steps a set body = ${emptied('a')} from unnest($1::uuid[], $2::int[]) as g (run, n)
+     where a.run = g.run and a.n > g.n and a.kind in ('answered', 'finished')`,
+    [read.rows.map((row) => row.run), read.rows.map((row) => row.n)],
+  )
+  return read.rows.length + (answers.rowCount ?? 0)
+}
+
 /** Ends what they have under way; whoever works on it finds that it is over. */
 async function endRuns(tx: Tx, workspace: string, person: string): Promise<number> {
   const { rows } = await tx.query<{ id: string }>(
@@ -108,9 +130,10 @@ async function endRuns(tx: Tx, workspace: string, person: string): Promise<numbe
 function emptied(step: string): string {
   const body = `${step}.body`
   return `case ${step}.kind
-    when 'asked' then ${body} - 'prompt' || '{"text": "${REMOVED}", "user": "${NOBODY}"}'
+    when 'asked' then ${body} - 'prompt' - 'files' - 'quoted' - 'viewing' || '{"text": "${REMOVED}", "user": "${NOBODY}"}'
       || case when ${body} ? 'call' then jsonb_build_object('call', ${body} -> 'call' || '{"args": {}}') else '{}' end
-    when 'steered' then ${body} || '{"text": "${REMOVED}", "user": "${NOBODY}"}'
+    when 'steered' then ${body} - 'files' - 'quoted' - 'viewing' || '{"text": "${REMOVED}", "user": "${NOBODY}"}'
+    when 'read' then ${body} - 'said' || '{"files": []}'
     when 'recalled' then ${body} || '{"query": "${REMOVED}"}'
     when 'answered' then ${body} || jsonb_build_object('text', '${REMOVED}', 'calls', coalesce((
       select jsonb_agg(c || '{"args": {}}' order by n) from jsonb_array_elements(${body} -> 'calls') with ordinality as e (c, n)
@@ -167,11 +190,13 @@ async function forgetHeard(tx: Tx, workspace: string, person: string): Promise<n
   return rows.length
 }
 
-/** Accounts, grants, budgets, and what is known of who they are and what they are in. */
+/** Accounts, grants, budgets, what they thought of answers, and what is known of who they are and what they are in. */
 async function forgetHeld(tx: Tx, workspace: string, person: string): Promise<number> {
   const of = [workspace, person]
   const accounts = await tx.query('delete from credentials where workspace = $1 and person = $2', of)
   await tx.query('delete from shares where workspace = $1 and person = $2', of)
+  await tx.query('update stops set by = $3 where workspace = $1 and by = $2', [...of, NOBODY])
+  await tx.query('delete from feedback where workspace = $1 and person = $2', of)
   await tx.query('delete from connects where workspace = $1 and (person = $2 or asker = $2)', of)
   await tx.query(`delete from grants where workspace = $1 and (holder = $2 or $2 = any(given_by))`, of)
   await tx.query(`delete from budgets where workspace = $1 and scope = 'user' and holder = $2`, of)

@@ -1,5 +1,5 @@
 /** What was heard from Slack, kept from before it is acknowledged until it is handled. */
-import { Heard, inboxKey, Made } from '../core/heard.ts'
+import { Heard, type HeardOf, inboxKey, Made } from '../core/heard.ts'
 import { asJson } from './json.ts'
 import type { Db } from './transaction.ts'
 
@@ -57,6 +57,22 @@ export async function putOff(db: Db, key: string): Promise<number> {
     [key],
   )
   return done.rows[0]?.attempts ?? 0
+}
+
+/** Messages of a person in a channel that are stored and not handled yet. */
+export async function readUnheard(
+  db: Db,
+  of: { workspace: string; channel: string; user: string },
+): Promise<HeardOf<'message'>[]> {
+  const found = await db.query(
+    `select heard from inbox where workspace = $1 and handled_at is null
+       and heard @> jsonb_build_object('kind', 'message', 'channel', $2::text, 'user', $3::text)`,
+    [of.workspace, of.channel, of.user],
+  )
+  return found.rows.flatMap(({ heard }) => {
+    const message = Heard.parse(heard)
+    return message.kind === 'message' ? [message] : []
+  })
 }
 
 /** Keys of rows that wait to be handled: their process died, or handling failed. */

@@ -1,7 +1,7 @@
 /** The lease of a run: taking it, writing under it, giving it back. A row with an expiry, fenced by its epoch. */
 import { z } from 'zod'
 import { type Numbered, Step } from '../core/run.ts'
-import type { Wait } from '../core/wait.ts'
+import { Wait } from '../core/wait.ts'
 import { asJson } from './json.ts'
 import { RUN, type Run, readRun, readSteps, writeWakeup } from './runs.ts'
 import type { Db } from './transaction.ts'
@@ -15,9 +15,13 @@ export type Taken = {
   run: Run
   steps: Numbered[]
   failures: number
+  /** What it waited for. */
+  waited?: Wait | undefined
   /** Why the steps could not be read, where another version wrote them. */
   unreadable?: string
 }
+
+type Row = Run & { lease_epoch: number; failures: number; steps: [number, unknown][]; waited: unknown }
 
 /** Takes the lease for `ms` milliseconds. `held`: another worker has it; `over`: nothing is left to do. */
 export async function takeLease(
@@ -26,7 +30,7 @@ export async function takeLease(
   owner: string,
   ms: number,
 ): Promise<Taken | 'held' | 'over'> {
-  const taken = await db.query<Run & { lease_epoch: number; failures: number; steps: [number, unknown][] }>(
+  const taken = await db.query<Row>(
     `with taken as (
        update runs set lease_owner = $2, lease_epoch = lease_epoch + 1,
               lease_until = now() + $3 * interval '1 millisecond', waits = null
@@ -34,19 +38,21 @@ export async function takeLease(
        returning ${RUN}, lease_epoch, failures
      )
      select taken.*, (select jsonb_agg(jsonb_build_array(s.n, s.body) order by s.n)
-                      from steps s where s.run = taken.id) as steps
+                      from steps s where s.run = taken.id) as steps,
+            (select before.waits from runs before where before.id = taken.id) as waited
      from taken`,
     [run, owner, ms],
   )
   const row = taken.rows[0]
   if (row) {
-    const { lease_epoch, failures, steps: raw, ...rest } = row
+    const { lease_epoch, failures, steps: raw, waited: before, ...rest } = row
     const lease = { run, epoch: lease_epoch }
+    const waited = Wait.safeParse(before).data
     try {
       let steps = raw.map(([n, body]) => ({ ...Step.parse(body), n }))
       // The statement saw the steps of its beginning; where it had to wait for the row, one may have come.
       if (steps.at(-1)?.n !== rest.n) steps = await readSteps(db, run)
-      return { lease, run: rest, steps, failures }
+      return { lease, run: rest, steps, failures, waited }
     } catch (error) {
       if (!(error instanceof z.ZodError)) throw error
       return { lease, run: rest, steps: [], failures, unreadable: z.prettifyError(error) }

@@ -53,7 +53,7 @@ export async function readMeasures(db: Db, { days, workspace }: Of): Promise<Mea
        from (select distinct pool, run from calls where run is not null) c
          cross join lateral (
            select coalesce(sum((body ->> 'ms')::float8), 0) as ms from steps
-           where steps.run = c.run and kind in ('recalled', 'returned')
+           where steps.run = c.run and kind in ('recalled', 'returned', 'read')
          ) b
        group by 1
      ), answers as (

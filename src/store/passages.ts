@@ -240,3 +240,19 @@ function asHit(row: Row): Hit {
     ...(row.vector_rank === null ? {} : { vectorRank: row.vector_rank }),
   }
 }
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+/** Who may read each of these passages: a row of `audiences`. One that is gone is missing. */
+export async function audiencesOfPassages(
+  db: Db,
+  workspace: string,
+  ids: readonly string[],
+): Promise<Map<string, number>> {
+  const { rows } = await db.query<{ id: string; audience: number }>(
+    `select p.id::text as id, d.audience from passages p join documents d on d.id = p.document
+     where d.workspace = $1 and p.id = any($2::uuid[])`,
+    [workspace, ids.filter((id) => UUID.test(id))],
+  )
+  return new Map(rows.map(({ id, audience }) => [id, audience]))
+}

@@ -65,6 +65,11 @@ export async function createRun(
   return made.rows[0]
 }
 
+/** From now on the run waits among others of this lane. */
+export async function moveToLane(db: Db, run: string, lane: Lane): Promise<void> {
+  await db.query('update runs set lane = $2 where id = $1', [run, lane])
+}
+
 /** Asks for the run to be advanced: one waiting wake-up a run, renewed by each call. */
 export async function writeWakeup(tx: Db, run: string): Promise<void> {
   await tx.query(
@@ -107,11 +112,36 @@ export async function readRun(db: Db, id: string): Promise<Run | undefined> {
   return found.rows[0]
 }
 
-/** Whether the agent has spoken, or will, in this thread. */
-export async function isPartOfThread(db: Db, thread: Thread): Promise<boolean> {
+/** The run whose id begins with these eight hexadecimal digits or more; undefined where it is none, or not one alone. */
+export async function findRun(db: Db, workspace: string, begins: string): Promise<Run | undefined> {
+  const digits = begins.toLowerCase().replaceAll('-', '')
+  if (!/^[0-9a-f]{8,32}$/.test(digits)) return undefined
+  const found = await db.query<Run>(
+    `select ${RUN} from runs where workspace = $1 and id between $2::uuid and $3::uuid limit 2`,
+    [workspace, digits.padEnd(32, '0'), digits.padEnd(32, 'f')],
+  )
+  return found.rows.length === 1 ? found.rows[0] : undefined
+}
+
+/** The newest run of a thread or, where none is given, of what one person asked in a channel. */
+export async function findNewestRun(
+  db: Db,
+  of: { workspace: string; channel: string; thread?: string | undefined; asker: string },
+): Promise<Run | undefined> {
+  const found = await db.query<Run>(
+    `select ${RUN} from runs where workspace = $1 and channel = $2
+       and case when $3::text is null then asker = $4 else thread = $3 end order by created_at desc limit 1`,
+    [of.workspace, of.channel, of.thread ?? null, of.asker],
+  )
+  return found.rows[0]
+}
+
+/** Whether the agent has spoken, or will, in this thread; before a message of it where its ts is given. */
+export async function isPartOfThread(db: Db, thread: Thread, before?: string): Promise<boolean> {
   const found = await db.query(
-    'select 1 from runs where workspace = $1 and channel = $2 and thread = $3 limit 1',
-    [thread.workspace, thread.channel, thread.ts],
+    `select 1 from runs where workspace = $1 and channel = $2 and thread = $3
+       and ($4::text is null or message < $4 collate "C") limit 1`,
+    [thread.workspace, thread.channel, thread.ts, before ?? null],
   )
   return found.rowCount === 1
 }
@@ -146,15 +176,23 @@ export async function hasStopped(db: Db, run: string, after: number): Promise<bo
 /** Exchanges that are forgotten at once, so that what a prompt begins with stays the same in between. */
 const PAST_STEP = 10
 
+/** An exchange, what came with the question, and what was read for it. */
+type Past = {
+  user: string
+  question: string
+  quoted?: string
+  read: StepOf<'read'>[]
+  answer: string
+  tainted: boolean
+}
+
 /** The last exchanges of the thread before this run, oldest first: at least `step`, and less than twice as many. */
-export async function readPast(
-  db: Db,
-  run: Run,
-  step = PAST_STEP,
-): Promise<{ user: string; question: string; answer: string; tainted: boolean }[]> {
+export async function readPast(db: Db, run: Run, step = PAST_STEP): Promise<Past[]> {
   if (run.message === run.thread) return [] // The question that began the thread.
   const found = await db.query(
     `select a.body as asked, f.body as finished,
+            (select json_agg(t.body order by t.n) from steps t
+             where t.run = r.id and t.kind = 'read' and not t.body ? 'call') as read,
             exists (select from steps t where t.run = r.id and (
               (t.kind = 'answered' and coalesce(jsonb_array_length(t.body -> 'taint'), 0) > 0)
               or (t.kind = 'returned' and not coalesce((t.body ->> 'trusted')::boolean, false)))) as tainted
@@ -170,6 +208,8 @@ export async function readPast(
   return found.rows.reverse().map((row) => ({
     user: row.asked.user,
     question: row.asked.text,
+    ...(row.asked.quoted ? { quoted: row.asked.quoted } : {}),
+    read: row.read ?? [],
     answer: row.finished.text,
     tainted: row.tainted,
   }))

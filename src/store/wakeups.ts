@@ -47,23 +47,20 @@ export async function sweepWakeups(db: Db, staleMs: number): Promise<number> {
   return (stale.rowCount ?? 0) + (due.rowCount ?? 0)
 }
 
-/**
- * Wakes the runs of a workspace that wait for this. Returns how many; one that is only just being parked is missed,
- * so whoever parks looks once more after it.
- */
+/** Wakes the runs of a workspace that wait for this, those that were asked first, at most `most`. Returns how many. */
 export async function wakeWaiting(
   db: Db,
   workspace: string,
   waits: Pick<Wait, 'for' | 'key'>,
+  most?: number,
 ): Promise<number> {
-  const woken = await db.query(
-    `insert into wakeups (run, id, lane, workspace, person, asked_at)
-     select id, gen_random_uuid(), lane, workspace, asker, created_at from runs
-     where workspace = $1 and waits ->> 'for' = $2 and waits ->> 'key' = $3 and active
-     on conflict (run) do nothing`,
-    [workspace, waits.for, waits.key],
-  )
-  return woken.rowCount ?? 0
+  const woken = await db.query<{ n: number }>('select wake_waiting($1, $2, $3, $4) as n', [
+    workspace,
+    waits.for,
+    waits.key,
+    most ?? null,
+  ])
+  return woken.rows[0]?.n ?? 0
 }
 
 /**

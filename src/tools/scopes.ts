@@ -1,8 +1,8 @@
 /** Permissions that a server asks for in the middle of things (step-up authorization of MCP 2025-11-25). */
 import { InsufficientScopeError } from '@modelcontextprotocol/client'
 
-/** So many scopes are asked for at once, and each is so long at most. */
-const MOST = 20
+/** So many scopes an account has, and each is so long at most. */
+const MOST = 40
 const LONGEST = 120
 /** As RFC 6749 writes them, but for what could be read as markup. */
 const SCOPE = /^[A-Za-z0-9!#$%'()+,./:;=?@[\]^_{}~-]+$/
@@ -16,7 +16,7 @@ export function readScopes(text: string | undefined): string[] {
 
 /** All of them, each once. */
 export function joinScopes(...lists: (readonly string[])[]): string[] {
-  return [...new Set(lists.flat())].slice(0, 2 * MOST)
+  return [...new Set(lists.flat())].slice(0, MOST)
 }
 
 /** What a server asks for further, where an error or one of its causes is that it does. */

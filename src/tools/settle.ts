@@ -1,6 +1,5 @@
 /** What an error of a call means: was it refused, or may it have run? */
 import {
-  InsufficientScopeError,
   ProtocolError,
   SdkError,
   SdkErrorCode,
@@ -48,11 +47,6 @@ export function settleError(error: unknown, server: string, why?: string): Settl
   // Of the guard, or of signing in: nothing has left.
   if (error instanceof Fault) return failed(`${server} cannot be reached: ${error.message}.`)
   if (error instanceof ProtocolError) return failed(`${server} refused the call: ${error.message}`)
-  // Of renewing a sign-in, after the server had refused.
-  if (error instanceof Fault) return failed(`${error.message}.`)
-  if (error instanceof InsufficientScopeError) {
-    return failed(`${server} asks for further permissions than were given when the account was connected.`)
-  }
   if (error instanceof UnauthorizedError) return failed(`${server} asks for other credentials.`, true)
   if (error instanceof SdkHttpError) {
     const said = `${server} answered with HTTP status ${error.status}.`

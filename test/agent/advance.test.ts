@@ -11,6 +11,7 @@ import type { Wait } from '../../src/core/wait.ts'
 import type { Message } from '../../src/slack/message.ts'
 import { createRun, readSteps } from '../../src/store/runs.ts'
 import { wakeWaiting } from '../../src/store/wakeups.ts'
+import { NOTHING_TO_READ } from '../support/advancing.ts'
 import { openTestStore } from '../support/store.ts'
 
 const at = () => new Date().toISOString()
@@ -69,6 +70,69 @@ test('a run that waits for something that is not a person says what for, lets go
   expect(await advance(context, run, never)).toBe('finished')
   expect(shown).toContain('The answer.')
   expect(await wakeWaiting(store.pool, 'T1', wait)).toBe(0)
+})
+
+test('what is waited for a budget is not held against the models; what is waited for them is, until they answer', async () => {
+  await using store = await openTestStore()
+  const { pool } = store
+  const until = new Date(Date.now() + 3_600_000).toISOString()
+  const budget: Wait = { for: 'budget', key: 'b', until, text: 'No budget.' }
+  const call = { id: '0', tool: LOOKUP.name, args: { query: 'pager' } }
+  const begun = Date.now()
+  const first = at()
+  const answers: (ChatAnswer | { wait: Wait })[] = [
+    { wait: budget },
+    { wait: { ...budget, for: 'capacity', since: first } },
+    { wait: { ...budget, for: 'capacity', since: first } },
+    { ...answer, text: '', finish: 'tool_calls', calls: [call] },
+    answer,
+  ]
+  const asked: number[] = []
+  const context: AdvanceContext = {
+    ...contextOn(pool, {}),
+    ask: async (_, { since }) => {
+      asked.push(since)
+      return answers[asked.length - 1] ?? answer
+    },
+  }
+  const run = await makeRun(pool)
+  await pool.query(
+    `update steps set body = jsonb_set(body, '{at}', '"2026-01-01T00:00:00.000Z"') where run = $1`,
+    [run],
+  )
+  const { recall } = context
+  context.recall = async (...of) => {
+    const step = await recall(...of)
+    return asked.length === 0 ? { ...step, at: '2026-01-01T00:00:00.000Z' } : step
+  }
+  for (let i = 0; i < 4; i++) await advance(context, run, never)
+  expect(asked.length).toBe(5)
+  expect(asked[0]).toBeGreaterThanOrEqual(begun)
+  expect(asked[1]).toBeGreaterThanOrEqual(begun)
+  expect(asked.slice(2, 4)).toEqual([Date.parse(first), Date.parse(first)])
+  expect(asked[4]).not.toBe(Date.parse(first))
+})
+
+test('a run whose prompt is long waits among others of that kind from then on', async () => {
+  await using store = await openTestStore()
+  const { pool } = store
+  const until = new Date(Date.now() + 3_600_000).toISOString()
+  const wait: Wait = { for: 'capacity', key: 'pool:main', until, text: 'Busy.' }
+  const lanes: string[] = []
+  const context: AdvanceContext = {
+    ...contextOn(pool, {}),
+    ask: async (_, { about }) => {
+      lanes.push(about.lane)
+      return lanes.length === 1 ? { wait, lane: 'long' } : { ...answer, lane: 'long' }
+    },
+  }
+  const run = await makeRun(pool)
+  expect(await advance(context, run, never)).toBe('parked')
+  await pool.query('delete from wakeups')
+  expect(await wakeWaiting(pool, 'T1', wait)).toBe(1)
+  expect((await pool.query('select lane from wakeups')).rows).toEqual([{ lane: 'long' }])
+  expect(await advance(context, run, never)).toBe('finished')
+  expect(lanes).toEqual(['interactive', 'long'])
 })
 
 test('the model searches with words of its own: each search is a step, for the same run, without what it has read', async () => {
@@ -150,6 +214,7 @@ function contextOn(pool: pg.Pool, { ask = () => answer, post }: Told): AdvanceCo
     ask: async () => ask(),
     recall: async (_, query) => ({ kind: 'recalled', at: at(), query, passages: [], sources: 0, ms: 0 }),
     call: async () => ({ outcome: 'failed', text: '', ms: 0 }),
+    reading: NOTHING_TO_READ,
     speak: {
       post: async (_channel, _thread, message) => {
         post?.(message)
@@ -162,6 +227,7 @@ function contextOn(pool: pg.Pool, { ask = () => answer, post }: Told): AdvanceCo
       find: async () => undefined,
       name: async (id) => id,
       upload: async () => ({ file: 'F1' }),
+      findFile: async () => undefined,
       status: async () => {},
     },
   }

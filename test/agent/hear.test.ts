@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { takeIn } from '../../src/agent/hear.ts'
 import { takeUpEdit, takeUpMessage } from '../../src/agent/mention.ts'
-import { traceOf } from '../../src/agent/trace.ts'
 import type { HeardOf } from '../../src/core/heard.ts'
 import { markHandled } from '../../src/store/inbox.ts'
 import type { Store } from '../../src/store/open.ts'
@@ -48,6 +47,15 @@ test('a follow-up that comes before its mention was handled is kept; one to a ha
   expect(await takeIn(store.pool, message('C1', '1.2', '1.0'))).toBe('not-for-us')
 })
 
+test('what was said in a thread before we were asked there is not for us, however late it comes', async () => {
+  const asked = { ...message('C7', '1.5', '1.0'), mention: true }
+  const taken = await inTransaction(store.pool, (tx) => takeUpMessage(tx, asked, 'quorum'))
+  if (taken.outcome !== 'created') throw new Error(taken.outcome)
+  expect(taken.asked.before).toBe(true)
+  expect(await takeIn(store.pool, message('C7', '1.4', '1.0'))).toBe('not-for-us')
+  expect(await takeIn(store.pool, message('C7', '1.6', '1.0'))).toBe('stored')
+})
+
 test('of two wordings the newer one holds, whichever comes first', async () => {
   const { run } = await inTransaction(store.pool, async (tx) => {
     const taken = await takeUpMessage(tx, message('C2', '1.0'), 'quorum')
@@ -83,11 +91,4 @@ test('a message deleted before it was heard is not answered', async () => {
   expect(taken.outcome).toBe('known')
   const runs = await store.pool.query(`select 1 from runs where channel = 'C4'`)
   expect(runs.rowCount).toBe(0)
-})
-
-test('a trace opens only in the channel and the workspace of its run', async () => {
-  const { id } = (await store.pool.query(`select id from runs where channel = 'C2'`)).rows[0]
-  expect(await traceOf(store.pool, id, { workspace: 'T1', channel: 'C2' })).toMatchObject({ type: 'modal' })
-  expect(await traceOf(store.pool, id, { workspace: 'T2', channel: 'C2' })).toContain('do not know')
-  expect(await traceOf(store.pool, id, { workspace: 'T1', channel: 'C1' })).toContain('do not know')
 })

@@ -1,14 +1,8 @@
-import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-
-const bench = fileURLToPath(new URL('run.ts', import.meta.url))
+import { runBench } from '../support/bench.ts'
 
 test('the approvals benchmark prints one line of JSON, alone and under load', async () => {
-  const { stdout } = await promisify(execFile)(process.execPath, [bench, 'approvals', '--quick', '--json'])
-  expect(stdout.trimEnd().split('\n')).toHaveLength(1)
-  const report = JSON.parse(stdout)
+  const report = await runBench('approvals')
   expect(report).toMatchObject({ bench: 'approvals', repetitions: 1 })
   expect(report.results.map((row: { working: number }) => row.working)).toEqual([0, 10])
   for (const { ack, call, decisionsPerSecond } of report.results) {

@@ -1,15 +1,8 @@
-import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-
-const bench = fileURLToPath(new URL('run.ts', import.meta.url))
-const start = (...args: string[]) => promisify(execFile)(process.execPath, [bench, ...args])
+import { runBench, startBench } from '../support/bench.ts'
 
 test('the overhead benchmark prints one line of JSON with numbers for both sides', async () => {
-  const { stdout } = await start('overhead', '--quick', '--json')
-  expect(stdout.trimEnd().split('\n')).toHaveLength(1)
-  const report = JSON.parse(stdout)
+  const report = await runBench('overhead')
   expect(report).toMatchObject({ bench: 'overhead', machine: { node: process.version }, repetitions: 1 })
   expect(report.results.map((row: { threads: number }) => row.threads)).toEqual([1, 10])
   for (const { quorum, bolt } of report.results)
@@ -20,5 +13,5 @@ test('the overhead benchmark prints one line of JSON with numbers for both sides
 }, 120_000)
 
 test('without a name the benchmarks are listed', async () => {
-  await expect(start()).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining('overhead') })
+  await expect(startBench()).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining('overhead') })
 })

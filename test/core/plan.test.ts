@@ -56,59 +56,55 @@ test.each<[string, Step[], string[]]>([
     [asked, recalled(1, false)],
     ['complete: Searched 1 source, found nothing', 'in_progress: Thinking'],
   ],
-  ['waiting', [proposed('1', 'ask')], ['in_progress: Waiting for approval: write_file on filesystem']],
+  ['waiting', [proposed('1', 'ask')], ['in_progress: Waiting for approval: Write file on filesystem']],
   [
     'one yes of several',
     [proposed('1', 'ask'), decided('1', 'counted')],
-    ['in_progress: Waiting for approval: write_file on filesystem'],
+    ['in_progress: Waiting for approval: Write file on filesystem'],
   ],
   [
     'one yes of several, then denied',
     [proposed('1', 'ask'), decided('1', 'counted'), decided('1', 'rejected'), finished('answered')],
-    ['error: Denied: write_file'],
+    ['error: Denied: Write file'],
   ],
-  ['approved', [proposed('1', 'ask'), decided('1', 'approved')], ['in_progress: Approved: write_file']],
-  [
-    'running',
-    [proposed('1', 'ask'), decided('1', 'approved'), started('1')],
-    ['in_progress: Running write_file'],
-  ],
+  ['approved', [proposed('1', 'ask'), decided('1', 'approved')], ['in_progress: Approved: Write file']],
+  ['running', [proposed('1', 'ask'), decided('1', 'approved'), started('1')], ['in_progress: Write file']],
   [
     'ran',
     [proposed('1', 'allow'), started('1'), returned('1', 'succeeded'), finished('answered')],
-    ['complete: Ran write_file'],
+    ['complete: Write file'],
   ],
   [
     'failed',
     [proposed('1', 'allow'), returned('1', 'failed'), finished('answered')],
-    ['error: write_file failed'],
+    ['error: Failed: Write file'],
   ],
   [
     'unknown',
     [proposed('1', 'allow'), returned('1', 'unknown'), finished('failed')],
-    ['error: Outcome unknown: write_file'],
+    ['error: Outcome unknown: Write file'],
   ],
   [
     'denied',
     [proposed('1', 'ask'), decided('1', 'rejected'), finished('answered')],
-    ['error: Denied: write_file'],
+    ['error: Denied: Write file'],
   ],
   [
     'expired',
     [proposed('1', 'ask'), decided('1', 'expired'), finished('answered')],
-    ['error: Expired: write_file'],
+    ['error: Expired: Write file'],
   ],
   [
     'void',
     [proposed('1', 'ask'), decided('1', 'void'), finished('answered')],
-    ['error: No longer valid: write_file'],
+    ['error: No longer valid: Write file'],
   ],
-  ['forbidden', [proposed('1', 'deny'), finished('answered')], ['error: Not allowed: write_file']],
-  ['stopped while waiting', [proposed('1', 'ask'), finished('stopped')], ['error: Not run: write_file']],
+  ['forbidden', [proposed('1', 'deny'), finished('answered')], ['error: Not allowed: Write file']],
+  ['stopped while waiting', [proposed('1', 'ask'), finished('stopped')], ['error: Not run: Write file']],
   [
     'died while running',
     [proposed('1', 'allow'), started('1'), finished('failed')],
-    ['error: Outcome unknown: write_file'],
+    ['error: Outcome unknown: Write file'],
   ],
 ])('%s', (_name, steps, rows) => {
   expect(shape(...steps)).toEqual(rows)
@@ -123,8 +119,35 @@ test('repeated calls are one row, and its id stays', () => {
     proposed('3', 'allow'),
     returned('3', 'succeeded'),
   ]
-  expect(shape(...three, finished('answered'))).toEqual(['complete: Ran write_file x3'])
+  expect(shape(...three, finished('answered'))).toEqual(['complete: Write file x3'])
   expect(plan(three).rows[0]?.id).toBe(plan(one).rows[0]?.id)
+})
+
+test('calls of one tool fold while they run: one row that counts them and tells how far the last has come', () => {
+  const calls = (id: string, ...more: Step[]) => [proposed(id, 'allow', 'db__query'), ...more]
+  const done = ['1', '2', '3', '4', '5'].flatMap((id) => calls(id, returned(id, 'succeeded')))
+  const steps = [asked, ...done, ...calls('6', started('6')), ...calls('7')]
+  expect(shape(...steps)).toEqual(['in_progress: Query x7'])
+  expect(plan(steps, new Map([['6', '2 of 4']])).rows[0]?.title).toBe('Query x7: 2 of 4')
+  expect(shape(...steps, returned('6', 'failed'))).toEqual([
+    'complete: Query x5',
+    'error: Failed: Query',
+    'pending: Query',
+  ])
+})
+
+test.each([
+  ['files__write_file', undefined, 'Write file'],
+  ['gh__list-open.issues', undefined, 'List open issues'],
+  ['gh__listOpenPRs', undefined, 'List open PRs'],
+  ['gh__APIKeys', undefined, 'APIKeys'],
+  ['x____', undefined, 'A tool'],
+  ['gh__issues', 'Open issues of a repository', 'Open issues of a repository'],
+  ['gh__issues', '<!channel> *Approved*\u202e', '!channel Approved'],
+  ['gh__issues', ' \u0000 ', 'Issues'],
+])('%s with the title %j is told as %s', (tool, title, told) => {
+  const step = { ...proposed('1', 'allow', tool), ...(title === undefined ? {} : { title }) } as Step
+  expect(plan([asked, step]).rows[0]?.title).toBe(told)
 })
 
 test('done says what was done, in one line', () => {
@@ -135,7 +158,7 @@ test('done says what was done, in one line', () => {
     returned('1', 'succeeded'),
     finished('answered'),
   ])
-  expect({ title, done }).toEqual({ title: 'Done: searched 3 sources, ran write_file', done: true })
+  expect({ title, done }).toEqual({ title: 'Done: searched 3 sources, write file', done: true })
 })
 
 test('a long run keeps few rows, the newest', () => {

@@ -31,12 +31,28 @@ function play(past: Exchange[], { pick, text }: Chance): ChatMessage[][] {
   const steer = () => {
     if (pick(4) > 0) return
     const edit = pick(3) === 0 ? { edit: true } : {}
-    add({ kind: 'steered', at, user: `U${pick(3)}`, text: text(), ts: `${steps.length}.2`, ...edit })
+    const files = pick(2) === 0 ? { files: [{ id: 'F1', name: text() }] } : {}
+    add({
+      kind: 'steered',
+      at,
+      user: `U${pick(3)}`,
+      text: text(),
+      ts: `${steps.length}.2`,
+      ...edit,
+      ...files,
+    })
   }
-  add({ kind: 'asked', at, user: 'U1', text: text(), ts: '1.1' })
+  add({ kind: 'asked', at, user: 'U1', text: text(), ts: '1.1', before: pick(2) === 0 })
   for (let i = 0; i < 60; i += 1) {
     const next = decide(steps, limits, at)
     switch (next.do) {
+      case 'read': {
+        steer() // Somebody writes while it is read.
+        const said = [{ from: 'U2', by: 'person' as const, ts: '1.0', text: text() }]
+        const files = [{ name: text(), from: 'U2', ...(pick(2) === 0 ? { text: text() } : { why: text() }) }]
+        add({ kind: 'read', at, of: next.of, ...(pick(2) === 0 ? { said } : {}), files, ms: 1 })
+        break
+      }
       case 'recall': {
         const found = Array.from({ length: pick(3) }, () => ({
           n: ++passages,

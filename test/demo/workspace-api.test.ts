@@ -321,9 +321,43 @@ describe('streams and sessions', () => {
     expect((await refused(web.chat.update({ channel, ts, text: 'x' }))).error).toBe(
       'streaming_state_conflict',
     )
+    expect((await refused(web.chat.delete({ channel, ts }))).error).toBe('cant_delete_message')
     await web.chat.stopStream({ channel, ts })
     expect((await refused(append({ markdown_text: 'x' }))).error).toBe('message_not_in_streaming_state')
     await web.chat.update({ channel, ts, text: 'now it may' })
+  })
+
+  test('a stream keeps to how it began; its text gives way to rich text only', async () => {
+    const web = client()
+    const thread_ts = await slack.say(ana, channel, 'go')
+    const begin = { channel, thread_ts, ...recipient, markdown_text: 'and so' }
+    const text = String((await web.chat.startStream(begin)).ts)
+    const chunks = [{ type: 'plan_update' as const, title: 'Looking' }]
+    expect((await refused(web.chat.appendStream({ channel, ts: text, chunks }))).error).toBe(
+      'streaming_mode_mismatch',
+    )
+    const told = await web.chat.stopStream({ channel, ts: text })
+    expect(told.message).toMatchObject({ streaming_state: 'completed' })
+    const section = { type: 'section' as const, text: { type: 'plain_text' as const, text: 'so' } }
+    const replace = (blocks: object[]) =>
+      web.apiCall('chat.update', { channel, ts: text, text: 'so', blocks })
+    expect((await refused(replace([section]))).error).toBe('block_mismatch')
+    const words = { type: 'rich_text_section', elements: [{ type: 'text', text: 'so' }] }
+    await replace([section, { type: 'rich_text', elements: [words] }])
+  })
+
+  test('a plan that ends under a running step goes wrong, and a session is active after its stream', async () => {
+    const web = client()
+    const thread_ts = await slack.say(ana, channel, 'go')
+    const task = { type: 'task_update' as const, id: '1', title: 'Read', status: 'in_progress' as const }
+    const begin = { channel, thread_ts, ...recipient, task_display_mode: 'plan', chunks: [task] }
+    await web.agents.sessions.setStatus({ channel_id: channel, thread_ts, status: 'processing' })
+    const ts = String((await web.chat.startStream(begin)).ts)
+    await web.chat.stopStream({ channel, ts })
+    expect(slack.messages(channel, thread_ts)[1]?.blocks?.[0]).toMatchObject({
+      title: 'Something went wrong',
+    })
+    expect(slack.session(channel, thread_ts)).toBe('active')
   })
 
   test('a stream ends by itself, and by the person who presses Stop', async () => {
@@ -335,6 +369,7 @@ describe('streams and sessions', () => {
     await slack.until(() => slack.messages(channel, thread_ts)[1]?.streaming === undefined)
     const append = (ts: string) => refused(web.chat.appendStream({ channel, ts, markdown_text: 'x' }))
     expect((await append(first)).error).toBe('message_not_in_streaming_state')
+    expect(slack.messages(channel, thread_ts)[1]).toMatchObject({ streaming_state: 'errored' })
     const second = String((await web.chat.startStream(call)).ts)
     await slack.interrupt(ana, channel, thread_ts)
     expect((await append(second)).error).toBe('stopped_by_user')
@@ -349,11 +384,25 @@ describe('streams and sessions', () => {
     expect(await set('active', 'Another')).toMatchObject({ title: 'A title' })
     expect(slack.session(channel, thread_ts)).toBe('active')
     expect((await refused(set('busy'))).error).toBe('invalid_arguments')
+    slack.misbehave.unsubscribe()
+    expect(await set('processing')).toMatchObject({
+      warning: 'missing_agent_session_stopped_event_subscription',
+    })
+    const stranger = { channel_id: channel, thread_ts, status: 'active', initiator_user_id: slack.users.gil }
+    expect((await refused(web.agents.sessions.setStatus(stranger))).error).toBe('user_not_in_channel')
     await web.assistant.threads.setSuggestedPrompts({
       channel_id: slack.dm(ana),
       prompts: [{ title: 'a', message: 'b' }],
     })
   })
+})
+
+test('a session counts as at work for an hour at most', async () => {
+  await open({ sessionMs: 40 })
+  const thread_ts = await slack.say(ana, 'C0GENERAL', 'go')
+  await client().agents.sessions.setStatus({ channel_id: 'C0GENERAL', thread_ts, status: 'processing' })
+  expect(slack.session('C0GENERAL', thread_ts)).toBe('processing')
+  await slack.until(() => slack.session('C0GENERAL', thread_ts) === 'active')
 })
 
 describe('views', () => {

@@ -60,7 +60,7 @@ const TAKEN: [string, object][] = [
       type: 'data_table',
       caption: 'c',
       page_size: 10,
-      rows: [[textCell('x'), { type: 'raw_number', value: 1, text: '1' }]],
+      rows: [many(2, textCell('x')), [textCell('x'), { type: 'raw_number', value: 1, text: '1' }]],
     },
   ],
   [
@@ -192,6 +192,24 @@ const REFUSED: [string, object, string, string][] = [
     { type: 'table', rows: [[textCell('x'.repeat(10_001))]] },
     '/blocks/0',
     '10000 characters',
+  ],
+  [
+    'a data table of a head alone',
+    { type: 'data_table', caption: 'c', rows: [[textCell('x')]] },
+    '/blocks/0/rows',
+    'at least 2 items',
+  ],
+  [
+    'an uneven data table',
+    { type: 'data_table', caption: 'c', rows: [[textCell('x')], many(2, textCell('x'))] },
+    '/blocks/0/rows',
+    'same number of cells',
+  ],
+  [
+    'a data table with a styled head',
+    { type: 'data_table', caption: 'c', rows: [[rich()], [rich()]] },
+    '/blocks/0/rows/0',
+    'not allowed in the header row',
   ],
   ['an image of no origin', { type: 'image', alt_text: 'x' }, '/blocks/0', 'exactly one of image_url'],
   [

@@ -49,6 +49,15 @@ describe('a good home', () => {
     expect(home.policy.tools['*']?.[0]?.decision).toBe('deny')
   })
 
+  test('leaves what may be secret as it is written, also where it is set', async () => {
+    const auth = { type: 'client_credentials', clientId: `\${ID}`, clientSecret: `\${SECRET}` }
+    const home = await homeOf(
+      { 'mcp.json': JSON.stringify({ mcpServers: { a: { url: 'https://a.example', auth } } }) },
+      { ID: 'me', SECRET: 'hunter2' },
+    )
+    expect(home.servers.a).toMatchObject({ auth: { clientId: 'me', clientSecret: `\${SECRET}` } })
+  })
+
   test('resolves directories against the home, and leaves arguments alone', async () => {
     await using made = await makeHome({
       'mcp.json': '{"mcpServers": {"a": {"command": "node", "args": ["./x.js"], "cwd": "work"}}}',

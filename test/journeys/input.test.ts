@@ -246,9 +246,9 @@ test('progress is shown in the plan while a call runs, and kept nowhere', async 
   const { workspace } = stage
   const channel = workspace.channels.general
   const ts = await workspace.say(workspace.users.ana, channel, '@quorum use slow')
-  await messageWith(ts, 'Running slow: ')
+  await messageWith(ts, 'Slow: ')
   const plan = JSON.stringify((await messageWith(ts, 'of 4, page')).blocks)
-  expect(plan).toMatch(/Running slow: \d of 4, page \d/)
+  expect(plan).toMatch(/Slow: \d of 4, page \d/)
   await stage.ended(channel, ts)
   const steps = await stage.engines.store.pool.query(`select body from steps where body::text like '%of 4%'`)
   expect(steps.rowCount).toBe(0)

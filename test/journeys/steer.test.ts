@@ -110,7 +110,24 @@ describe('a run at work can be steered and stopped', () => {
     await stage.ended(channel, ts)
     expect(await outcome(ts)).toEqual(['stopped'])
     await stage.workspace.until(() => stage.model.abandoned() > before)
+    await stage.workspace.until(() => stage.workspace.session(stage.workspace.channels.ops, ts) === 'active')
     held.open()
+  })
+
+  test('a Stop that Slack delivers before the question: the thread is told, and no model is asked', async () => {
+    const { workspace } = stage
+    const channel = workspace.channels.ops
+    const { ana } = workspace.users
+    held.open()
+    workspace.misbehave.shuffle(true)
+    const ts = await workspace.say(ana, channel, '@quorum has anybody seen the anchor?')
+    await workspace.interrupt(ana, channel, ts)
+    workspace.misbehave.shuffle(false)
+    await stage.ended(channel, ts)
+    expect(await outcome(ts)).toEqual(['stopped'])
+    expect(held.seen).toHaveLength(0)
+    expect(stage.said(channel, ts).join('\n')).toContain('Stopped. Nothing was changed.')
+    await workspace.until(() => workspace.session(channel, ts) === 'active')
   })
 
   test('/quorum status says what is going on; /quorum help and nonsense are answered', async () => {

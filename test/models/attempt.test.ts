@@ -70,7 +70,7 @@ test('where there is nothing left, nothing is sent', async () => {
   await using server = await openModelServer()
   const pools = { main: { model: 'test', replicas: [server.url] } }
   const models = openModels({ pools, env: {}, watch: false })
-  expect(await askFor(models, { meter: async () => ({ wait }) })).toEqual({ wait })
+  expect(await askFor(models, { meter: async () => ({ wait }) })).toEqual({ wait, lane: 'interactive' })
   expect(server.requests).toEqual([])
 })
 

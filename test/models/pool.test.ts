@@ -277,7 +277,22 @@ describe('somebody reads along', () => {
 })
 
 describe('hedging', () => {
-  test('off, a silent replica is waited for; on, another one is asked and only its words count', async () => {
+  test('off, a silent replica is waited for', async () => {
+    const all = await servers(2)
+    const models = modelsOf({ main: poolOf(all, { timers: { firstToken: '20s' } }) })
+    answered(await askFor(models))
+    const [home, other] = all.toSorted((a, b) => b.asked() - a.asked())
+    await home?.fail('stall-before')
+    const control = new AbortController()
+    const asked = askFor(models, { signal: control.signal })
+    await until(() => home?.asked() === 2)
+    await sleep(300)
+    expect(other?.asked()).toBe(0)
+    control.abort(new Error('never mind'))
+    await expect(asked).rejects.toThrow('never mind')
+  })
+
+  test('on, another one is asked and only its words count', async () => {
     const all = await servers(2)
     const settled: Used[] = []
     const meter: Meter = async (_, { most }) => ({ most, settle: async (used) => void settled.push(used) })
@@ -410,6 +425,33 @@ describe('who answers instead', () => {
     expect(cloud.asked()).toBe(0)
   })
 
+  test('a budget that is used up for local models is waited for, though another pool is away', async () => {
+    const [main, other, cloud] = (await servers(3)) as [Vllm, Vllm, Vllm]
+    const wait = { for: 'budget', key: 'b', until: '2030-01-01T00:00:00Z', text: 'Waiting.' } as const
+    const models = modelsOf({
+      main: poolOf([main], { instead: ['other', 'cloud'] }),
+      other: poolOf([other]),
+      cloud: poolOf([cloud], { tier: 'cloud' }),
+    })
+    await other.fail('refuse')
+    expect(await askFor(models, { meter: async () => ({ wait }) })).toMatchObject({ wait })
+    // Nor does it end because a cloud model has no money at all.
+    const meter: Meter = async (_, { tier }) => ({ wait: tier === 'cloud' ? { ...wait, key: CLOSED } : wait })
+    expect(await askFor(models, { cloud: anywhere, meter })).toMatchObject({ wait })
+    expect(main.asked() + cloud.asked()).toBe(0)
+  })
+
+  test('of two cloud models one whose budget comes back is waited for, whatever the other one lacks', async () => {
+    const [one, two] = (await servers(2)) as [Vllm, Vllm]
+    const models = modelsOf({
+      main: poolOf([one], { tier: 'cloud', instead: ['backup'] }),
+      backup: poolOf([two], { tier: 'cloud' }),
+    })
+    const wait = { for: 'budget', key: 'b', until: '2030-01-01T00:00:00Z', text: 'Waiting.' } as const
+    const meter: Meter = async (_, { pool }) => ({ wait: pool === 'main' ? { ...wait, key: CLOSED } : wait })
+    expect(await askFor(models, { cloud: anywhere, meter })).toMatchObject({ wait })
+  })
+
   test('where only the cloud could answer and no money may ever be spent there, it ends in a sentence', async () => {
     const [cloud] = await servers(1)
     const wait = { for: 'budget', key: CLOSED, until: '2030-01-01T00:00:00Z', text: 'No budget.' } as const
@@ -419,6 +461,7 @@ describe('who answers instead', () => {
     const used = { ...wait, key: 'workspace::dollars:day' }
     expect(await askFor(models, { cloud: anywhere, meter: async () => ({ wait: used }) })).toEqual({
       wait: used,
+      lane: 'interactive',
     })
     expect(cloud?.asked()).toBe(0)
   })

@@ -211,7 +211,12 @@ describe('clicks, commands, Stop', () => {
       thread_ts: '10.1',
       event_ts: '14.0',
     })
-    expect(hear(body, self)).toMatchObject({ kind: 'interrupted', thread: '10.1', eventId: 'Ev1' })
+    expect(hear(body, self)).toMatchObject({
+      kind: 'interrupted',
+      thread: '10.1',
+      eventId: 'Ev1',
+      ts: '14.0',
+    })
   })
 })
 

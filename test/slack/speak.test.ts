@@ -172,13 +172,21 @@ describe('refusals', () => {
 })
 
 test('the state of a session; once refused, never asked again', async () => {
-  const root = await workspace.say(workspace.users.ana, general, 'question')
+  const { ana } = workspace.users
+  const root = await workspace.say(ana, general, 'question')
+  workspace.misbehave.unsubscribe()
+  await speak.status(general, root, 'processing', { title: `ask <@U0BEN>\n why ${'y'.repeat(300)}`, by: ana })
   await speak.status(general, root, 'processing')
+  expect(called('agents.sessions.setStatus')[0]?.args).toMatchObject({
+    title: expect.stringMatching(/^ask … why y{80,89}…$/),
+    initiator_user_id: ana,
+  })
   expect(workspace.session(general, root)).toBe('processing')
+  expect(logs.filter((line) => line.includes('shows no Stop'))).toHaveLength(1)
   workspace.misbehave.refuse('agents.sessions.setStatus', 'unknown_method')
   await speak.status(general, root, 'active')
   await speak.status(general, root, 'active')
-  expect(called('agents.sessions.setStatus')).toHaveLength(2)
+  expect(called('agents.sessions.setStatus')).toHaveLength(3)
 })
 
 describe('who can read a channel', () => {

@@ -10,6 +10,7 @@ import {
   removeDocuments,
 } from '../../src/store/documents.ts'
 import { forgetPerson, sweepOld } from '../../src/store/erase.ts'
+import { explainRating } from '../../src/store/feedback.ts'
 import { followChannel } from '../../src/store/followed.ts'
 import { writeInbox } from '../../src/store/inbox.ts'
 import { appendSteps, takeLease } from '../../src/store/leases.ts'
@@ -167,6 +168,29 @@ test('a page that is read again and is the same leaves everything as it was', as
 const WORD = 'zanzibarquux'
 const PERSON = 'U0ZQX'
 
+const read = (...from: string[]): Step => ({
+  kind: 'read',
+  at,
+  of: 1,
+  said: from.map((one) => ({ from: one, by: 'person', ts: '1.0', text: `said by ${one}` })),
+  files: from.map((one) => ({ name: 'a.txt', from: one, text: `shared by ${one}` })),
+  ms: 1,
+})
+
+test('what a run of others read of a person in its thread goes, and the answer made of it', async () => {
+  const [one, other] = [
+    await run('U1', 'q', read('U2', 'UZOE'), answered('Zoe says so')),
+    await run('U1', 'q', read('U2'), answered('Two says so')),
+  ]
+  const { steps } = await forgetPerson(store.pool, 'T1', 'UZOE')
+  expect(steps).toBe(2)
+  const kept = JSON.stringify(await readSteps(store.pool, one.id))
+  expect(kept).toContain('said by U2')
+  expect(kept).toContain('shared by U2')
+  expect(kept).not.toMatch(/Zoe|UZOE/)
+  expect(JSON.stringify(await readSteps(store.pool, other.id))).toContain('Two says so')
+})
+
 async function live() {
   const place = { workspace: 'T1', channel: 'C9' }
   const row = {
@@ -226,6 +250,8 @@ test('a person is forgotten to the last byte of the files; what others said stay
     { kind: 'steered', at, user: PERSON, text: `I mean the ${WORD}`, ts: '5' },
     answered(`The ${WORD}, says ${PERSON}`),
   )
+  const rated = { workspace: 'T1', channel: 'C1', run: others.id, person: PERSON }
+  expect(await explainRating(store.pool, rated, { category: 'wrong', note: `no ${WORD}` })).toBe(true)
   const heard = {
     kind: 'message',
     workspace: 'T1',
@@ -253,6 +279,7 @@ test('a person is forgotten to the last byte of the files; what others said stay
   expect(JSON.stringify(words)).not.toContain(PERSON)
   for (const steps of words) expect(steps.map((s) => s.n)).toEqual(steps.map((_, i) => i + 1))
   expect(words[1]?.at(-1)).toMatchObject({ kind: 'finished', outcome: 'stopped' })
+  expect((await store.pool.query('select 1 from feedback')).rowCount).toBe(0)
   expect(words[2]?.[0]).toMatchObject({ user: 'U2', text: 'what is broken?' })
   // Whoever worked on it when it was forgotten can add nothing to it.
   if (typeof lease === 'string') throw new Error('no lease')

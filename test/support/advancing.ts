@@ -5,6 +5,13 @@ import type { AdvanceContext } from '../../src/agent/advance.ts'
 import { AgentFront } from '../../src/core/home.ts'
 import { PolicyFile } from '../../src/core/rules.ts'
 
+/** A Slack in which nothing was said before and no file is to be had. */
+export const NOTHING_TO_READ: AdvanceContext['reading'] = {
+  thread: async () => ({ said: [], whole: true }),
+  newest: async () => ({ said: [], whole: true }),
+  file: async () => ({ why: 'it is not there any more' }),
+}
+
 export function advancingWith(pool: pg.Pool, other: Partial<AdvanceContext> = {}): AdvanceContext {
   const agent = { ...AgentFront.parse({ name: 'quorum' }), instructions: 'Work.' }
   return {
@@ -25,6 +32,7 @@ export function advancingWith(pool: pg.Pool, other: Partial<AdvanceContext> = {}
       sources: 0,
       ms: 0,
     }),
+    reading: NOTHING_TO_READ,
     call: async () => ({ outcome: 'succeeded', text: '', ms: 0 }),
     speak: {
       post: async () => ({ ts: randomUUID() }),
@@ -32,6 +40,7 @@ export function advancingWith(pool: pg.Pool, other: Partial<AdvanceContext> = {}
       find: async () => undefined,
       name: async (id) => id,
       upload: async () => ({ file: 'F1' }),
+      findFile: async () => undefined,
       status: async () => {},
     },
     ...other,

@@ -3,7 +3,7 @@
  * must come to. The model reads only the steps, by rules of its own.
  */
 import { randomUUID } from 'node:crypto'
-import { expect, vi } from 'vitest'
+import { expect } from 'vitest'
 import { type AdvanceContext, advance } from '../../src/agent/advance.ts'
 import type { Decision, Known } from '../../src/agent/approvals/deciding.ts'
 import { takeDecision } from '../../src/agent/approvals/decision.ts'
@@ -61,6 +61,8 @@ export type World = {
   /** What the next call does: come back, or hang after or before its effect. */
   call: 'return' | 'hang-after' | 'hang-before'
   hanging: (() => void)[]
+  /** Told when a call hangs. */
+  onHang?: () => void
   under: Promise<unknown>[]
 }
 
@@ -111,6 +113,8 @@ export async function openWorld(store: Store, terms: Terms): Promise<World> {
 function contextOf(world: World): AdvanceContext {
   return advancingWith(world.store.pool, {
     policy: world.policy,
+    // Who was taken for dead does not hold on to the run.
+    beatMs: 3_600_000,
     catalogue: async () => [world.tool],
     ask: async ({ messages }) => {
       const round = messages.filter((m) => m.role === 'assistant' && m.calls).length
@@ -126,7 +130,11 @@ function contextOf(world: World): AdvanceContext {
       const execution = { call, args, policy: world.policy, tool: world.tool, effects: 0 }
       world.executions.push(execution)
       if (how !== 'hang-before') execution.effects += 1
-      if (how !== 'return') await new Promise<void>((resolve) => world.hanging.push(resolve))
+      if (how !== 'return')
+        await new Promise<void>((resolve) => {
+          world.hanging.push(resolve)
+          world.onHang?.()
+        })
       // Who was taken for dead may go on after all, and do it then.
       if (how === 'hang-before') execution.effects += 1
       return { outcome: 'succeeded', text: 'ordered', ms: 1 }
@@ -151,13 +159,12 @@ export async function goOn(world: World): Promise<void> {
 /** A worker that stops for good in the middle of the call; its lease runs out. */
 export async function die(world: World, how: World['call']): Promise<void> {
   world.call = how
-  const hung = world.hanging.length
+  const hung = new Promise<void>((resolve) => {
+    world.onHang = resolve
+  })
   const going = goOn(world)
   world.under.push(going)
-  await Promise.race([
-    going,
-    vi.waitUntil(() => world.hanging.length > hung, { timeout: 60_000, interval: 1 }),
-  ])
+  await Promise.race([going, hung])
   await world.store.pool.query(
     `update runs set lease_until = now() - interval '1 second' where id = $1 and lease_until is not null`,
     [world.run],

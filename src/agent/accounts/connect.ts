@@ -178,10 +178,12 @@ async function tellScopes(
       sentence: `${wants} They were asked for when the account was connected, and not given there.`,
       link: false,
     }
-  return {
-    sentence: `${wants} If ${who} wants that, connect the account again with the link that I sent, and ask again.`,
-    link: true,
-  }
+  const mine =
+    server?.auth.per !== 'workspace' || (await context.isAdmin({ workspace: run.workspace, user: run.asker }))
+  const sentence = mine
+    ? `${wants} If ${who} wants that, connect the account again with the link that I sent, and ask again.`
+    : `${wants} If ${who} wants that, they ask me for the same: I send them the link that gives them.`
+  return { sentence, link: mine }
 }
 
 /** What was asked for when the account of whoever asks was connected. */
@@ -325,11 +327,12 @@ export async function disconnect(
   context: ConnectContext,
   tx: Tx,
   heard: HeardOf<'pressed'>,
+  admin: boolean,
 ): Promise<Disconnected | undefined> {
   const server = findServer(context, heard.subject)
   if (!server) return undefined
   const shared = server.auth.per === 'workspace'
-  if (shared && !(await context.isAdmin(heard))) return undefined
+  if (shared && !admin) return undefined
   const place = placeOf(server, { workspace: heard.workspace, person: shared ? '' : heard.user })
   const gone = await deleteCredential(tx, place)
   if (!gone) return undefined

@@ -15,13 +15,12 @@ import {
 } from '../../slack/blocks/card.ts'
 import { reminderMessage } from '../../slack/blocks/reminder.ts'
 import type { Speak } from '../../slack/speak.ts'
-import { beginPost, endPost } from '../../store/posts.ts'
 import type { Run } from '../../store/runs.ts'
-import { findSaid, sayForSure } from '../say.ts'
+import { findSaid, sayForSure, shareForSure } from '../say.ts'
 
 export type CardsContext = {
   pool: pg.Pool
-  speak: Pick<Speak, 'post' | 'update' | 'find' | 'name' | 'upload'>
+  speak: Pick<Speak, 'post' | 'update' | 'find' | 'name' | 'upload' | 'findFile'>
 }
 
 type Proposed = StepOf<'proposed'>
@@ -231,14 +230,8 @@ function fileOf(args: unknown): { file: ArgumentFile; content: Buffer } {
 async function postArguments(context: CardsContext, run: Run, proposed: Proposed): Promise<void> {
   if (!needsFile(proposed)) return
   const part = `file-${proposed.approval}`
-  const post = await beginPost(context.pool, run.id, part, run.channel)
-  if (post.state === 'posted') return
   const { file, content } = fileOf(proposed.call.args)
   const comment = `All arguments of the call below. SHA-256 ${file.sha256}`
-  const sent = await context.speak.upload(run.channel, run.thread, {
-    name: file.name,
-    bytes: content,
-    comment,
-  })
-  await endPost(context.pool, run.id, part, sent.file)
+  const named = { owner: run.id, part, channel: run.channel, thread: run.thread }
+  await shareForSure(context, named, [{ name: file.name, bytes: content }], comment)
 }

@@ -34,7 +34,7 @@ export type NoticeContext = {
 }
 
 /** How far one withdrawal was acted on in this process, and which admins could not be told so far. */
-type Acted = { voided: boolean; told: boolean; missed: Set<string> }
+type Acted = { withdrawn: Withdrawn; told: boolean; missed: Set<string> }
 
 /**
  * Watches what is withdrawn. `look` acts on what was not seen before in this process, or was back meanwhile; admins
@@ -46,17 +46,17 @@ export function openNotices(context: NoticeContext): { look(): Promise<void> } {
     async look() {
       const all = [...context.withdrawn(), ...(await removedServers(context))]
       const now = new Map(all.map((one) => [fingerprint(one), one]))
-      for (const print of known.keys()) if (!now.has(print)) known.delete(print)
+      // A removed server is nowhere to be found once nothing waits for it: its admins are still to be told.
+      for (const [print, { told, withdrawn }] of known)
+        if (!now.has(print) && (told || withdrawn.kind !== 'removed')) known.delete(print)
       // First all that protects, then all that tells.
       for (const [print, withdrawn] of now) {
-        if (known.get(print)?.voided) continue
+        if (known.has(print)) continue
         await voidAll(context, withdrawn)
-        known.set(print, { voided: true, told: false, missed: new Set() })
+        known.set(print, { withdrawn, told: false, missed: new Set() })
       }
-      for (const [print, withdrawn] of now) {
-        const acted = known.get(print)
-        if (acted && !acted.told) acted.told = await tell(context, withdrawn, print, acted.missed)
-      }
+      for (const [print, acted] of known)
+        if (!acted.told) acted.told = await tell(context, acted.withdrawn, print, acted.missed)
     },
   }
 }
@@ -77,12 +77,7 @@ async function voidAll(context: NoticeContext, withdrawn: Withdrawn): Promise<vo
   const before = tool === '*' ? await findToolsOf(pool, workspace, server) : [catalogueName(server, tool)]
   const names = [...new Set([...context.namesOf(withdrawn), ...before])]
   const done = await inTransaction(pool, (tx) => withdrawTools(tx, workspace, names, WHY[kind]))
-  log('warn', 'a tool is withdrawn until it is accepted: quorum tools accept', {
-    server,
-    tool,
-    kind,
-    ...done,
-  })
+  log('warn', 'a tool is withdrawn', { server, tool, kind, why: WHY[kind], ...done })
 }
 
 /** Tells each admin once, whatever process does it; false where somebody could not be told yet. */

@@ -43,6 +43,13 @@ export type Instead = Pick<StepOf<'proposed'>, 'replaces' | 'editedBy' | 'attemp
 export type Weighed = { step: StepOf<'proposed'>; approval?: NewApproval }
 
 export function weigh(policy: Policy, run: Run, proposal: Proposal): Weighed {
+  const weighed = weighCall(policy, run, proposal)
+  const { tool } = proposal
+  if (!tool || tool.title === tool.tool) return weighed
+  return { ...weighed, step: { ...weighed.step, title: tool.title } }
+}
+
+function weighCall(policy: Policy, run: Run, proposal: Proposal): Weighed {
   const { call, at, tool } = proposal
   const wrong = proposal.wrong ?? findWrong(tool, call)
   if (wrong || !tool) return { step: { kind: 'proposed', at, call, verdict: 'invalid', why: wrong ?? '' } }

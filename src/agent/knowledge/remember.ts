@@ -6,7 +6,7 @@ import type { Hit } from '../../store/passages.ts'
 import { type Run, readPast } from '../../store/runs.ts'
 import { type RecallContext, recall } from './recall.ts'
 
-/** A question of so few words ("and the second one?") leans on the question before it in the thread. */
+/** A question of so few words ("and the second one?") leans on what was said or asked before it in the thread. */
 const LEANS = 4
 /** Passages that one search gives the model. */
 const PASSAGES = 6
@@ -21,9 +21,10 @@ export async function remember(
   query: string,
   agent: Agent,
   known: readonly Cited[],
+  around?: string,
 ): Promise<StepOf<'recalled'>> {
   const leans = known.length === 0 && query.trim().split(/\s+/).length <= LEANS
-  const before = leans ? (await readPast(context.pool, run, 1))[0]?.question : undefined
+  const before = leans ? (around ?? (await readPast(context.pool, run, 1))[0]?.question) : undefined
   const found = await recall(context, {
     workspace: run.workspace,
     readers: readersOf(run),

@@ -2,6 +2,7 @@
 import { describeGroup } from './group-methods.ts'
 import type { Hub } from './hub.ts'
 import { newId } from './ids.ts'
+import { authorizationOf } from './installing.ts'
 import { describePerson } from './team-methods.ts'
 import {
   type Channel,
@@ -18,28 +19,23 @@ import {
   withReplies,
 } from './world.ts'
 
-/** Wraps an event as Slack does and hands it to the outbox. */
-function post(hub: Hub, event: Json, channel?: Channel): void {
-  const { team, bot } = hub.world
+/** Wraps an event as Slack does and hands it to the outbox; `from` is the workspace of whoever did it. */
+function post(hub: Hub, event: Json, channel?: Channel, from?: string): void {
+  const { team, bot, enterprise } = hub.world
+  const authorization = authorizationOf(hub)
+  if (!authorization) return
   hub.outbox.post({
     token: 'local-workspace',
-    team_id: team.id,
+    team_id: from ?? team.id,
     context_team_id: team.id,
-    context_enterprise_id: null,
+    context_enterprise_id: enterprise?.id ?? null,
+    ...(enterprise ? { enterprise_id: enterprise.id } : {}),
     api_app_id: bot.app,
     event,
     type: 'event_callback',
     event_id: newId('Ev'),
     event_time: Math.floor(Date.now() / 1000),
-    authorizations: [
-      {
-        enterprise_id: null,
-        team_id: team.id,
-        user_id: bot.user,
-        is_bot: true,
-        is_enterprise_install: false,
-      },
-    ],
+    authorizations: [authorization],
     is_ext_shared_channel: channel?.is_ext_shared ?? false,
     event_context: newId('4-'),
   })
@@ -49,14 +45,16 @@ function heardChannel(hub: Hub, id: string): Channel | undefined {
   return mayRead(hub.world, hub.world.bot.user, id) ? hub.world.channels.get(id) : undefined
 }
 
-/** A new message: `app_mention` where the app is named, and `message`. */
-export function announcePosted(hub: Hub, message: Message): void {
+/** A new message: `app_mention` where the app is named, and `message`; to the app alone with what its author has open. */
+export function announcePosted(hub: Hub, message: Message, viewing?: readonly Json[]): void {
   const channel = heardChannel(hub, message.channel)
   if (!channel) return
+  const app_context = viewing && channel.dm ? { app_context: { entities: viewing } } : {}
   const { channel_type, ...mention } = wire(hub, message, channel)
   const named = !message.bot_id && !channel.dm && message.text.includes(`<@${hub.world.bot.user}>`)
-  if (named) post(hub, { ...mention, type: 'app_mention' }, channel)
-  if (!named || hub.both) post(hub, { ...mention, channel_type }, channel)
+  const from = hub.world.users.get(message.user)?.stranger
+  if (named) post(hub, { ...mention, type: 'app_mention' }, channel, from)
+  if (!named || hub.both) post(hub, { ...mention, channel_type, ...app_context }, channel, from)
 }
 
 /** A message that is different now; the text may be the same, as after an unfurl. */
@@ -219,11 +217,27 @@ export function inner(hub: Hub, message: Message): Json {
   const { channel, streaming, ...rest } = withReplies(hub.world, message)
   const parent = message.thread_ts && message.thread_ts !== message.ts ? message.thread_ts : undefined
   const root = parent ? findMessage(hub.world, channel, parent) : undefined
-  const named: Json = { ...rest, team: hub.world.team.id }
+  const author = hub.world.users.get(message.user)
+  const named: Json = { ...rest, team: author?.stranger ?? hub.world.team.id }
+  if (author?.stranger) Object.assign(named, strangersMarks(author, author.stranger))
   if (root) named.parent_user_id = root.user
   if (message.bot_id === hub.world.bot.id) named.bot_profile = botProfile(hub)
   if (!message.blocks && !message.subtype && message.text) named.blocks = [asRichText(message.text)]
   return named
+}
+
+/** What Slack adds to a message of somebody of another organisation. */
+function strangersMarks(author: Person, team: string): Json {
+  const { name, real_name } = author
+  const user_profile = {
+    name,
+    real_name,
+    display_name: name,
+    team,
+    is_restricted: false,
+    is_ultra_restricted: false,
+  }
+  return { user_team: team, source_team: team, user_profile }
 }
 
 function botProfile(hub: Hub): Json {

@@ -1,5 +1,6 @@
 /** The Web API: authorises, misbehaves where told to, runs the method, and keeps a list of the calls. */
 import { setTimeout as pause } from 'node:timers/promises'
+import { type App, type Install, installOf } from './app.ts'
 import { CHAT_METHODS } from './chat-methods.ts'
 import { CONVERSATION_METHODS } from './conversation-methods.ts'
 import { FILE_METHODS } from './file-methods.ts'
@@ -7,6 +8,7 @@ import { GROUP_METHODS } from './group-methods.ts'
 import type { Hub } from './hub.ts'
 import { type Method, Refusal } from './method.ts'
 import type { Breakage, createTiers, Faults } from './misbehave.ts'
+import { OAUTH_METHODS } from './oauth-methods.ts'
 import { SESSION_METHODS } from './sessions.ts'
 import { STREAM_METHODS } from './stream.ts'
 import { TEAM_METHODS } from './team-methods.ts'
@@ -16,7 +18,7 @@ import type { Json } from './world.ts'
 /** One call of the Web API. `at` is milliseconds of the clock; arguments are as parsed, without the token. */
 export type Call = { method: string; at: number; args: Json; ok: boolean; error?: string }
 
-type ApiRequest = {
+export type ApiRequest = {
   method: string
   authorization: string | undefined
   contentType: string
@@ -35,6 +37,7 @@ const METHODS: Record<string, Method> = {
   ...VIEW_METHODS,
   ...FILE_METHODS,
   ...SESSION_METHODS,
+  ...OAUTH_METHODS,
 }
 
 const KEPT = 50_000
@@ -63,14 +66,15 @@ export function createApi(
     const method = Object.hasOwn(METHODS, name) ? METHODS[name] : undefined
     const wait = due.limit ?? (method && tiers?.(name, method.tier, args))
     if (wait !== undefined) return limited(wait)
+    const scopes = scopesOf(hub.app, token)
     try {
       if (!method) throw new Refusal('unknown_method', { req_method: name })
-      authorise(hub, method, args, token)
+      if (!method.open) authorise(hub, method, args, token)
       if (due.refuse !== undefined) throw new Refusal(due.refuse)
-      return answer(hub, { ok: true, ...method.run(hub, args) })
+      return answer(scopes, { ok: true, ...method.run(hub, args, token ?? '') })
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
-      return answer(hub, { ok: false, error: error.error, ...error.extra })
+      return answer(scopes, { ok: false, error: error.error, ...error.extra })
     }
   }
 
@@ -80,15 +84,12 @@ export function createApi(
       const { method } = request
       const at = Date.now()
       const due = faults.take(method)
-      const parsed = parseArgs(request.contentType, request.body)
-      const { token: inBody, ...args } = parsed ?? {}
-      const token =
-        /^Bearer (.+)$/i.exec(request.authorization ?? '')?.[1] ?? (inBody ? String(inBody) : undefined)
+      const { parsed, args, token } = readRequest(request)
       let result = breakage(due.broken)
       if (!result || due.broken === 'lost') {
         const ran = parsed
           ? run(method, args, token, due)
-          : answer(hub, { ok: false, error: 'invalid_form_data' })
+          : answer([], { ok: false, error: 'invalid_form_data' })
         result ??= { ...ran, cut: due.broken === 'lost' }
       }
       const ok = result.body.ok === true && !result.cut
@@ -113,18 +114,45 @@ function limited(seconds: number): ApiAnswer {
   }
 }
 
-function answer(hub: Hub, body: Json): ApiAnswer {
-  return { status: 200, headers: { 'x-oauth-scopes': hub.scopes.join(',') }, body }
+/** The token of a request, and its arguments without it; `parsed` is undefined where the body cannot be read. */
+export function readRequest(request: Pick<ApiRequest, 'authorization' | 'contentType' | 'body'>): {
+  parsed: Json | undefined
+  args: Json
+  token: string | undefined
+} {
+  const parsed = parseArgs(request.contentType, request.body)
+  const { token: inBody, ...args } = parsed ?? {}
+  const token =
+    /^Bearer (.+)$/i.exec(request.authorization ?? '')?.[1] ?? (inBody ? String(inBody) : undefined)
+  return { parsed, args, token }
+}
+
+function answer(scopes: readonly string[], body: Json): ApiAnswer {
+  return { status: 200, headers: { 'x-oauth-scopes': scopes.join(',') }, body }
+}
+
+function scopesOf(app: App, token: string | undefined): readonly string[] {
+  const held = token === undefined ? { refused: '' } : installOf(app, token)
+  return 'refused' in held ? [] : held.scopes
 }
 
 function authorise(hub: Hub, method: Method, args: Json, token: string | undefined): void {
   if (token === undefined) throw new Refusal('not_authed')
-  if (token !== hub.botToken && token !== hub.appToken) throw new Refusal('invalid_auth')
-  if ((token === hub.appToken) !== (method.appToken === true)) throw new Refusal('not_allowed_token_type')
+  const byApp = token === hub.app.appToken
+  const held = byApp ? undefined : installOf(hub.app, token)
+  if (held && 'refused' in held) throw new Refusal(held.refused)
+  if (byApp !== (method.appToken === true)) throw new Refusal('not_allowed_token_type')
+  if (held) authoriseBot(hub, method, args, held)
+}
+
+function authoriseBot(hub: Hub, method: Method, args: Json, { org, teams, scopes }: Install): void {
+  const team = args.team_id
+  if (org && method.needsTeam && !team) throw new Refusal('missing_argument')
+  if (org && team && ![...teams].some(({ world }) => world.team.id === team))
+    throw new Refusal('team_access_not_granted')
   const needed = typeof method.scope === 'function' ? method.scope(hub, args) : method.scope
-  if (needed !== undefined && !hub.scopes.includes(needed)) {
-    throw new Refusal('missing_scope', { needed, provided: hub.scopes.join(',') })
-  }
+  if (needed !== undefined && !scopes.includes(needed))
+    throw new Refusal('missing_scope', { needed, provided: scopes.join(',') })
 }
 
 const STRUCTURED = ['blocks', 'attachments', 'metadata', 'view', 'chunks', 'files', 'message', 'prompts']

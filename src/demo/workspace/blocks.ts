@@ -4,6 +4,7 @@ import {
   actionElement,
   anyText,
   button,
+  columnSetting,
   contextAction,
   contextElement,
   imageBlock,
@@ -102,7 +103,7 @@ const table = also(
   object({
     ...id,
     rows: list(list(tableCell, 20, 1), 100, 1),
-    'column_settings?': list(anything, 20),
+    'column_settings?': list(columnSetting, 20),
   }),
   tableText,
 )
@@ -111,11 +112,11 @@ const dataTable = also(
   object({
     ...id,
     caption: string(2000, 1),
-    rows: list(list(tableCell, 20, 1), 201, 1),
+    rows: list(list(tableCell, 20, 1), 201, 2),
     'page_size?': number(1, 100),
     'row_header_column_index?': number(0, 19),
   }),
-  tableText,
+  also(tableText, evenRows),
 )
 
 const dataVisualization: Check = object({
@@ -201,8 +202,7 @@ export function checkBlocks(blocks: unknown, surface: Surface, pointer = '/block
   )(blocks, pointer, report)
   if (!Array.isArray(blocks)) return problems
   checkIds(blocks, pointer, report)
-  const tables = blocks.filter((block) => isObject(block) && block.type === 'table')
-  if (tables.length > 1) report({ pointer, message: 'only_one_table_allowed' })
+  checkTables(blocks, pointer, report)
   return problems
 }
 
@@ -255,10 +255,29 @@ export function vanishes(blocks: unknown[]): boolean {
   )
 }
 
+/** One table of either kind a message, also where it stands in a container. */
+function checkTables(blocks: unknown[], pointer: string, report: (problem: Problem) => void): void {
+  const nested = blocks.flatMap((block) =>
+    isObject(block) && Array.isArray(block.child_blocks) ? block.child_blocks : [block],
+  )
+  const tables = nested.filter((block) => isObject(block) && /^(data_)?table$/.test(String(block.type)))
+  if (tables.length > 1) report({ pointer, message: 'only_one_table_allowed' })
+}
+
 function tableText(value: unknown, pointer: string, report: (problem: Problem) => void): void {
-  if (isObject(value) && textLength(value.rows) > 10_000) {
+  if (isObject(value) && textLength(value.rows) > 10_000)
     report({ pointer, message: 'tables may hold no more than 10000 characters' })
-  }
+}
+
+/** Every row of a data table has as many cells as its head, which holds words only. */
+function evenRows(value: unknown, pointer: string, report: (problem: Problem) => void): void {
+  const rows = isObject(value) && Array.isArray(value.rows) ? value.rows : []
+  const [head] = rows
+  if (!Array.isArray(head)) return
+  if (rows.some((row) => Array.isArray(row) && row.length !== head.length))
+    report({ pointer: `${pointer}/rows`, message: 'must have the same number of cells in every row' })
+  if (head.some((cell) => isObject(cell) && cell.type === 'rich_text'))
+    report({ pointer: `${pointer}/rows/0`, message: 'rich_text is not allowed in the header row' })
 }
 
 /** The length of every `text` in a piece of Block Kit. */

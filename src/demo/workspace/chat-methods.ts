@@ -81,10 +81,20 @@ function update(hub: Hub, args: Json): Json {
   const named =
     content.text !== undefined || content.blocks !== undefined || content.attachments !== undefined
   if (!named || (content.blocks === undefined && !hasContent(content))) throw new Refusal('no_text')
+  if (holdsText(previous) && content.blocks && !content.blocks.some(({ type }) => type === 'rich_text'))
+    throw new Refusal('block_mismatch')
   const message = changed(hub, previous, content)
   changeMessage(hub.world, message)
   announceChanged(hub, message, previous)
   return { channel: channel.id, ts: message.ts, text: message.text, message: inner(hub, message) }
+}
+
+/** A stream's text lies in Slack as rich text, which can be replaced by rich text only. */
+function holdsText({ streaming_state, blocks }: Message): boolean {
+  return (
+    streaming_state !== undefined &&
+    (blocks ?? []).some(({ type }) => type === 'markdown' || type === 'rich_text')
+  )
 }
 
 /** Blocks stay where neither text nor blocks are named, and go where only a text is. */
@@ -102,7 +112,7 @@ export function changed(hub: Hub, previous: Message, content: Content): Message 
 function deleteMessage(hub: Hub, args: Json): Json {
   const channel = channelArg(hub, args)
   const message = messageArg(hub, args, channel)
-  if (message.bot_id !== hub.world.bot.id) throw new Refusal('cant_delete_message')
+  if (message.bot_id !== hub.world.bot.id || message.streaming) throw new Refusal('cant_delete_message')
   removeAndTell(hub, message)
   return { channel: channel.id, ts: message.ts }
 }

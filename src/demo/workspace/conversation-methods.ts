@@ -38,8 +38,8 @@ const byKind = (verb: 'read' | 'history') => (hub: Hub, args: Json) => {
 
 export const CONVERSATION_METHODS: Record<string, Method> = {
   'conversations.info': { tier: 3, scope: byKind('read'), run: info },
-  'conversations.list': { tier: 2, scope: 'channels:read', run: listChannels },
-  'users.conversations': { tier: 3, scope: 'channels:read', run: listMine },
+  'conversations.list': { tier: 2, scope: 'channels:read', needsTeam: true, run: listChannels },
+  'users.conversations': { tier: 3, scope: 'channels:read', needsTeam: true, run: listMine },
   'conversations.members': { tier: 4, scope: byKind('read'), run: members },
   'conversations.history': { tier: 3, scope: byKind('history'), run: history },
   'conversations.replies': { tier: 3, scope: byKind('history'), run: replies },

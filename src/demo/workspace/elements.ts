@@ -323,6 +323,12 @@ export const tableCell = byType(() => ({
   raw_number: object({ type: anything, value: number(-Infinity, Infinity), ...cellText }),
 }))
 
+/** How a column of a table stands; null where it stands as usual. */
+export const columnSetting: Check = (value, pointer, report) => {
+  if (value !== null)
+    object({ 'align?': oneOf('left', 'center', 'right'), 'is_wrapped?': boolean() })(value, pointer, report)
+}
+
 export const urlSource = object({ type: kind('url'), url: string(3000, 1), text: string(3000) })
 
 /** An image names exactly one origin. */

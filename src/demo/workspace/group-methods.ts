@@ -4,8 +4,8 @@ import { flagArg, type Method, needArg, Refusal } from './method.ts'
 import type { Group, Json, World } from './world.ts'
 
 export const GROUP_METHODS: Record<string, Method> = {
-  'usergroups.list': { tier: 2, scope: 'usergroups:read', run: listGroups },
-  'usergroups.users.list': { tier: 2, scope: 'usergroups:read', run: listMembers },
+  'usergroups.list': { tier: 2, scope: 'usergroups:read', needsTeam: true, run: listGroups },
+  'usergroups.users.list': { tier: 2, scope: 'usergroups:read', needsTeam: true, run: listMembers },
 }
 
 function listGroups(hub: Hub, args: Json): Json {

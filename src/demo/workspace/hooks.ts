@@ -16,6 +16,7 @@ export type Hooks = {
   takeTrigger(id: string): { user: string } | { error: string }
   newResponse(target: ResponseTarget): string
   takeResponse(id: string): ResponseTarget | { error: string }
+  hasResponse(id: string): boolean
 }
 
 const RESPONSE_MS = 30 * 60_000
@@ -47,6 +48,7 @@ export function createHooks(triggerMs = 3_000): Hooks {
       dropOldest(responses)
       return id
     },
+    hasResponse: (id) => responses.has(id),
     takeResponse(id) {
       const response = responses.get(id)
       if (!response || response.until < Date.now()) return { error: 'expired_url' }

@@ -1,5 +1,6 @@
 /** What people press and fill in: clicks, submissions, commands, and what the app answers to them. */
 import { announceChanged, announcePosted, removeAndTell } from './announce.ts'
+import { installedIn } from './app.ts'
 import { checkView } from './blocks.ts'
 import { botMessage, changed, hasContent, threadArg, whisper } from './chat-methods.ts'
 import { readContent } from './content.ts'
@@ -149,7 +150,10 @@ export async function command(hub: Hub, user: string, channel: string, typed: st
     command: name,
     text: text.trim(),
     api_app_id: hub.world.bot.app,
-    is_enterprise_install: 'false',
+    ...(hub.world.enterprise
+      ? { enterprise_id: hub.world.enterprise.id, enterprise_name: hub.world.enterprise.name }
+      : {}),
+    is_enterprise_install: String(installedIn(hub)?.org ?? false),
     response_url: responseUrl(hub, target),
     trigger_id: hub.hooks.newTrigger(user),
   })
@@ -222,14 +226,16 @@ function responseUrl(hub: Hub, target: ResponseTarget): string {
 }
 
 function person(hub: Hub, type: string, user: string): Json {
-  const { team, bot } = hub.world
-  const name = hub.world.users.get(user)?.name ?? ''
+  const { team, bot, enterprise } = hub.world
+  const { name = '', stranger } = hub.world.users.get(user) ?? {}
+  const own = stranger ?? team.id
+  const grid = enterprise ? { enterprise_id: enterprise.id, enterprise_name: enterprise.name } : {}
   return {
     type,
-    team: { id: team.id, domain: 'local' },
-    enterprise: null,
-    is_enterprise_install: false,
-    user: { id: user, username: name, name, team_id: team.id },
+    team: { id: own, domain: stranger ? 'elsewhere' : 'local', ...(stranger ? {} : grid) },
+    enterprise: enterprise && !stranger ? enterprise : null,
+    is_enterprise_install: installedIn(hub)?.org ?? false,
+    user: { id: user, username: name, name, team_id: own },
     api_app_id: bot.app,
     token: 'local-workspace',
     trigger_id: hub.hooks.newTrigger(user),

@@ -12,7 +12,11 @@ export type Method = {
   scope?: string | ((hub: Hub, args: Json) => string | undefined)
   /** Taken with the app-level token instead of the bot's. */
   appToken?: true
-  run(hub: Hub, args: Json): Json
+  /** Taken without any token: who calls says so by the app's id and secret. */
+  open?: true
+  /** The token of an organisation's installation does not say which workspace is meant. */
+  needsTeam?: true
+  run(hub: Hub, args: Json, token: string): Json
 }
 
 /** Slack's `{ok: false, error}`: thrown by a method's handler, turned into the answer where it is called. */

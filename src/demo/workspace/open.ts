@@ -1,20 +1,21 @@
 /** The local workspace: a small Slack on the loopback address, for people without one and for tests. */
 import { fileURLToPath } from 'node:url'
 import { type Call, createApi } from './api.ts'
+import { createApp } from './app.ts'
 import { archive, rename } from './channel-changes.ts'
 import { createHooks } from './hooks.ts'
 import type { Hub } from './hub.ts'
-import { newSecret } from './ids.ts'
+import { type Installing, installing, preinstall } from './installing.ts'
 import { click, command, submit } from './interact.ts'
 import { openLive } from './live.ts'
+import { describe, looking } from './looking.ts'
 import { type Breakage, createFaults, createTiers, type Faults } from './misbehave.ts'
-import { type Delivery, type Outbox, openOutbox } from './outbox.ts'
+import { type Delivery, type Outbox, openOutbox, type Transport } from './outbox.ts'
 import {
   createChannel,
   createGroup,
   deactivate,
   edit,
-  expectReader,
   hire,
   interrupt,
   invite,
@@ -32,20 +33,10 @@ import {
 } from './people.ts'
 import { keepIn } from './persist.ts'
 import { createWorkspaceServer, listen } from './serve.ts'
-import { openSocketTransport } from './socket.ts'
+import { openSocketTransport, type SocketTransport } from './socket.ts'
 import { createWaiting } from './until.ts'
 import { openWebhookTransport } from './webhook.ts'
-import {
-  createWorld,
-  dmOf,
-  type Json,
-  type Message,
-  place,
-  threadMessages,
-  type View,
-  type World,
-  withReplies,
-} from './world.ts'
+import { createWorld, type Json, type Message, type View, type World } from './world.ts'
 
 export type WorkspaceOptions = {
   /** 0 (the default) takes any; a port that is taken becomes the next free one. */
@@ -59,6 +50,10 @@ export type WorkspaceOptions = {
   /** A directory of Markdown, readable at `/docs/<path>.md`. */
   docs?: string
   team?: { id: string; name: string }
+  /** The organisation (an Enterprise Grid) that the workspace belongs to. */
+  enterprise?: { id: string; name: string }
+  /** Whether the app is installed from the beginning; true where it is left out. */
+  installed?: boolean
   /** Keep Slack's published rate limits; false by default. */
   tiers?: boolean
   /**
@@ -74,16 +69,21 @@ export type WorkspaceOptions = {
   triggerMs?: number
   /** Milliseconds a stream lives; 300,000 as in Slack. */
   streamMs?: number
+  /** Milliseconds a session counts as at work; 3,601,000 as in Slack. */
+  sessionMs?: number
 }
 
 type PersonName = 'ana' | 'ben' | 'chloe' | 'gil'
 type ChannelName = 'general' | 'ops' | 'random' | 'partners'
 
 /** Every function that acts for a person throws a plain Error when that person cannot do it. */
-export type Workspace = {
+export type Workspace = Installing & {
+  /** A further workspace of the same Slack, behind the same address: the same app, other people and channels. */
+  beside(options: Omit<WorkspaceOptions, 'port' | 'eventsUrl' | 'pageDir' | 'docs'>): Promise<Workspace>
   url: string
   /** What `slackApiUrl` is set to; ends with a slash. */
   apiUrl: string
+  /** Empty where the app was not installed from the beginning. */
   botToken: string
   appToken: string
   signingSecret: string
@@ -171,6 +171,8 @@ export type Workspace = {
     /** `status`: 500; `reset`: cut before anything happens; `lost`: it happens, the answer is cut. */
     breakHttp(method: string, times?: number, how?: Breakage): void
     dropSockets(): void
+    /** Without the subscription to the native Stop, Slack warns and shows none. */
+    unsubscribe(): void
     /** Events that come within 30 ms of each other are delivered in the opposite order. */
     shuffle(on: boolean): void
   }
@@ -204,8 +206,15 @@ const SCOPES = [
 const PAGE_DIR = fileURLToPath(new URL('../page', import.meta.url))
 
 /** Opens the workspace and serves it on 127.0.0.1 until it is closed. */
-export async function openWorkspace(options: WorkspaceOptions = {}): Promise<Workspace> {
-  const world = createWorld(options.team ?? { id: 'T0DEMO', name: 'Demo' })
+export function openWorkspace(options: WorkspaceOptions = {}): Promise<Workspace> {
+  return open(options)
+}
+
+/** What workspaces of one Slack have in common. */
+type Slack = Pick<Hub, 'app' | 'origin'> & { socket: SocketTransport }
+
+async function open(options: WorkspaceOptions, slack?: Slack): Promise<Workspace> {
+  const world = createWorld(options.team ?? { id: 'T0DEMO', name: 'Demo' }, options.enterprise)
   const kept = options.file === undefined ? undefined : keepIn(options.file, world)
   const waiting = createWaiting(() => describe(hub, api.calls))
   world.listeners.add(waiting.poke)
@@ -214,8 +223,9 @@ export async function openWorkspace(options: WorkspaceOptions = {}): Promise<Wor
     ackMs: options.ackMs ?? 3_000,
     changed: waiting.poke,
   })
-  const socket = openSocketTransport(world.bot.app, waiting.poke)
-  const hub = createHub(world, outbox, options)
+  const socket = slack?.socket ?? openSocketTransport(world.bot.app, waiting.poke)
+  const hub = createHub(world, outbox, { ...options, app: slack?.app })
+  const { app } = hub
   const faults = createFaults()
   const { tiers, unlistedMs } = options
   const limits = tiers || unlistedMs ? createTiers({ published: tiers === true, unlistedMs }) : undefined
@@ -229,26 +239,34 @@ export async function openWorkspace(options: WorkspaceOptions = {}): Promise<Wor
     pageDir: options.pageDir ?? PAGE_DIR,
     docs: options.docs,
   }))
-  hub.origin = `http://127.0.0.1:${await listen(server, options.port ?? 0)}`
+  hub.origin = slack?.origin ?? `http://127.0.0.1:${await listen(server, options.port ?? 0)}`
   hub.connect = () =>
-    `${hub.origin.replace('http', 'ws')}/link/?ticket=${socket.ticket()}&app_id=${world.bot.app}`
-  outbox.use(socket)
+    app.eventsUrl
+      ? undefined
+      : `${hub.origin.replace('http', 'ws')}/link/?ticket=${socket.ticket()}&app_id=${world.bot.app}`
+  outbox.use(slack ? borrowed(socket) : socket)
+  const member = { hub, api }
+  app.members.push(member)
 
-  const signingSecret = newSecret()
   const sendEventsTo = (url: string) => {
-    hub.connect = () => undefined
-    outbox.use(openWebhookTransport(url, signingSecret))
+    app.eventsUrl = url
+    for (const one of app.members) one.hub.outbox.use(openWebhookTransport(url, app.signingSecret))
   }
-  if (options.eventsUrl !== undefined) sendEventsTo(options.eventsUrl)
+  const eventsUrl = options.eventsUrl ?? app.eventsUrl
+  if (eventsUrl !== undefined) sendEventsTo(eventsUrl)
+  const botToken = options.installed === false ? '' : preinstall(hub)
 
   let closing: Promise<void> | undefined
   const close = () => {
     closing ??= (async () => {
       await outbox.close()
-      await socket.close()
+      app.members = app.members.filter((one) => one !== member)
       live.close()
       waiting.close()
       for (const stream of hub.streams.values()) clearTimeout(stream.timer)
+      for (const timer of hub.sessionTimers.values()) clearTimeout(timer)
+      if (slack) return kept?.close()
+      await socket.close()
       const closed = new Promise((resolve) => server.close(resolve))
       server.closeAllConnections()
       await closed
@@ -258,7 +276,9 @@ export async function openWorkspace(options: WorkspaceOptions = {}): Promise<Wor
   }
 
   return {
-    ...identity(hub, signingSecret),
+    ...identity(hub, botToken),
+    ...installing(hub),
+    beside: (more) => open(more, { app, origin: hub.origin, socket }),
     ...acting(hub),
     ...looking(hub),
     until: waiting.until,
@@ -273,20 +293,31 @@ export async function openWorkspace(options: WorkspaceOptions = {}): Promise<Wor
   }
 }
 
-function createHub(world: World, outbox: Outbox, options: WorkspaceOptions): Hub {
+/** The transport of another workspace: it stays when we close. */
+function borrowed({ hand }: Transport): Transport {
+  return { hand, close() {} }
+}
+
+function createHub(
+  world: World,
+  outbox: Outbox,
+  { app = createApp(), ...options }: WorkspaceOptions & { app?: Hub['app'] | undefined },
+): Hub {
   return {
     world,
     outbox,
+    app,
     hooks: createHooks(options.triggerMs),
     files: new Map(),
     scopes: [...SCOPES],
     both: true,
     streamMs: options.streamMs ?? 300_000,
+    sessionMs: options.sessionMs ?? 3_601_000,
+    sessionTimers: new Map(),
+    stops: true,
     mostMessages: options.unlistedMs ? 15 : 999,
     streams: new Map(),
     origin: '',
-    botToken: `xoxb-local-${newSecret()}`,
-    appToken: `xapp-local-${newSecret()}`,
     connect: () => undefined,
   }
 }
@@ -297,16 +328,20 @@ function misbehaving(hub: Hub, faults: Faults, dropSockets: () => void): Workspa
   const both = (on: boolean) => {
     hub.both = on
   }
-  return { redeliver, both, limit, slow, refuse, breakHttp, dropSockets, shuffle }
+  const unsubscribe = () => {
+    hub.stops = false
+  }
+  return { unsubscribe, redeliver, both, limit, slow, refuse, breakHttp, dropSockets, shuffle }
 }
 
-function identity(hub: Hub, signingSecret: string) {
+function identity(hub: Hub, botToken: string) {
   const { team, bot } = hub.world
+  const { appToken, signingSecret } = hub.app
   return {
     url: hub.origin,
     apiUrl: `${hub.origin}/api/`,
-    botToken: hub.botToken,
-    appToken: hub.appToken,
+    botToken,
+    appToken,
     signingSecret,
     team: team.id,
     botUser: bot.user,
@@ -351,43 +386,4 @@ function acting(hub: Hub) {
     submit: (user: string, view: string, values: Record<string, Json>) => submit(hub, user, view, values),
     interrupt: async (user: string, channel: string, thread: string) => interrupt(hub, user, channel, thread),
   }
-}
-
-function looking({ world }: Hub) {
-  return {
-    dm(user: string) {
-      const channel = dmOf(world, user)
-      if (!channel) throw new Error(`There is nobody with the id ${user}.`)
-      expectReader(world, user, channel.id)
-      return channel.id
-    },
-    messages(channel: string, thread?: string) {
-      if (thread !== undefined) return threadMessages(world, channel, thread)
-      return [...(world.messages.get(channel)?.values() ?? [])].map((message) => withReplies(world, message))
-    },
-    ephemerals: (user: string) => world.ephemerals.get(user) ?? [],
-    views: (user: string) => world.views.get(user) ?? [],
-    home: (user: string) => world.homes.get(user),
-    session: (channel: string, thread: string) => world.sessions.get(place(channel, thread))?.status,
-  }
-}
-
-/** The last of everything, for the error of a wait that ran out. */
-function describe(hub: Hub, calls: Call[]): string {
-  const said = [...hub.world.messages.values()]
-    .flatMap((messages) => [...messages.values()])
-    .sort((a, b) => Number(a.ts) - Number(b.ts))
-    .slice(-8)
-    .map(
-      ({ channel, thread_ts, ts, user, text }) =>
-        `  ${channel} ${thread_ts ?? ts} ${user}: ${text.slice(0, 120)}`,
-    )
-  const called = calls.slice(-8).map(({ method, ok, error }) => `  ${method} ${ok ? 'ok' : error}`)
-  const sent = hub.outbox.deliveries
-    .slice(-5)
-    .map(
-      ({ type, attempt, acknowledged }) =>
-        `  ${type} attempt ${attempt} ${acknowledged ? 'acknowledged' : 'unanswered'}`,
-    )
-  return ['Last messages:', ...said, 'Last calls:', ...called, 'Last deliveries:', ...sent].join('\n')
 }

@@ -11,6 +11,7 @@ import {
   announceStopped,
   removeAndTell,
 } from './announce.ts'
+import { type Dropped, keepFile } from './file-methods.ts'
 import type { Hub } from './hub.ts'
 import { closeStream } from './stream.ts'
 import {
@@ -28,17 +29,26 @@ import {
 } from './world.ts'
 
 /** Where and with what a message is written. `broadcast`: a reply that is sent to the channel as well. */
-export type SayOptions = { thread?: string; broadcast?: boolean; files?: Json[] }
+export type SayOptions = {
+  thread?: string
+  broadcast?: boolean
+  /** What is dropped into the message, or files as a message of Slack describes them. */
+  files?: (Dropped | Json)[]
+  attachments?: Json[]
+  /** What the person has open beside it; sent with messages to the app alone. */
+  viewing?: Json[]
+}
 
 /** A person writes. `text` is as typed: `@quorum` and `#ops` become what Slack makes of them. */
 export function say(hub: Hub, user: string, channel: string, text: string, options: SayOptions = {}): string {
   const { world } = hub
-  const { thread, broadcast, files } = options
+  const { thread, broadcast, attachments, viewing } = options
   expectReader(world, user, channel)
-  if (text.trim() === '' && !files) throw new Error('A message needs some text.')
+  if (text.trim() === '' && !options.files) throw new Error('A message needs some text.')
   if (world.channels.get(channel)?.is_archived) throw new Error('The channel is archived.')
   const root = thread === undefined ? undefined : findMessage(world, channel, thread)
   if (thread !== undefined && !root) throw new Error('There is no such thread.')
+  const files = options.files?.map((one) => (isDropped(one) ? keepFile(hub, user, channel, one) : one))
   const message: Message = {
     type: 'message',
     ts: nextTs(world),
@@ -49,10 +59,15 @@ export function say(hub: Hub, user: string, channel: string, text: string, optio
     ...(root ? { thread_ts: root.thread_ts ?? root.ts } : {}),
     ...(root && broadcast ? { subtype: 'thread_broadcast' } : {}),
     ...(files ? { files, subtype: 'file_share' } : {}),
+    ...(attachments ? { attachments } : {}),
   }
   addMessage(world, message)
-  announcePosted(hub, message)
+  announcePosted(hub, message, viewing)
   return message.ts
+}
+
+function isDropped(file: Dropped | Json): file is Dropped {
+  return 'content' in file
 }
 
 /** Another app writes: a name, not a person. */
@@ -247,7 +262,7 @@ export function interrupt(hub: Hub, user: string, channel: string, thread: strin
   const stopped: string[] = []
   for (const message of hub.world.messages.get(channel)?.values() ?? []) {
     if (!message.streaming || message.thread_ts !== thread) continue
-    closeStream(hub, message, true)
+    closeStream(hub, message, 'by-user')
     stopped.push(message.ts)
   }
   announceStopped(hub, user, channel, thread, stopped)

@@ -3,8 +3,11 @@ import { readFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { extname, join, normalize, sep } from 'node:path'
-import type { Api } from './api.ts'
+import { type Api, readRequest } from './api.ts'
+import { installOf, memberOf } from './app.ts'
+import { showAuthorize, takeAuthorize } from './authorize.ts'
 import { sendDocument } from './docs.ts'
+import { mayFetch } from './file-methods.ts'
 import type { Hub } from './hub.ts'
 import { respond } from './interact.ts'
 import type { openLive } from './live.ts'
@@ -67,18 +70,41 @@ export function createWorkspaceServer(parts: () => Parts): Server {
 
 async function route(parts: Parts, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const path = pathOf(request)
-  if (path.startsWith('/api/')) return callApi(parts.api, path.slice(5), request, response)
+  if (path.startsWith('/api/')) return callApi(parts, path.slice(5), request, response)
   if (path.startsWith('/response/')) {
     const body = JSON.parse((await readBody(request)).toString() || '{}') as Json
-    const answer = respond(parts.hub, path.slice(10), body)
+    const answer = respond(
+      hubWith(parts.hub, ({ hooks }) => hooks.hasResponse(path.slice(10))),
+      path.slice(10),
+      body,
+    )
     return send(response, answer.status, answer.body)
   }
-  if (path.startsWith('/upload/')) return takeUpload(parts.hub, path.slice(8), request, response)
+  if (path.startsWith('/upload/')) {
+    const id = path.slice(8)
+    return takeUpload(
+      hubWith(parts.hub, ({ files }) => files.has(id)),
+      id,
+      request,
+      response,
+    )
+  }
+  const { authorization } = request.headers
+  if (path.startsWith('/files/') && authorization !== undefined)
+    return sendToApp(parts.hub, path.split('/')[2] ?? '', authorization, response)
   if (!isOurPage(request, parts.hub.origin)) {
     return send(response, 403, { error: 'This page is served to this machine only.' })
   }
   if (path.startsWith('/ui/')) return callPage(parts.hub, path, request, response)
-  if (path.startsWith('/files/')) return sendFile(parts.hub, path.split('/')[2] ?? '', response)
+  if (path === '/oauth/v2/authorize') return authorize(parts.hub, request, response)
+  if (path.startsWith('/files/')) {
+    const id = path.split('/')[2] ?? ''
+    return sendFile(
+      hubWith(parts.hub, ({ files }) => files.has(id)),
+      id,
+      response,
+    )
+  }
   const document = /^\/docs(?:\/(.*))?$/s.exec(path)
   if (document) {
     const raw = request.url?.endsWith('?raw') ?? false
@@ -92,20 +118,36 @@ async function route(parts: Parts, request: IncomingMessage, response: ServerRes
   return sendPage(parts.pageDir, path, response)
 }
 
+/** The workspace of this Slack that has something; ours where none has. */
+function hubWith(own: Hub, has: (hub: Hub) => boolean): Hub {
+  return own.app.members.find(({ hub }) => has(hub))?.hub ?? own
+}
+
+async function authorize(hub: Hub, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const asked =
+    request.method === 'POST'
+      ? takeAuthorize(hub.app, new URLSearchParams((await readBody(request)).toString()))
+      : showAuthorize(hub.app, new URL(request.url ?? '/', 'http://local').searchParams)
+  if ('redirect' in asked) return void response.writeHead(302, { location: asked.redirect }).end()
+  response.writeHead(asked.status, { 'content-type': 'text/html; charset=utf-8', ...PRIVATE }).end(asked.html)
+}
+
 async function callApi(
-  api: Api,
+  { api, hub }: Pick<Parts, 'api' | 'hub'>,
   method: string,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   const body = (await readBody(request)).toString()
   const query = new URL(request.url ?? '/', 'http://local').search.slice(1)
-  const answer = await api.call({
+  const asked = {
     method,
     authorization: request.headers.authorization,
     contentType: request.headers['content-type'] ?? '',
     body: body || query,
-  })
+  }
+  const { token, args } = readRequest(asked)
+  const answer = await (memberOf(hub.app, token, args)?.api ?? api).call(asked)
   if (answer.cut) {
     request.socket.resetAndDestroy()
     return
@@ -165,6 +207,16 @@ function sendFile(hub: Hub, id: string, response: ServerResponse): void {
     ...PRIVATE,
   }
   response.writeHead(200, headers).end(file.bytes)
+}
+
+/** With a token that does not open it, Slack leads to where people sign in. */
+function sendToApp(own: Hub, id: string, authorization: string, response: ServerResponse): void {
+  const hub = hubWith(own, ({ files }) => files.has(id))
+  const file = hub.files.get(id)
+  const held = installOf(hub.app, authorization.replace(/^Bearer /, ''))
+  const opens = !('refused' in held) && held.teams.has(hub) && held.scopes.includes('files:read')
+  if (!file || (opens && mayFetch(hub, file))) sendFile(hub, id, response)
+  else response.writeHead(302, { location: `${hub.origin}/?redir=%2Ffiles%2F${id}` }).end()
 }
 
 const PRIVATE = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }

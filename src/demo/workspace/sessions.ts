@@ -27,6 +27,13 @@ export function setSession(
   const session: Session = named === undefined ? { status } : { status, title: named }
   hub.world.sessions.set(place(channel, thread), session)
   tell(hub.world, { type: 'session', channel, thread, session })
+  const key = place(channel, thread)
+  clearTimeout(hub.sessionTimers.get(key))
+  hub.sessionTimers.delete(key)
+  if (status === 'processing') {
+    const over = setTimeout(() => setSession(hub, channel, thread, 'active'), hub.sessionMs)
+    hub.sessionTimers.set(key, over.unref())
+  }
   return session
 }
 
@@ -34,8 +41,12 @@ function setStatus(hub: Hub, args: Json): Json {
   const { channel, thread } = threadOf(hub, args, 'channel_id')
   const title = textArg(args, 'title')
   if ((title ?? '').length > 200) throw new Refusal('invalid_arguments')
+  const initiator = textArg(args, 'initiator_user_id')
+  if (initiator !== undefined && !mayRead(hub.world, initiator, channel))
+    throw new Refusal('user_not_in_channel')
   const session = setSession(hub, channel, thread, needArg(args, 'status'), title)
-  return { status: session.status, agent_status: session.status, title: session.title ?? '' }
+  const unheard = hub.stops ? {} : { warning: 'missing_agent_session_stopped_event_subscription' }
+  return { status: session.status, agent_status: session.status, title: session.title ?? '', ...unheard }
 }
 
 function rename(hub: Hub, args: Json): Json {

@@ -40,7 +40,12 @@ function start(hub: Hub, args: Json): Json {
   const mode = args.task_display_mode === 'plan' ? 'plan' : 'timeline'
   const stream: Stream = { open: true, mode, text: '', parts: [] }
   write(stream, args)
-  const message: Message = { ...botMessage(hub, channel, {}, thread), ...rendered(stream), streaming: true }
+  const message: Message = {
+    ...botMessage(hub, channel, {}, thread),
+    ...rendered(stream),
+    streaming: true,
+    streaming_state: 'in_progress',
+  }
   const key = place(channel.id, message.ts)
   hub.streams.set(key, stream)
   if (!channel.dm && recipient) hub.world.audience.set(key, recipient)
@@ -68,23 +73,36 @@ function stop(hub: Hub, args: Json): Json {
   write(stream, args)
   const { blocks, metadata } = readContent({ blocks: args.blocks, metadata: args.metadata })
   if (blocks) stream.parts.push({ kind: 'blocks', blocks })
-  const status = textArg(args, 'session_status')
-  if (status && message.thread_ts) setSession(hub, channel.id, message.thread_ts, status)
+  if (message.thread_ts)
+    setSession(hub, channel.id, message.thread_ts, textArg(args, 'session_status') ?? 'active')
   const ended = closeStream(hub, { ...message, ...rendered(stream), ...(metadata ? { metadata } : {}) })
   return { channel: channel.id, ts: message.ts, message: ended }
 }
 
 /** Ends a stream; what was written stays. Everybody in the channel sees it from now on. */
-export function closeStream(hub: Hub, message: Message, byUser = false): Message {
+export function closeStream(
+  hub: Hub,
+  message: Message,
+  how: 'stopped' | 'by-user' | 'expired' = 'stopped',
+): Message {
   const key = place(message.channel, message.ts)
   const stream = hub.streams.get(key)
+  const { streaming, ...before } = message
+  const ended: Message = { ...before, streaming_state: how === 'expired' ? 'errored' : 'completed' }
   if (stream) {
     stream.open = false
-    stream.stoppedByUser = byUser
+    stream.stoppedByUser = how === 'by-user'
     clearTimeout(stream.timer)
+    if (
+      stream.mode === 'plan' &&
+      stream.parts.some((part) => part.kind === 'task' && part.task.status === 'in_progress')
+    ) {
+      // What Slack makes of a plan that ends while a step of it is under way.
+      stream.planTitle = 'Something went wrong'
+      Object.assign(ended, rendered(stream))
+    }
   }
   hub.world.audience.delete(key)
-  const { streaming, ...ended } = message
   changeMessage(hub.world, ended)
   announceChanged(hub, ended, message)
   return ended
@@ -92,7 +110,7 @@ export function closeStream(hub: Hub, message: Message, byUser = false): Message
 
 function expire(hub: Hub, channel: string, ts: string): void {
   const message = findMessage(hub.world, channel, ts)
-  if (message?.streaming) closeStream(hub, message)
+  if (message?.streaming) closeStream(hub, message, 'expired')
 }
 
 function openStream(hub: Hub, message: Message): Stream {
@@ -109,6 +127,9 @@ function write(stream: Stream, args: Json): void {
   if (markdown !== undefined && args.chunks !== undefined) throw new Refusal('invalid_arguments')
   const chunks = markdown === undefined ? (args.chunks ?? []) : [{ type: 'markdown_text', text: markdown }]
   if (!Array.isArray(chunks)) throw new Refusal('invalid_chunks')
+  const content = markdown !== undefined ? 'text' : chunks.length > 0 ? 'chunks' : undefined
+  if (content && stream.content && content !== stream.content) throw new Refusal('streaming_mode_mismatch')
+  if (content) stream.content = content
   const draft = { ...stream, parts: structuredClone(stream.parts) }
   for (const chunk of chunks) writeChunk(draft, chunk)
   if (Buffer.byteLength(draft.text) > MAX_BYTES) throw new Refusal('msg_too_long')

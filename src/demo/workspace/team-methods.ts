@@ -1,4 +1,5 @@
 /** Who everybody is, and the app's own connection. */
+import { installedIn } from './app.ts'
 import type { Hub } from './hub.ts'
 import { limitArg, type Method, needArg, page, Refusal, textArg } from './method.ts'
 import type { Json, Person, World } from './world.ts'
@@ -8,21 +9,24 @@ export const TEAM_METHODS: Record<string, Method> = {
   'auth.test': { tier: 'none', run: authTest },
   'apps.connections.open': { tier: 3, appToken: true, run: connect },
   'users.info': { tier: 4, scope: 'users:read', run: userInfo },
-  'users.list': { tier: 2, scope: 'users:read', run: userList },
+  'users.list': { tier: 2, scope: 'users:read', needsTeam: true, run: userList },
   'bots.info': { tier: 3, scope: 'users:read', run: botInfo },
   'team.info': { tier: 3, scope: 'team:read', run: teamInfo },
 }
 
 function authTest(hub: Hub): Json {
-  const { team, bot } = hub.world
+  const { team, bot, enterprise } = hub.world
+  const org = installedIn(hub)?.org ? enterprise : undefined
   return {
     url: `${hub.origin}/`,
-    team: team.name,
+    team: (org ?? team).name,
     user: bot.name,
-    team_id: team.id,
+    team_id: (org ?? team).id,
     user_id: bot.user,
     bot_id: bot.id,
-    is_enterprise_install: false,
+    app_id: bot.app,
+    ...(enterprise ? { enterprise_id: enterprise.id } : {}),
+    is_enterprise_install: org !== undefined,
   }
 }
 

@@ -59,6 +59,8 @@ export type Message = {
   is_ephemeral?: true
   /** True while a stream is open. */
   streaming?: true
+  /** Of a message that is or was a stream; `errored` where nobody ended it. */
+  streaming_state?: 'in_progress' | 'completed' | 'errored'
   reply_count?: number
   reply_users?: string[]
   latest_reply?: string
@@ -95,6 +97,8 @@ export type Change =
 
 export type World = {
   team: { id: string; name: string }
+  /** The organisation the workspace belongs to. */
+  enterprise?: { id: string; name: string }
   bot: { user: string; id: string; app: string; name: string }
   users: Map<string, Person>
   groups: Map<string, Group>
@@ -145,7 +149,7 @@ const PEOPLE: Omit<Person, 'is_bot'>[] = [
 const GROUPS: Group[] = [{ id: 'S0ONCALL', name: 'On call', handle: 'oncall', users: ['U0BEN', 'U0CHLOE'] }]
 
 /** A workspace as it is before anybody has said anything. */
-export function createWorld(team: { id: string; name: string }): World {
+export function createWorld(team: { id: string; name: string }, enterprise?: World['enterprise']): World {
   const bot = { user: 'U0QUORUM', id: 'B0QUORUM', app: 'A0QUORUM', name: 'quorum' }
   const staff = ['U0ANA', 'U0BEN', 'U0CHLOE']
   const channels: Channel[] = [
@@ -175,6 +179,7 @@ export function createWorld(team: { id: string; name: string }): World {
   ]
   return {
     team,
+    ...(enterprise ? { enterprise } : {}),
     bot,
     users: new Map(people.map((person) => [person.id, person])),
     groups: new Map(GROUPS.map((group) => [group.id, { ...group }])),

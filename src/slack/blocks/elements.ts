@@ -8,6 +8,7 @@ import type {
   RichTextText,
   RichTextUserMention,
 } from '@slack/types'
+import type { Opener } from '../identify.ts'
 
 export type Style = { bold?: true; italic?: true; strike?: true; code?: true }
 
@@ -53,4 +54,18 @@ export function span(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`
   if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`
   return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`
+}
+
+/** A line with the button that opens something at its end. */
+export function openButton(line: string, action: Opener, value: string, label: string): KnownBlock {
+  return {
+    type: 'section',
+    text: { type: 'plain_text', text: line || ' ', emoji: false },
+    accessory: {
+      type: 'button',
+      action_id: action,
+      value: value.slice(0, 2000),
+      text: { type: 'plain_text', text: label, emoji: false },
+    },
+  }
 }

@@ -1,8 +1,10 @@
 /** App Home: what is under way for a person, what waits for them, what they connected, and how the tools are. */
-import type { HomeView, KnownBlock, RichTextElement, RichTextList } from '@slack/types'
+import type { HomeView, KnownBlock, RichTextElement } from '@slack/types'
 import { toolName } from '../../core/plan.ts'
+import { type ApprovalRow, approvalRow, openAt } from './approvals.ts'
 import { type BudgetRow, budgetRow } from './budget.ts'
-import { moment, person, rich, section, text } from './elements.ts'
+import { moment, rich, section, text } from './elements.ts'
+import { type SourceRow, sourcesBlock } from './sources.ts'
 import { clean, cut, webAddress } from './text.ts'
 
 /** What a person's Home shows. Everything but `name` may be empty. */
@@ -10,8 +12,8 @@ export type HomeParts = {
   /** Our own name. */
   name: string
   runs: readonly { run: string; title: string; state: string }[]
-  /** Approvals that wait for this person; `link` leads to the card, where everybody sees the decision. */
-  approvals: readonly { tool: string; asker: string; expires: string; link?: string | undefined }[]
+  /** Approvals that wait for this person. */
+  approvals: readonly ApprovalRow[]
   /** What tool servers want to know of this person; `link` leads to the message with the form. */
   questions: readonly { tool: string; until: string; link?: string | undefined }[]
   connections: readonly {
@@ -23,13 +25,7 @@ export type HomeParts = {
   }[]
   budgets: readonly BudgetRow[]
   servers: readonly { server: string; ready: boolean; said: string }[]
-  /** What is known from where, and since when; `error` where the last reading failed and the person may know. */
-  sources: readonly {
-    name: string
-    documents: number
-    readAt?: string | undefined
-    error?: string | undefined
-  }[]
+  sources: readonly SourceRow[]
 }
 
 /** Rows of one part at most: Slack takes 100 blocks. */
@@ -70,17 +66,6 @@ function runRow({ run, title, state }: HomeParts['runs'][number]): KnownBlock[] 
   ]
 }
 
-function approvalRow({ tool, asker, expires, link }: HomeParts['approvals'][number]): KnownBlock[] {
-  const elements: RichTextElement[] = [
-    text(toolName(tool, true), { code: true }),
-    text(', asked for by '),
-    person(asker),
-    text(' · until '),
-    moment(expires),
-  ]
-  return [rich(section(...elements, ...openAt(link, 'Open the card')))]
-}
-
 function questionRow({ tool, until, link }: HomeParts['questions'][number]): KnownBlock[] {
   const elements: RichTextElement[] = [
     text(toolName(tool, true), { code: true }),
@@ -88,11 +73,6 @@ function questionRow({ tool, until, link }: HomeParts['questions'][number]): Kno
     moment(until),
   ]
   return [rich(section(...elements, ...openAt(link, 'Open the question')))]
-}
-
-function openAt(link: string | undefined, words: string): RichTextElement[] {
-  const url = link && webAddress(link)
-  return url ? [text(' · '), { type: 'link', url, text: words }] : []
 }
 
 const STATES = {
@@ -114,28 +94,8 @@ function connectionRow(one: HomeParts['connections'][number]): KnownBlock[] {
   return [line, ...(buttons.length > 0 ? [actions(buttons)] : [])]
 }
 
-/** Sources stand in one block, of which a view takes few. */
-const MOST_SOURCES = 30
-
 function knowledge(sources: HomeParts['sources']): KnownBlock[] {
-  if (sources.length === 0) return []
-  const more = sources.length - MOST_SOURCES
-  const list: RichTextList = {
-    type: 'rich_text_list',
-    style: 'bullet',
-    elements: [
-      ...sources.slice(0, MOST_SOURCES).map(sourceRow),
-      ...(more > 0 ? [section(text(`and ${more} more`))] : []),
-    ],
-  }
-  return [header('Knowledge'), rich(list)]
-}
-
-function sourceRow({ name, documents, readAt, error }: HomeParts['sources'][number]) {
-  const pages = documents === 1 ? '1 page' : `${documents} pages`
-  const fresh = readAt ? [text(', as of '), moment(readAt)] : [text(', not read yet')]
-  const failed = error ? [text(` · could not be read: ${flat(error, 200)}`)] : []
-  return section(text(flat(name, 60), { code: true }), text(` ${pages}`), ...fresh, ...failed)
+  return sources.length === 0 ? [] : [header('Knowledge'), sourcesBlock(sources)]
 }
 
 function serverRow({ server, ready, said }: HomeParts['servers'][number]): KnownBlock[] {

@@ -50,13 +50,22 @@ export function linkElements(
   const label = words.map((word) => ('text' in word ? word.text : '')).join('')
   const address = links.allowed(url)
   const same = label === url || webAddress(label) === webAddress(url) || label.trim() === ''
-  if (address && (same || !/[\p{L}\p{N}]\.[\p{L}]{2}|:\/\//u.test(label))) {
+  if (address && (same || !likeAddress(label))) {
     return [
       { type: 'link', url: address, ...(same ? {} : { text: label }), ...(styled(style) ? { style } : {}) },
     ]
   }
   const shown = text(clean(url).replaceAll('\n', ' '), { ...style, code: true })
   return same ? [shown] : [...words, text(' ('), shown, text(')')]
+}
+
+/** Whether words could be read as an address: also with the dots and slashes of other scripts, which look like ours. */
+function likeAddress(words: string): boolean {
+  const read = words
+    .normalize('NFKC')
+    .replace(/[。۔‧ꓸ]/gu, '.')
+    .replace(/[⁄∕⧸╱]/gu, '/')
+  return /[\p{L}\p{N}\p{M}]\.\p{L}{2}|:\/\/|\d\.\d+\.\d+\.\d|\w@\w|\blocalhost\b/u.test(read)
 }
 
 function styled(style: Style): boolean {

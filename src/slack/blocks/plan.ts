@@ -1,6 +1,7 @@
 import type { KnownBlock } from '@slack/types'
 import type { Plan } from '../../core/plan.ts'
 import type { Message } from '../message.ts'
+import { openButton } from './elements.ts'
 import { clean, cut, escapeMarkup } from './text.ts'
 
 /** A plan while it runs: its rows. When done: one line and the button that opens the trace. */
@@ -29,14 +30,5 @@ function runningBlock(plan: Plan, title: string): KnownBlock {
 }
 
 function doneBlock(title: string, run: string): KnownBlock {
-  return {
-    type: 'section',
-    text: { type: 'plain_text', text: title, emoji: false },
-    accessory: {
-      type: 'button',
-      action_id: 'trace',
-      value: run.slice(0, 2000),
-      text: { type: 'plain_text', text: 'How I got here', emoji: false },
-    },
-  }
+  return openButton(title, 'trace', run, 'How I got here')
 }

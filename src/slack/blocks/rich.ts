@@ -1,66 +1,47 @@
 /** Markdown of a model to Slack's rich text, which cannot ping, link or draw a button by its words alone. */
 import type { RichTextBlockElement, RichTextElement, RichTextList, RichTextSection } from '@slack/types'
-import remarkGfm from 'remark-gfm'
-import remarkParse from 'remark-parse'
-import { unified } from 'unified'
 import { type Style, section, text } from './elements.ts'
 import { citedText, type Links, linkElements } from './links.ts'
+import { isBreak, type Node, parseMarkdown, plain } from './markdown.ts'
+import { columns, type Table } from './table.ts'
 import { clean } from './text.ts'
 
-/** What we use of a Markdown syntax tree. */
-type Node = {
-  type: string
-  children?: Node[]
-  value?: string
-  url?: string
-  alt?: string | null
-  ordered?: boolean | null
-  start?: number | null
-  checked?: boolean | null
-  identifier?: string
+/** A paragraph, a list, a table: what stays together where there is room. */
+export type Unit = {
+  elements: RichTextBlockElement[]
+  /** The words of a heading. */
+  heading?: string
+  /** What the elements show as columns of text. */
+  table?: Table
+  /** The table is in a file, so that its first rows are enough. */
+  filed?: true
 }
 
-const parser = unified().use(remarkParse).use(remarkGfm)
-
-/** Markdown nested deeper than this is shown as it was written: no person wrote it. */
-const DEEPEST = 40
-
-/** The elements of each top-level node, in order; what belongs together stays together. */
-export function richText(markdown: string, links: Links): RichTextBlockElement[][] {
+/** The top-level nodes of a text, in order. */
+export function unitsOf(markdown: string, links: Links): Unit[] {
   const source = clean(markdown)
-  const tree = parse(source)
-  if (!tree) return [[section(...citedText(source, links, {}))]]
-  const addresses = new Map<string, string>()
+  const tree = parseMarkdown(source)
+  if (!tree) return [{ elements: [section(...citedText(source, links, {}))] }]
+  const context: Context = { links, addresses: new Map(), notes: new Set() }
   for (const node of tree.children ?? []) {
-    if (node.type === 'definition' && node.identifier && node.url) addresses.set(node.identifier, node.url)
+    if (!node.identifier) continue
+    if (node.type === 'definition' && node.url) context.addresses.set(node.identifier, node.url)
+    if (node.type === 'footnoteDefinition') context.notes.add(node.identifier)
   }
-  const nodes = (tree.children ?? []).map((node) => blockElements(node, { links, addresses }, 0))
-  return nodes.filter((elements) => elements.length > 0)
+  let heading = ''
+  const units = (tree.children ?? []).map((node): Unit => {
+    if (node.type === 'heading') heading = plain(node).trim()
+    return {
+      elements: blockElements(node, context, 0),
+      ...(node.type === 'heading' && heading ? { heading } : {}),
+      ...(node.type === 'table' ? { table: tableOf(node, context, heading) } : {}),
+    }
+  })
+  return units.filter(({ elements }) => elements.length > 0)
 }
 
-/** Marks of one kind in a text; the parser's time grows with their square, and no answer holds so many. */
-const MOST_MARKS = 2000
-
-function parse(source: string): Node | undefined {
-  if (/(?:[>[(*_~`!-]\s?){200}/.test(source)) return undefined
-  for (const marks of [/[*_~]+/g, /[[\]]/g]) {
-    if ((source.match(marks)?.length ?? 0) > MOST_MARKS) return undefined
-  }
-  const tree = parser.parse(source) as Node
-  return depth(tree) > DEEPEST ? undefined : tree
-}
-
-function depth(node: Node): number {
-  let deepest = 0
-  const open: [Node, number][] = [[node, 1]]
-  for (let next = open.pop(); next; next = open.pop()) {
-    deepest = Math.max(deepest, next[1])
-    for (const child of next[0].children ?? []) open.push([child, next[1] + 1])
-  }
-  return deepest
-}
-
-type Context = { links: Links; addresses: Map<string, string> }
+/** `notes`: the names of footnotes that the text explains. */
+type Context = { links: Links; addresses: Map<string, string>; notes: Set<string> }
 
 function blockElements(node: Node, context: Context, indent: number): RichTextBlockElement[] {
   switch (node.type) {
@@ -75,13 +56,15 @@ function blockElements(node: Node, context: Context, indent: number): RichTextBl
     case 'blockquote':
       return quote(node, context)
     case 'table':
-      return [{ type: 'rich_text_preformatted', elements: [text(tableText(node))] }]
+      return [
+        { type: 'rich_text_preformatted', elements: [text(columns(wordsOf(tableOf(node, context, ''))))] },
+      ]
     case 'thematicBreak':
       return [section(text('———'))]
     case 'html':
       return sections(citedText(node.value ?? '', context.links, {}))
     case 'footnoteDefinition':
-      return (node.children ?? []).flatMap((child) => blockElements(child, context, indent))
+      return footnote(node, context, indent)
     default:
       return []
   }
@@ -125,25 +108,93 @@ function listElements(node: Node, context: Context, indent: number): RichTextBlo
   return out
 }
 
+/** A quote holds no blocks: lists in it become lines, code keeps its style. */
 function quote(node: Node, context: Context): RichTextBlockElement[] {
   const elements: RichTextElement[] = []
   for (const child of node.children ?? []) {
-    const inner =
-      child.type === 'paragraph' || child.type === 'heading'
-        ? inline(child, context, {})
-        : citedText(plain(child), context.links, {})
+    const inner = quoted(child, context, 0)
     if (inner.length > 0 && elements.length > 0) elements.push(text('\n'))
     elements.push(...inner)
   }
   return elements.length > 0 ? [{ type: 'rich_text_quote', elements }] : []
 }
 
+function quoted(node: Node, context: Context, depth: number): RichTextElement[] {
+  switch (node.type) {
+    case 'paragraph':
+    case 'heading':
+      return inline(node, context, node.type === 'heading' ? { bold: true } : {})
+    case 'code':
+      return node.value ? [text(node.value, { code: true })] : []
+    case 'list':
+    case 'blockquote':
+      return (node.children ?? []).flatMap((child, index) => {
+        const mark = node.ordered ? `${(node.start ?? 1) + index}. ` : '• '
+        const lead = '  '.repeat(depth) + (node.type === 'list' ? mark : '')
+        const inner = child.type === 'listItem' ? (child.children ?? []) : [child]
+        const lines = inner.flatMap((one, at) => [
+          ...(at > 0 ? [text('\n')] : []),
+          ...quoted(one, context, depth + 1),
+        ])
+        return [...(index > 0 ? [text('\n')] : []), ...(lead ? [text(lead)] : []), ...lines]
+      })
+    case 'table':
+      return [text(columns(wordsOf(tableOf(node, context, ''))), { code: true })]
+    default:
+      return citedText(plain(node), context.links, {})
+  }
+}
+
+/** What a footnote says, after its name. */
+function footnote(node: Node, context: Context, indent: number): RichTextBlockElement[] {
+  const inner = (node.children ?? []).flatMap((child) => blockElements(child, context, indent))
+  const [first, ...rest] = inner
+  const name = text(`[${clean(node.identifier ?? '')}] `)
+  return first?.type === 'rich_text_section'
+    ? [section(name, ...first.elements), ...rest]
+    : [section(name), ...inner]
+}
+
+function tableOf(node: Node, context: Context, caption: string): Table {
+  const rows = node.children ?? []
+  const width = Math.max(1, ...rows.map((row) => row.children?.length ?? 0))
+  return {
+    caption,
+    align: (node.align ?? []).map((side) => side ?? undefined),
+    rows: rows.map((row) =>
+      Array.from({ length: width }, (_, column) => {
+        const cell = row.children?.[column]
+        const elements = cell ? inline(cell, context, {}) : []
+        return { elements: elements.length > 0 ? elements : [text(' ')], words: wordsIn(elements).trim() }
+      }),
+    ),
+  }
+}
+
+function wordsOf(table: Table): string[][] {
+  return table.rows.map((row) => row.map((cell) => cell.words))
+}
+
+/** Elements as words; a link names its address, unless it is a citation. */
+function wordsIn(elements: readonly RichTextElement[]): string {
+  return elements
+    .map((element) => {
+      if (element.type === 'text') return element.text
+      if (element.type !== 'link') return ''
+      if (!element.text) return element.url
+      return /^\[\d+\]$/.test(element.text) ? element.text : `${element.text} (${element.url})`
+    })
+    .join('')
+}
+
 function inline(node: Node, context: Context, style: Style): RichTextElement[] {
   const inside = (more: Style = {}) =>
     (node.children ?? []).flatMap((child) => inline(child, context, { ...style, ...more }))
   switch (node.type) {
-    case 'text':
     case 'html':
+      if (isBreak(node)) return [text('\n', style)]
+      return citedText(node.value ?? '', context.links, style)
+    case 'text':
       return citedText(node.value ?? '', context.links, style)
     case 'inlineCode':
       return node.value ? [text(node.value, { ...style, code: true })] : []
@@ -168,10 +219,16 @@ function inline(node: Node, context: Context, style: Style): RichTextElement[] {
   }
 }
 
-/** `[1]` that the answer also defines as a link is still our citation; any other reference is a link like others. */
+/**
+ * `[1]` that the answer also defines as a link or explains as a footnote is still our citation; of any other reference
+ * a footnote keeps its name, and a link is a link like others.
+ */
 function reference(node: Node, context: Context, style: Style): RichTextElement[] {
   const name = node.identifier ?? ''
-  if (/^\d{1,4}$/.test(name)) return citedText(`[${name}]`, context.links, style)
+  const number = /^\d{1,4}$/.test(name) ? Number(name) : undefined
+  const isNote = node.type === 'footnoteReference' && context.notes.has(name)
+  if (isNote && !(number && context.links.cited(number))) return [text(`[${clean(name)}]`, style)]
+  if (number !== undefined) return citedText(`[${name}]`, context.links, style)
   const words = node.children ? labelOf(node, style) : [text(node.alt ?? name, style)]
   return linkElements(words, context.addresses.get(name) ?? '', context.links, style)
 }
@@ -180,32 +237,4 @@ function reference(node: Node, context: Context, style: Style): RichTextElement[
 function labelOf(node: Node, style: Style): RichTextElement[] {
   const words = plain(node)
   return words ? [text(words, style)] : []
-}
-
-function plain(node: Node): string {
-  if (node.value !== undefined) return node.value
-  if (node.type === 'image') return node.alt ?? ''
-  if (node.type === 'break') return '\n'
-  const gap = node.type === 'list' || node.type === 'listItem' || node.type === 'blockquote' ? '\n' : ''
-  return (node.children ?? []).map(plain).join(gap)
-}
-
-function tableText(node: Node): string {
-  const rows = (node.children ?? []).map((row) =>
-    (row.children ?? []).map((cell) => plain(cell).replaceAll('\n', ' ')),
-  )
-  const widths: number[] = []
-  for (const row of rows) {
-    row.forEach((cell, column) => {
-      widths[column] = Math.min(40, Math.max(widths[column] ?? 0, [...cell].length))
-    })
-  }
-  const lines = rows.map((row) =>
-    row
-      .map((cell, column) => cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - [...cell].length)))
-      .join(' | ')
-      .trimEnd(),
-  )
-  lines.splice(1, 0, widths.map((width) => '-'.repeat(width)).join('-+-'))
-  return lines.join('\n')
 }

@@ -2,8 +2,10 @@
 import type { KnownBlock, ModalView, RichTextElement } from '@slack/types'
 import { tellAmount } from '../../core/budget.ts'
 import { searched, toolName } from '../../core/plan.ts'
+import { tellRead, tellUnread } from '../../core/reading.ts'
 import type { Step, StepOf } from '../../core/run.ts'
-import { moment, person, rich, section, span, text } from './elements.ts'
+import type { Message } from '../message.ts'
+import { moment, openButton, person, rich, section, span, text } from './elements.ts'
 import { clean, cut, webAddress } from './text.ts'
 
 /** Slack takes 100 blocks a view; two are kept for the head and the remark about what is left out. */
@@ -13,12 +15,25 @@ const MOST_TITLES = 12
 /** Slack takes 250,000 bytes a view. */
 const MOST_CHARACTERS = 100_000
 
+/** The button that opens the trace, for whoever asked for it by a word. */
+export function traceMessage(run: string): Message {
+  const block = openButton(`Run ${run.slice(0, 8)}`, 'trace', run, 'How I got here')
+  return { text: `Run ${run.slice(0, 8)}`, blocks: [block] }
+}
+
 /** What the run was charged, attempts that failed included; money in millionths of a dollar. */
 type Spent = { tokens: number; cost: number }
 
-/** Every step with its time, what it took, and what it read. Never arguments or results of tools. */
-export function traceView(run: string, steps: readonly Step[], spent?: Spent): ModalView {
-  const all = steps.map((step, index) => rowOf(step, index + 1))
+/**
+ * Every step with its time, what it took, and what it read. Never arguments or results of tools.
+ * @param more.readable ids of passages whose titles may be shown; all where it is left out
+ */
+export function traceView(
+  run: string,
+  steps: readonly Step[],
+  { spent, readable }: { spent?: Spent | undefined; readable?: ReadonlySet<string> } = {},
+): ModalView {
+  const all = steps.map((step, index) => rowOf(step, index + 1, readable))
   let left = Math.max(0, steps.length - MOST_STEPS)
   while (JSON.stringify(all.slice(left)).length > MOST_CHARACTERS) left += 1
   const head = [rich(section(text(`Run ${cut(clean(run), 80)}: ${summary(steps, spent)}`)))]
@@ -32,9 +47,10 @@ export function traceView(run: string, steps: readonly Step[], spent?: Spent): M
   }
 }
 
-function rowOf(step: Step, n: number): KnownBlock {
+function rowOf(step: Step, n: number, readable: ReadonlySet<string> | undefined): KnownBlock {
   const title = text(`${n}. ${titleOf(step)}`, { bold: true })
-  return rich(section(title, text(' · '), moment(step.at, 'second'), ...detailsOf(step)))
+  const details = step.kind === 'recalled' ? recalledDetails(step, readable) : detailsOf(step)
+  return rich(section(title, text(' · '), moment(step.at, 'second'), ...details))
 }
 
 function summary(steps: readonly Step[], spent: Spent | undefined): string {
@@ -56,6 +72,8 @@ function titleOf(step: Step): string {
       return 'Asked'
     case 'steered':
       return step.edit ? 'The question was changed' : 'A message came in'
+    case 'read':
+      return tellRead(step)
     case 'recalled':
       return searched(step)
     case 'answered':
@@ -105,8 +123,8 @@ function detailsOf(step: Step): RichTextElement[] {
     case 'asked':
     case 'steered':
       return [text(' · '), person(step.user), line(step.text)]
-    case 'recalled':
-      return recalledDetails(step)
+    case 'read':
+      return readDetails(step)
     case 'answered':
       return answeredDetails(step)
     case 'proposed':
@@ -127,9 +145,23 @@ function detailsOf(step: Step): RichTextElement[] {
   }
 }
 
-function recalledDetails(step: StepOf<'recalled'>): RichTextElement[] {
+/** Names of files, and what was not read; never what they hold. */
+function readDetails(step: StepOf<'read'>): RichTextElement[] {
+  const names = step.files.flatMap(({ name, text: told, of }) =>
+    told === undefined ? [] : [of ? `${name} (the beginning, of about ${of} tokens)` : name],
+  )
+  const left = step.left ? [`${step.left} messages in between were left out`] : []
+  const lines = [...names.slice(0, MOST_TITLES), ...left, ...tellUnread([{ ...step, n: 1 }], (name) => name)]
+  return [text(` · ${span(step.ms)}`), ...lines.map(line)]
+}
+
+function recalledDetails(
+  step: StepOf<'recalled'>,
+  readable: ReadonlySet<string> | undefined,
+): RichTextElement[] {
   const elements: RichTextElement[] = [text(` · ${span(step.ms)}`), line(`“${cut(clean(step.query), 200)}”`)]
-  for (const passage of step.passages.slice(0, MOST_TITLES)) {
+  const shown = readable ? step.passages.filter((one) => readable.has(one.passage)) : step.passages
+  for (const passage of shown.slice(0, MOST_TITLES)) {
     const title = cut(clean(passage.title).replaceAll('\n', ' '), 90) || 'Untitled'
     const heading = cut(clean(passage.heading).replaceAll('\n', ' ').trim(), 90)
     const address = passage.link && passage.link.length < 300 ? webAddress(passage.link) : undefined
@@ -139,8 +171,10 @@ function recalledDetails(step: StepOf<'recalled'>): RichTextElement[] {
     )
     if (heading && heading !== title) elements.push(text(`: ${heading}`))
   }
-  const more = step.passages.length - MOST_TITLES
+  const more = shown.length - MOST_TITLES
   if (more > 0) elements.push(text(`\nand ${more} more`))
+  const hidden = step.passages.length - shown.length
+  if (hidden > 0) elements.push(line(`${hidden} ${hidden === 1 ? 'passage' : 'passages'} you may not read`))
   if (step.degraded) elements.push(line(step.degraded))
   return elements
 }

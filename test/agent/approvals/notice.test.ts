@@ -186,6 +186,21 @@ test.each<[string, Lock | undefined]>([
   expect(told(slack.users.chloe, 'not in mcp.json')).toHaveLength(before + 1)
 })
 
+test('a server taken out while Slack was away is told of later, though nothing names it any more', async () => {
+  const { workspace, now, process } = deployment([slack.users.ben])
+  await propose(workspace)
+  Object.assign(now, { servers: [], lock: { version: 1, servers: {} } })
+  const before = told(slack.users.ben, 'not in mcp.json').length
+  const notices = process()
+  slack.misbehave.refuse('conversations.open', 'fatal_error', 100)
+  await notices.look()
+  expect(told(slack.users.ben, 'not in mcp.json')).toHaveLength(before)
+  slack.misbehave.refuse('conversations.open', 'fatal_error', 0)
+  await notices.look()
+  await notices.look()
+  expect(told(slack.users.ben, 'not in mcp.json')).toHaveLength(before + 1)
+})
+
 test('what an admin reads warns of what the new words try', async () => {
   const { now, process } = deployment([slack.users.ana])
   const wiki = acceptTools('wiki', 'run', [{ name: 'read_page', inputSchema: { type: 'object' } }]).tools

@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Cited } from '../../../src/core/run.ts'
-import { answerMessages } from '../../../src/slack/blocks/answer.ts'
-import { everyObject, expectHarmless, hostileText } from '../../support/slack-blocks.ts'
+import { type Answered, layOut } from '../../../src/slack/blocks/answer.ts'
+import { wholeAnswer } from '../../../src/slack/blocks/whole.ts'
+import { everyObject, expectHarmless, hiddenLinks, hostileText } from '../../support/slack-blocks.ts'
 
 const cited: Cited[] = [
   {
@@ -16,8 +17,8 @@ const cited: Cited[] = [
   },
   { n: 2, passage: 'p2', title: 'On call', heading: '', text: 'Ask Chloe.' },
 ]
-const answer = (markdown: string, more: Partial<Parameters<typeof answerMessages>[0]> = {}) =>
-  answerMessages({ markdown, cited, run: 'run-1', ...more })
+const answer = (markdown: string, more: Partial<Answered> = {}) =>
+  layOut({ markdown, cited, run: 'run-1', ...more }).messages
 const elements = (markdown: string) => {
   const [first] = answer(markdown)[0]?.blocks ?? []
   return first?.type === 'rich_text' ? first.elements : []
@@ -111,6 +112,17 @@ describe('citations and sources', () => {
       expect(said(`see ${code}`)).toContain(code)
   })
 
+  test('what people think of it is asked under the last message only, and only where it may be', () => {
+    const long = answer('word '.repeat(3_000), { feedback: true })
+    expect(long.length).toBeGreaterThan(1)
+    const asked = long.map((message) => message.blocks?.some((block) => block.type === 'context_actions'))
+    expect(asked).toEqual(long.map((_, i) => i === long.length - 1))
+    const block = long.at(-1)?.blocks?.at(-1)
+    expect(JSON.stringify(block)).toContain('"value":"down run-1"')
+    expectHarmless({ text: 'x', blocks: block ? [block] : [] })
+    expect(JSON.stringify(answer('Short.'))).not.toContain('feedback')
+  })
+
   test('an answer that cites nothing of what was found says so where it is asked to', () => {
     const uncited = 'It cites none of them.'
     expect(answer('I think so.', { uncited })[0]?.text).toContain(uncited)
@@ -147,6 +159,18 @@ describe('links', () => {
   ])('%s is not one of them', (url) => {
     expect(links(answer(`[x](${url}) <${url}> ${url}`))).toEqual([])
   })
+
+  test.each([
+    'bank.example',
+    'bаnk.example',
+    'bank。example',
+    'bank．example',
+    'https：／／x',
+    'a@bank',
+    '10.0.0.1',
+  ])('words that look like the address %s are not a link elsewhere', (label) =>
+    expect(links(answer(`[${label}](https://status.example/board)`))).toEqual([]),
+  )
 
   test('words that pretend to be another address are not a link', () => {
     const [message] = answer('[https://bank.example](https://status.example/board)')
@@ -209,13 +233,34 @@ describe('shapes', () => {
     ])
   })
 
-  test('tables become columns', () => {
-    expect(elements('|name|n|\n|-|-|\n|a|1|\n|longer|22|')).toMatchObject([
+  test('within a quote lists become lines and code keeps its style', () => {
+    expect(elements('> a\n>\n> 1. b\n> 2. c\n>\n> ```\n> d\n> ```')).toMatchObject([
       {
-        type: 'rich_text_preformatted',
-        elements: [{ text: 'name   | n\n-------+---\na      | 1\nlonger | 22' }],
+        type: 'rich_text_quote',
+        elements: [
+          { text: 'a' },
+          { text: '\n' },
+          { text: '1. ' },
+          { text: 'b' },
+          { text: '\n' },
+          { text: '2. ' },
+          { text: 'c' },
+          { text: '\n' },
+          { text: 'd', style: { code: true } },
+        ],
       },
     ])
+  })
+
+  test('footnotes keep their names, unless the number is a passage', () => {
+    const said = (markdown: string) => answer(markdown)[0]?.text
+    expect(said('So it is.[^why]\n\n[^why]: Because.')).toBe('So it is.[why]\n\n[why] Because.')
+    expect(said('So it is.[^8]\n\n[^8]: Because.')).toBe('So it is.[8]\n\n[8] Because.')
+    expect(links(answer('So it is.[^1]\n\n[^1]: Because.')[0]?.blocks)[0]).toMatchObject({ text: '[1]' })
+  })
+
+  test('a line break of HTML is one, other HTML stands as it was written', () => {
+    expect(answer('a<br>b <b>c</b>')[0]?.text).toBe('a\nb &lt;b&gt;c&lt;/b&gt;')
   })
 })
 
@@ -255,13 +300,6 @@ describe('size', () => {
         .replace(/[`\n• ]/g, '')
       expect(all).toContain(markdown.replace(/[`\n>\- ]/g, '').slice(-200))
     }
-  })
-
-  test('what does not fit three messages is cut, and says so', () => {
-    const messages = answer(`${words(20_000)}\n\nthe last words`)
-    expect(messages).toHaveLength(3)
-    expect(messages[2]?.text).toContain('longer than three messages')
-    for (const message of messages) expectHarmless(message)
   })
 
   test('an empty answer says that it is empty', () => {
@@ -310,9 +348,11 @@ test('whatever a model writes: no ping, no link of its own, no button, within th
         },
         { n: 2, passage: 'p', title, heading: '', link: passage, text: '' },
       ]
-      const messages = answerMessages({ markdown, cited: given, run: 'r', badge: title })
+      const { messages, files, unfiled } = layOut({ markdown, cited: given, run: 'r', badge: title })
       expect(messages.length).toBeLessThanOrEqual(3)
-      for (const message of messages) {
+      for (const file of files) expect(hiddenLinks(file.bytes.toString())).toEqual([])
+      expect(hiddenLinks(wholeAnswer(markdown, given).toString())).toEqual([])
+      for (const message of [...messages, ...unfiled()]) {
         expectHarmless(message)
         for (const object of everyObject(message.blocks)) {
           expect(['user', 'button', 'actions', 'emoji']).not.toContain(object.type)

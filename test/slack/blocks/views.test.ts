@@ -96,8 +96,12 @@ test('the trace tells every step: time, duration, tokens, what was read, who dec
 
 test('the trace tells what was charged, failed attempts included, and money where there is any', () => {
   const first = (view: unknown) => JSON.stringify(Object(view).blocks[0])
-  expect(first(traceView('run-1', run, { tokens: 1_234, cost: 0 }))).toContain(' 1234 tokens, 2.5 s')
-  expect(first(traceView('run-1', run, { tokens: 9, cost: 12_300 }))).toContain(' 9 tokens, $0.01, 2.5 s')
+  expect(first(traceView('run-1', run, { spent: { tokens: 1_234, cost: 0 } }))).toContain(
+    ' 1234 tokens, 2.5 s',
+  )
+  expect(first(traceView('run-1', run, { spent: { tokens: 9, cost: 12_300 } }))).toContain(
+    ' 9 tokens, $0.01, 2.5 s',
+  )
 })
 
 test('a trace of a thousand steps keeps to the limits, and shows the end', () => {
@@ -123,13 +127,13 @@ test('a trace of a thousand steps keeps to the limits, and shows the end', () =>
 
 test('a plan shows rows while it runs, and one line with a button when done', () => {
   const working = planMessage(plan(run.slice(0, 5)), 'run-1')
-  expect(working.text).toBe('Waiting for approval: write_file on filesystem')
+  expect(working.text).toBe('Waiting for approval: Write file on filesystem')
   expect(working.blocks).toMatchObject([
     { type: 'plan', tasks: [{ status: 'complete' }, { status: 'in_progress' }] },
   ])
   const done = planMessage(plan(run), 'run-1')
   expect(done.blocks).toMatchObject([{ type: 'section', accessory: { action_id: 'trace', value: 'run-1' } }])
-  expect(done.text).toBe('Done: searched 1 source, ran write_file')
+  expect(done.text).toBe('Done: searched 1 source, write file')
   for (const message of [working, done]) expectHarmless(message)
 })
 

@@ -1,0 +1,90 @@
+/** Words that only show something to whoever says them, after `/quorum` or in a message that holds nothing else. */
+
+import type { CatalogueTool } from '../../core/catalogue.ts'
+import { HELP } from '../../core/command.ts'
+import type { Agent } from '../../core/home.ts'
+import { approvalsMessage } from '../../slack/blocks/approvals.ts'
+import { sayMessage } from '../../slack/blocks/say.ts'
+import { sourcesMessage } from '../../slack/blocks/sources.ts'
+import { traceMessage } from '../../slack/blocks/trace.ts'
+import type { Message } from '../../slack/message.ts'
+import type { Speak } from '../../slack/speak.ts'
+import type { Tools } from '../../tools/open.ts'
+import { isAdmin } from '../admins.ts'
+import { approvalsFor } from '../approvals/waiting.ts'
+import { type ShowContext, showBudgets } from '../budgets/show.ts'
+import { sourcesFor } from '../knowledge/readable.ts'
+import { findTraced, type TraceContext } from '../trace.ts'
+import { tellTools } from './direct.ts'
+import { tellPrompts } from './prompts.ts'
+import { tellStatus } from './status.ts'
+
+export type WordContext = ShowContext &
+  TraceContext & {
+    speak: Pick<Speak, 'permalink'>
+    /** Every tool that was accepted, whether its server is there or not. */
+    accepted: () => readonly CatalogueTool[]
+    tools: Pick<Tools, 'prompts'>
+    agents: readonly Agent[]
+    /** The agent that takes up messages. */
+    agent: string
+  }
+
+/** A word and who said it, where; `thread` in a message. */
+export type Said = {
+  word: string
+  rest: string
+  workspace: string
+  channel: string
+  user: string
+  thread?: string | undefined
+}
+
+/** The answer to a word, for nobody else to see; undefined where the word is none of these. */
+export async function answerWord(context: WordContext, said: Said): Promise<Message | undefined> {
+  const { user } = said
+  switch (said.word) {
+    case 'help':
+      return sayMessage(HELP)
+    case 'status':
+      return sayMessage(await tellStatus(context.pool, said))
+    case 'budget':
+      return showBudgets(context, said)
+    case 'prompts':
+      return sayMessage(await tellPrompts(context.tools))
+    case 'tools':
+      return sayMessage(tellTools(context.policy, context.accepted(), { ...said, agent: context.agent }))
+    case 'agents':
+      return sayMessage(tellAgents(context.agents, context.agent))
+    case 'approvals': {
+      const { mine, asked } = await approvalsFor(context, user)
+      return approvalsMessage(mine, asked)
+    }
+    case 'sources': {
+      const admin = await isAdmin(context, user)
+      const mine = await sourcesFor(context, said, admin)
+      return sourcesMessage(mine.map(({ error, ...one }) => ({ ...one, ...(admin ? { error } : {}) })))
+    }
+    case 'trace': {
+      const run = await findTraced(context, said.rest, said)
+      return typeof run === 'string' ? sayMessage(run) : traceMessage(run.id)
+    }
+    default:
+      return undefined
+  }
+}
+
+const MOST = 20
+
+/** Every agent: what it is for, and what it has. */
+function tellAgents(agents: readonly Agent[], here: string): string {
+  const lines = agents.slice(0, MOST).map((agent) => {
+    const about = agent.description ? `: ${agent.description.replace(/\s+/g, ' ').slice(0, 200)}` : ''
+    const tools = agent.tools ? `tools ${agent.tools.join(', ') || 'none'}` : 'all tools'
+    const sources = agent.knowledge ? `sources ${agent.knowledge.join(', ') || 'none'}` : 'all sources'
+    const marks = agent.name === here ? ' (answers here)' : ''
+    return `• ${agent.name}${marks}${about} (${tools}; ${sources})`
+  })
+  if (agents.length > MOST) lines.push(`… and ${agents.length - MOST} more.`)
+  return lines.join('\n')
+}

@@ -1,0 +1,147 @@
+/** What a run reads before the model is asked: what was said in its thread, and the files that came with a message. */
+import { fitFiles, fitSaid, type ReadFile, type Said, type SharedFile } from '../core/enclosed.ts'
+import { Fault } from '../core/fault.ts'
+import type { Bearer } from '../core/reading.ts'
+import type { StepOf } from '../core/run.ts'
+import { withoutSecrets } from '../core/secrets.ts'
+import type { Earlier, Reading } from '../slack/reading.ts'
+import type { Speak } from '../slack/speak.ts'
+import { formatFor, readBytes } from '../sources/bytes.ts'
+import { openReader, type Reader } from '../sources/reader.ts'
+import type { Run } from '../store/runs.ts'
+
+export type ReadingContext = { reading: Reading; speak: Pick<Speak, 'name'> }
+
+/** What was said before may be of so many tokens, and all files of a message together. */
+const TOKENS = { said: 4_000, files: 12_000 }
+/** Slack may take so long to tell what was said, and a file to come and be taken apart, in ms. */
+const SAID_MS = 15_000
+const FILE_MS = 40_000
+/** Characters of one file that are looked at. */
+const LONGEST = 400_000
+/** More people than this stay ids: each may be a call of Slack. */
+const MOST_NAMES = 40
+/** Files of earlier messages that are read, the newest first. */
+const EARLIER_FILES = 5
+
+/** Reads all that came with a message. Throws only the signal's reason: what cannot be read is said in the step. */
+export async function readEnclosed(
+  context: ReadingContext,
+  run: Run,
+  message: Bearer,
+  signal: AbortSignal,
+): Promise<StepOf<'read'>> {
+  const began = performance.now()
+  const joins = message.kind === 'asked' && message.before === true
+  const told = joins ? await readThread(context, run, message.ts, signal) : undefined
+  const own = (message.files ?? []).map((file) => ({ file, from: message.user }))
+  const files = await readFiles(context, [...own, ...(told?.files ?? [])], signal)
+  return {
+    kind: 'read',
+    at: new Date().toISOString(),
+    of: message.n,
+    ...(told?.said ? { said: told.said } : {}),
+    ...(told?.left ? { left: told.left } : {}),
+    files,
+    ...(told?.lack ? { lack: told.lack } : {}),
+    ms: Math.round(performance.now() - began),
+  }
+}
+
+type Attached = { file: SharedFile; from: string }
+type Told = { said?: Said[]; left?: number; files: Attached[]; lack?: string }
+
+async function readThread(
+  context: ReadingContext,
+  run: Run,
+  before: string,
+  signal: AbortSignal,
+): Promise<Told> {
+  const ends = AbortSignal.any([signal, AbortSignal.timeout(SAID_MS)])
+  try {
+    const earlier = await context.reading.thread(run.channel, run.thread, before, ends)
+    if (earlier === 'not-ours')
+      return { files: [], lack: 'Slack does not let me read what was said here before' }
+    return await tellEarlier(context, earlier)
+  } catch (error) {
+    signal.throwIfAborted()
+    if (!(error instanceof Fault)) throw error
+    return { files: [], lack: 'What was said here before could not be read from Slack just now' }
+  }
+}
+
+/** What was said, with names in place of ids and without secrets, as far as it fits. */
+export async function tellEarlier(context: ReadingContext, { said, whole }: Earlier): Promise<Told> {
+  const fitted = fitSaid(
+    said.map(({ files: _, ...one }) => ({ ...one, text: withoutSecrets(one.text) })),
+    TOKENS.said,
+  )
+  const names = await readNames(context, [...new Set(fitted.said.flatMap(idsIn))])
+  const files = said
+    .toReversed()
+    .flatMap((one) => one.files.map((file) => ({ file, from: one.from })))
+    .slice(0, EARLIER_FILES)
+  return {
+    said: fitted.said.map((one) => named(one, names)),
+    left: fitted.left,
+    files,
+    ...(whole ? {} : { lack: 'The thread is longer than I can read' }),
+  }
+}
+
+/** People and groups as they stand in messages. */
+const TOKENS_IN_TEXT = /<(?:@([UW][A-Z0-9]+)|!subteam\^(S[A-Z0-9]+))>/g
+
+function idsIn({ from, by, text }: Said): string[] {
+  const spoken = [...text.matchAll(TOKENS_IN_TEXT)].flatMap(([, user, group]) => user ?? group ?? [])
+  return by === 'person' ? [from, ...spoken] : spoken
+}
+
+async function readNames({ speak }: ReadingContext, ids: readonly string[]): Promise<Map<string, string>> {
+  const names = await Promise.all(
+    ids.slice(0, MOST_NAMES).map(async (id) => [id, await speak.name(id)] as const),
+  )
+  return new Map(names.filter(([id, name]) => name !== id))
+}
+
+function named(one: Said, names: ReadonlyMap<string, string>): Said {
+  const name = one.by === 'person' ? names.get(one.from) : undefined
+  const text = one.text.replace(TOKENS_IN_TEXT, (token, user?: string, group?: string) => {
+    const known = names.get(user ?? group ?? '')
+    return known ? `@${known.replace(/^@/, '')}` : token
+  })
+  return { ...one, text, ...(name ? { name } : {}) }
+}
+
+/** A reader of their own: one that takes long, or breaks it, costs nobody else anything. */
+async function readFiles(
+  context: ReadingContext,
+  attached: readonly Attached[],
+  signal: AbortSignal,
+): Promise<ReadFile[]> {
+  const known = [...new Map(attached.map((one) => [one.file.id, one])).values()]
+  if (known.length === 0) return []
+  await using reader = openReader({ textMs: 5_000, binaryMs: 20_000, memoryMb: 384 })
+  const files = await Promise.all(known.map((one) => readFile(context, reader, one, signal)))
+  signal.throwIfAborted()
+  return fitFiles(files, TOKENS.files)
+}
+
+async function readFile(
+  { reading }: ReadingContext,
+  reader: Reader,
+  { file, from }: Attached,
+  signal: AbortSignal,
+): Promise<ReadFile> {
+  const { name } = file
+  const as = formatFor(name, file.type)
+  if ('why' in as) return { name, from, why: as.why }
+  const ends = AbortSignal.any([signal, AbortSignal.timeout(FILE_MS)])
+  const bytes = await reading.file(file, as.most, ends)
+  if ('why' in bytes) return { name, from, why: bytes.why }
+  const document = await readBytes(reader, name, as.format, bytes)
+  if ('why' in document) return { name, from, why: document.why }
+  const { length } = document.text
+  const text = withoutSecrets(document.text.slice(0, LONGEST).toWellFormed())
+  return { name, from, text: length > LONGEST ? `${text}\n…` : text }
+}

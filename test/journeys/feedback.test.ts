@@ -1,0 +1,98 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { openStage, type Stage, until } from '../support/stage.ts'
+
+describe('people say what they think of an answer', () => {
+  let stage: Stage
+  let channel: string
+  beforeAll(async () => {
+    stage = await openStage({ model: { text: 'The mast is 12 m high.' } })
+    channel = stage.workspace.channels.general
+  })
+  afterAll(() => stage[Symbol.asyncDispose]())
+
+  let answer: string
+  let run: string
+  beforeEach(async () => {
+    const { workspace, engines } = stage
+    const { ts } = await stage.ask('@quorum how high is the mast?')
+    const found = workspace.messages(channel, ts).findLast((m) => m.text?.includes('12 m'))
+    answer = found?.ts ?? ''
+    const { rows } = await engines.store.pool.query('select id from runs where message = $1', [ts])
+    run = rows[0].id
+  })
+
+  const press = (user: string, rating: 'up' | 'down') =>
+    stage.workspace.click(user, channel, answer, 'feedback', `${rating} ${run}`)
+
+  async function kept(where: (rows: Record<string, unknown>[]) => boolean) {
+    return until(async () => {
+      const { rows } = await stage.engines.store.pool.query(
+        `select person, signal, category, note, workspace from feedback where run = $1 and signal in ('up', 'down')
+         order by person`,
+        [run],
+      )
+      return where(rows) ? rows : undefined
+    })
+  }
+
+  test('a thumb up is kept for its person, and asks nothing', async () => {
+    const { workspace } = stage
+    await press(workspace.users.ben, 'up')
+    expect(await kept((rows) => rows.length === 1)).toMatchObject([
+      { person: workspace.users.ben, signal: 'up', category: null, workspace: workspace.team },
+    ])
+    expect(workspace.views(workspace.users.ben)).toEqual([])
+  })
+
+  test('a thumb down opens the modal before anything else, and counts although it is closed', async () => {
+    const { workspace } = stage
+    const { ana } = workspace.users
+    await press(ana, 'down')
+    const view = await workspace.until(() => workspace.views(ana).at(-1))
+    expect(view.callback_id).toBe('feedback')
+    expect(await kept((rows) => rows.length === 1)).toMatchObject([
+      { person: ana, signal: 'down', note: null },
+    ])
+    const calls = workspace.calls.map((call) => call.method)
+    expect(calls.slice(calls.lastIndexOf('views.open') + 1)).not.toContain('chat.postMessage')
+    await workspace.submit(ana, view.id, {
+      category: { value: 'incomplete' },
+      note: { value: 'It is 12 m\u0000 without the antenna.' },
+    })
+    expect(await kept((rows) => rows[0]?.category !== null)).toMatchObject([
+      { person: ana, signal: 'down', category: 'incomplete', note: 'It is 12 m without the antenna.' },
+    ])
+    await workspace.until(() => workspace.ephemerals(ana).find((m) => m.text?.startsWith('Thank you')))
+  })
+
+  test('a second press changes it, and a thumb up takes back what was wrong', async () => {
+    const { workspace } = stage
+    const { ana, ben } = workspace.users
+    await press(ana, 'down')
+    const view = await workspace.until(() => workspace.views(ana).at(-1))
+    await workspace.submit(ana, view.id, { category: { value: 'wrong' } })
+    await kept((rows) => rows[0]?.category === 'wrong')
+    await press(ben, 'up')
+    await press(ana, 'up')
+    expect(await kept((rows) => rows.length === 2 && rows.every((row) => row.signal === 'up'))).toMatchObject(
+      [{ person: ana, category: null, note: null }, { person: ben }],
+    )
+  })
+
+  test('where the store is away the modal still opens', async () => {
+    const { workspace, engines } = stage
+    const { ana } = workspace.users
+    const { pool } = engines.store
+    const back = Promise.withResolvers<void>()
+    const query = pool.query.bind(pool)
+    Object.assign(pool, {
+      query: (...args: Parameters<typeof query>) => back.promise.then(() => query(...args)),
+    })
+    const pressed = press(ana, 'down').catch(() => undefined)
+    await workspace.until(() => workspace.views(ana).at(-1)?.callback_id === 'feedback')
+    back.resolve()
+    await pressed
+    Object.assign(pool, { query })
+    expect(await kept((rows) => rows.length === 1)).toMatchObject([{ person: ana, signal: 'down' }])
+  })
+})

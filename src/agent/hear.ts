@@ -27,6 +27,7 @@ import { BUSY, type Posted, postPrompt, postQuestion } from './commands/question
 import { answerWord, type WordContext } from './commands/words.ts'
 import { takeExplanation, takeRating } from './feedback.ts'
 import { keyOfMessage, type Mentioned, takeUpEdit, takeUpMessage, threadOf } from './mention.ts'
+import { takePreferences } from './preferences.ts'
 import { stopDeleted, stopMine, stopPressed, stopThread } from './stop.ts'
 import { showBegun } from './thread.ts'
 
@@ -66,6 +67,8 @@ type After = {
   raised?: Raised
   decision?: Decision
   disconnected?: Disconnected
+  /** Their Home shows something else now. */
+  home?: true
 }
 
 /** Stores what was heard; acknowledge only after this. Throws where the store is away. */
@@ -187,7 +190,9 @@ async function tellStory(context: HearContext, tx: Tx, heard: Heard, prepared: P
     case 'interrupted':
       return interrupt(tx, heard)
     case 'filled':
-      return { whisper: await takeExplanation(tx, heard) }
+      if (heard.form === 'feedback') return { whisper: await takeExplanation(tx, heard) }
+      await takePreferences(tx, heard)
+      return { home: true }
     case 'pressed': {
       if (heard.button === 'feedback') return { whisper: await takeRating(tx, heard) }
       if (heard.button === 'raise') return { raised: await takeRaise(tx, heard, admin) }
@@ -257,7 +262,8 @@ async function actAfter(context: HearContext, heard: Heard, after: After): Promi
     await quietly(context, () => followRaise(context, heard.workspace, raised))
   if (raised && heard.channel !== '')
     await quietly(context, async () => whisper(context, heard, await tellRaise(raised, context.speak.name)))
-  if (heard.kind === 'pressed' && heard.button !== 'feedback' && (!raised || heard.channel === '')) {
+  const atHome = heard.kind === 'pressed' && heard.button !== 'feedback' && (!raised || heard.channel === '')
+  if (atHome || after.home) {
     await quietly(context, async () => {
       await context.showHome?.(heard.user)
       await after.disconnected?.revoke?.()

@@ -5,7 +5,10 @@ import { plan } from '../core/plan.ts'
 import type { Policy } from '../core/rules.ts'
 import { type HomeParts, homeView } from '../slack/blocks/home.ts'
 import type { Speak } from '../slack/speak.ts'
+import { readLoad } from '../store/line.ts'
+import { findPreferences } from '../store/preferences.ts'
 import { readActiveRuns, readSteps } from '../store/runs.ts'
+import { readSpend } from '../store/spend.ts'
 import type { Db } from '../store/transaction.ts'
 import type { Health } from '../tools/connection.ts'
 import { isAdmin } from './admins.ts'
@@ -32,14 +35,17 @@ export type HomeContext = {
 /** A person's Home as it is now. */
 export async function homeOf(context: HomeContext, user: string): Promise<HomeView> {
   const admin = await isAdmin(context, user)
-  const [name, { runs, questions }, { mine: approvals }, connections, budgets, sources] = await Promise.all([
-    context.speak.name(context.self),
-    ownOf(context, user),
-    approvalsFor(context, user),
-    context.connections(user),
-    budgetsAtHome(context, user, admin),
-    sourceRowsFor(context, user, admin),
-  ])
+  const [name, { runs, questions }, { mine: approvals }, connections, budgets, sources, preferences, load] =
+    await Promise.all([
+      context.speak.name(context.self),
+      ownOf(context, user),
+      approvalsFor(context, user),
+      context.connections(user),
+      budgetsAtHome(context, user, admin),
+      sourceRowsFor(context, user, admin),
+      findPreferences(context.pool, context.workspace, user),
+      admin ? loadOf(context) : undefined,
+    ])
   return homeView({
     name,
     runs,
@@ -49,7 +55,25 @@ export async function homeOf(context: HomeContext, user: string): Promise<HomeVi
     budgets,
     servers: serversFor(context, admin),
     sources,
+    preferences,
+    load,
   })
+}
+
+/** What was spent and who waits, for admins. */
+async function loadOf({ pool, workspace, budgets }: HomeContext): Promise<HomeParts['load']> {
+  const since = new Date(Date.now() - 30 * 24 * 3_600_000).toISOString()
+  const [days, room] = await Promise.all([
+    readSpend(pool, { by: 'day', since, zone: budgets.zone, workspace }),
+    readLoad(pool, workspace),
+  ])
+  const today = new Intl.DateTimeFormat('en-CA', { timeZone: budgets.zone, dateStyle: 'short' }).format()
+  const sum = (some: typeof days) => ({
+    calls: some.reduce((all, one) => all + one.calls, 0),
+    tokens: some.reduce((all, one) => all + one.prompt + one.completion, 0),
+    cost: some.reduce((all, one) => all + one.cost, 0),
+  })
+  return { today: sum(days.filter(({ what }) => what === today)), month: sum(days), ...room }
 }
 
 /** A person's own runs, and what tool servers want to know of them. */

@@ -17,6 +17,7 @@ import {
 } from '../store/runs.ts'
 import { findStop, lockThread, meetStop } from '../store/stops.ts'
 import type { Tx } from '../store/transaction.ts'
+import { likingsOf } from './preferences.ts'
 
 /** `created`: a new run; `steered`: told to the run at work; `known`: this message has its run already. */
 export type Mentioned =
@@ -64,6 +65,7 @@ export async function takeUpMessage(
     user: heard.user,
     text: heard.text,
     ts: heard.ts,
+    ...(await likingsOf(tx, heard.workspace, heard.user)),
     ...also,
     ...(joins ? { before: true } : {}),
     ...enclosedOf(heard),

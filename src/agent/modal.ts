@@ -8,6 +8,7 @@ import type { DecisionContext } from './approvals/deciding.ts'
 import { checkEdit, openEdit } from './approvals/edit.ts'
 import { checkAnswer, openAnswer } from './approvals/input.ts'
 import { openFeedback } from './feedback.ts'
+import { openPreferences } from './preferences.ts'
 import { type TraceContext, traceOf } from './trace.ts'
 
 export type ModalContext = DecisionContext & TraceContext & { speak: Pick<Speak, 'decider' | 'name'> }
@@ -28,6 +29,8 @@ export async function openModal(
       return openAnswer(context.pool, subject, viewer)
     case 'feedback':
       return openFeedback(subject, viewer)
+    case 'preferences':
+      return openPreferences(context.pool, viewer)
   }
 }
 

@@ -2,7 +2,7 @@
 import type pg from 'pg'
 import { callState } from '../core/decide.ts'
 import { Fault } from '../core/fault.ts'
-import { plan } from '../core/plan.ts'
+import { isQuiet, plan } from '../core/plan.ts'
 import type { Cited, Numbered, StepOf } from '../core/run.ts'
 import { layOut } from '../slack/blocks/answer.ts'
 import { planMessage } from '../slack/blocks/plan.ts'
@@ -73,7 +73,7 @@ export async function showBegun(
   steps: readonly Numbered[],
 ): Promise<void> {
   await quietly(context, run, async () => {
-    const said = sayOnce(context, placed(run, 'plan', planMessage(plan(steps), run.id)))
+    const said = isQuiet(steps) || sayOnce(context, placed(run, 'plan', planMessage(plan(steps), run.id)))
     const [first] = steps
     const begun = first?.kind === 'asked' ? { title: first.text, by: run.asker } : undefined
     await Promise.all([said, context.speak.status(run.channel, run.thread, 'processing', begun)])
@@ -110,23 +110,29 @@ export function openThread(context: ThreadContext, run: Run, first = false): Thr
   const shown = new Map<string, string>()
   const progress = new Map<string, string>()
   let cards: Promise<void> = Promise.resolve()
+  let told = false
+  /** Where whoever asked wants to see nothing of the work, nothing is shown until something is waited for. */
+  const show = (steps: readonly Numbered[], wait?: string) => {
+    told ||= wait !== undefined || !isQuiet(steps)
+    if (told) live.show(planMessage(plan(steps, progress, wait), run.id))
+  }
 
   return {
     showPlan(steps) {
       void session.set('processing')
-      live.show(planMessage(plan(steps, progress), run.id))
+      show(steps)
     },
     showProgress(steps, call, far) {
       progress.set(call, tellProgress(far))
-      live.show(planMessage(plan(steps, progress), run.id))
+      show(steps)
     },
     postInput: (steps, proposed) => postInput(context, run, steps, proposed),
     async showWait(steps, sentence) {
-      live.show(planMessage(plan(steps, progress, sentence), run.id))
+      show(steps, sentence)
       await quietly(context, run, () => live.flush())
     },
     async showWaiting(steps) {
-      live.show(planMessage(plan(steps, progress), run.id))
+      show(steps)
       await quietly(context, run, () => Promise.all([live.flush(), session.set('suspended')]))
     },
     postCard: (steps, group) => postCard(context, run, steps, group),
@@ -177,7 +183,9 @@ export function openThread(context: ThreadContext, run: Run, first = false): Thr
     sayEnd: (key, ending) => sayEnd(context, run, key, ending),
     async close(steps) {
       await quietly(context, run, async () => {
-        live.show(planMessage(plan(steps), run.id))
+        told ||= isQuiet(steps) && (await findPost(context.pool, run.id, 'plan')) !== undefined
+        progress.clear()
+        show(steps)
         await Promise.all([live.close(), session.set('active')])
       })
     },

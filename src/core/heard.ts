@@ -85,7 +85,7 @@ export const Heard = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('filled'),
     ...where,
-    form: z.enum(['feedback']),
+    form: z.enum(['feedback', 'preferences']),
     subject: z.string(),
     values: z.record(z.string(), z.unknown()),
     view: z.string(),

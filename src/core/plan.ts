@@ -40,8 +40,16 @@ export function plan(steps: readonly Step[], progress: Progress = new Map(), wai
   else if (!done && !busy) rows.push({ id: 'thinking', title: 'Thinking', status: 'in_progress' })
   const folded = fold(rows)
   if (done) return { title: ending(end, folded), rows: folded, done }
-  if (wait) return { title: 'Waiting', rows: folded, done }
-  return { title: waiting ? 'Waiting for approval' : 'Working on it', rows: folded, done }
+  const title = wait ? 'Waiting' : waiting ? 'Waiting for approval' : 'Working on it'
+  const current = folded.findLast((row) => row.status === 'in_progress')?.title ?? title
+  const [first] = steps
+  const oneLine = first?.kind === 'asked' && first.show !== undefined
+  return oneLine ? { title: current, rows: [], done } : { title, rows: folded, done }
+}
+
+/** Whether whoever asked wants to see nothing of the work: only the answer, and what must be asked or waited for. */
+export function isQuiet([first]: readonly Step[]): boolean {
+  return first?.kind === 'asked' && first.show === 'none'
 }
 
 function rowOf(step: Step, n: number, steps: readonly Step[], progress: Progress): Row | undefined {

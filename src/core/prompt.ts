@@ -9,6 +9,7 @@ import type { ChatMessage } from './chat.ts'
 import { estimateTokens } from './chunk.ts'
 import { callState, leftAsking, resultText } from './decide.ts'
 import type { Enclosed, ReadFile, Said } from './enclosed.ts'
+import { languageName } from './preferences.ts'
 import type { Cited, Numbered, StepOf } from './run.ts'
 
 /** An earlier run of the same thread: what was asked, what it had read for that, and what was answered. */
@@ -91,7 +92,9 @@ function tellSteps(steps: readonly Numbered[]): ChatMessage[] {
   const passages = first?.kind === 'recalled' ? tellPassages(first.passages) : ''
   const read = steps.find((s) => s.kind === 'read' && s.of === 1 && s.call === undefined)
   const before = read?.kind === 'read' ? tellRead(read) : ''
-  const messages: ChatMessage[] = [{ role: 'user', content: before + passages + tellAsked(asked) }]
+  const messages: ChatMessage[] = [
+    { role: 'user', content: before + passages + tellAsked(asked) + tellLanguage(asked) },
+  ]
 
   let later: { n: number; message: ChatMessage }[] = []
   for (const step of steps) {
@@ -121,6 +124,13 @@ function tellSteps(steps: readonly Numbered[]): ChatMessage[] {
     }
   }
   return [...messages, ...later.map((l) => l.message)]
+}
+
+/** In which language its person is answered: said with their question, so that what comes before it is the same for all. */
+function tellLanguage({ language }: StepOf<'asked'>): string {
+  return language
+    ? `\nAnswer in ${languageName(language)}, unless the message asks for another language.`
+    : ''
 }
 
 /** What the model is told about one of its calls: what came of the last call that took its place, if any did. */

@@ -72,6 +72,10 @@ export const Step = z.discriminatedUnion('kind', [
     call: ToolCall.optional(),
     /** The prompt of a tool server that made the text, which is then not the person's own word. */
     prompt: z.string().optional(),
+    /** How little of the work its person wants to see; all of it where it is left out. */
+    show: z.enum(['line', 'none']).optional(),
+    /** The language (ISO 639-1) its person wants answers in; that of the question where it is left out. */
+    language: z.string().optional(),
     /** It was asked in a thread that we had no part in: what was said there before is read first. */
     before: z.boolean().optional(),
     ...Enclosed.shape,

@@ -39,7 +39,7 @@ export const EVENTS = {
 /** The slash command, and the buttons of our messages and of App Home. */
 export const COMMANDS = ['/quorum'] as const
 /** Buttons that open a modal at once: the modal changes nothing, and they are pressed again where it is lost. */
-export const OPENERS = ['trace', 'edit', 'answer', 'feedback'] as const
+export const OPENERS = ['trace', 'edit', 'answer', 'feedback', 'preferences'] as const
 export type Opener = (typeof OPENERS)[number]
 export const ACTIONS = [
   'approve',

@@ -28,7 +28,7 @@ const REMOVED = '(removed)'
 
 /**
  * Forgets a person: their messages and what was made of them, their questions with all answers, their part in the
- * runs of others, what was heard from them and what they thought of answers, memberships, accounts, grants and budgets.
+ * runs of others, what was heard from them, what they thought of answers and like, memberships, accounts, grants and budgets.
  * Wholly or not at all.
  */
 export async function forgetPerson(pool: pg.Pool, workspace: string, person: string): Promise<Erased> {
@@ -130,7 +130,7 @@ async function endRuns(tx: Tx, workspace: string, person: string): Promise<numbe
 function emptied(step: string): string {
   const body = `${step}.body`
   return `case ${step}.kind
-    when 'asked' then ${body} - 'prompt' - 'files' - 'quoted' - 'viewing' || '{"text": "${REMOVED}", "user": "${NOBODY}"}'
+    when 'asked' then ${body} - 'prompt' - 'files' - 'quoted' - 'viewing' - 'language' - 'show' || '{"text": "${REMOVED}", "user": "${NOBODY}"}'
       || case when ${body} ? 'call' then jsonb_build_object('call', ${body} -> 'call' || '{"args": {}}') else '{}' end
     when 'steered' then ${body} - 'files' - 'quoted' - 'viewing' || '{"text": "${REMOVED}", "user": "${NOBODY}"}'
     when 'read' then ${body} - 'said' || '{"files": []}'
@@ -190,13 +190,14 @@ async function forgetHeard(tx: Tx, workspace: string, person: string): Promise<n
   return rows.length
 }
 
-/** Accounts, grants, budgets, what they thought of answers, and what is known of who they are and what they are in. */
+/** Accounts, grants, budgets, what they thought of answers and like, and what is known of who they are and what they are in. */
 async function forgetHeld(tx: Tx, workspace: string, person: string): Promise<number> {
   const of = [workspace, person]
   const accounts = await tx.query('delete from credentials where workspace = $1 and person = $2', of)
   await tx.query('delete from shares where workspace = $1 and person = $2', of)
   await tx.query('update stops set by = $3 where workspace = $1 and by = $2', [...of, NOBODY])
   await tx.query('delete from feedback where workspace = $1 and person = $2', of)
+  await tx.query('delete from preferences where workspace = $1 and person = $2', of)
   await tx.query('delete from connects where workspace = $1 and (person = $2 or asker = $2)', of)
   await tx.query(`delete from grants where workspace = $1 and (holder = $2 or $2 = any(given_by))`, of)
   await tx.query(`delete from budgets where workspace = $1 and scope = 'user' and holder = $2`, of)

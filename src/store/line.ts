@@ -22,6 +22,21 @@ export async function readRoom(db: Db, workspace: string): Promise<Room> {
   return { slots, underWay, ms: ms ?? undefined }
 }
 
+/** How busy a workspace is: runs that wait for a worker, since when the first of them waits (ISO), those at work, and slots. */
+export async function readLoad(
+  db: Db,
+  workspace: string,
+): Promise<{ waiting: number; since: string | undefined; underWay: number; slots: number }> {
+  const found = await db.query<{ waiting: number; since: Date | null }>(
+    `select count(*)::int as waiting, min(asked_at) as since from wakeups
+     where workspace = $1 and dispatched_at is null`,
+    [workspace],
+  )
+  const { waiting = 0, since } = found.rows[0] ?? {}
+  const { slots, underWay } = await readRoom(db, workspace)
+  return { waiting, since: since?.toISOString(), underWay, slots }
+}
+
 /** How many wake-ups may be handed to the queue now: one and a half times the slots, less what is under way. */
 export function placesIn({ slots, underWay }: Room): number {
   return Math.max(0, Math.ceil(slots * 1.5) - underWay)

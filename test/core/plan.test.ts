@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { plan, toolName } from '../../src/core/plan.ts'
+import { isQuiet, plan, toolName } from '../../src/core/plan.ts'
 import type { Step, StepOf } from '../../src/core/run.ts'
 
 const at = '2026-11-02T10:00:00.000Z'
@@ -108,6 +108,26 @@ test.each<[string, Step[], string[]]>([
   ],
 ])('%s', (_name, steps, rows) => {
   expect(shape(...steps)).toEqual(rows)
+})
+
+test('who wants one line sees what is going on now, and the usual line at the end', () => {
+  const brief: Step = { ...asked, show: 'line' }
+  const steps = [brief, recalled(2), proposed('c1', 'ask')]
+  expect(plan([brief])).toEqual({ title: 'Thinking', rows: [], done: false })
+  expect(plan(steps)).toEqual({
+    title: expect.stringContaining('Waiting for approval'),
+    rows: [],
+    done: false,
+  })
+  expect(plan(steps, new Map(), 'No budget until noon.')).toEqual({
+    title: 'No budget until noon.',
+    rows: [],
+    done: false,
+  })
+  const end: Step = { kind: 'finished', at, outcome: 'answered', text: 'x' }
+  expect(plan([...steps, end])).toEqual(plan([asked, ...steps.slice(1), end]))
+  expect(isQuiet(steps)).toBe(false)
+  expect(isQuiet([{ ...brief, show: 'none' }, recalled(2)])).toBe(true)
 })
 
 test('repeated calls are one row, and its id stays', () => {

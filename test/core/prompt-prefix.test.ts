@@ -42,7 +42,15 @@ function play(past: Exchange[], { pick, text }: Chance): ChatMessage[][] {
       ...files,
     })
   }
-  add({ kind: 'asked', at, user: 'U1', text: text(), ts: '1.1', before: pick(2) === 0 })
+  add({
+    kind: 'asked',
+    at,
+    user: 'U1',
+    text: text(),
+    ts: '1.1',
+    before: pick(2) === 0,
+    ...(pick(2) ? { language: 'de' } : {}),
+  })
   for (let i = 0; i < 60; i += 1) {
     const next = decide(steps, limits, at)
     switch (next.do) {
@@ -178,4 +186,25 @@ test('what an earlier run of the thread began with, the next one begins with, bu
     }),
     { numRuns: 100 },
   )
+})
+
+test('in which language a person is answered changes nothing before their question', () => {
+  const past = [{ user: 'U1', question: 'a?', answer: 'b.' }]
+  const [plain, german, greek] = [undefined, 'de', 'el'].map((language) => {
+    const asked: Numbered = {
+      n: 1,
+      kind: 'asked',
+      at,
+      user: 'U1',
+      text: 'how?',
+      ts: '1.1',
+      ...(language ? { language } : {}),
+    }
+    return buildPrompt({ instructions: 'Be kind.', past, steps: [asked] })
+  })
+  expect(german?.slice(0, -1)).toEqual(plain?.slice(0, -1))
+  expect(german?.at(-1)?.content).toBe(
+    `${plain?.at(-1)?.content}\nAnswer in German, unless the message asks for another language.`,
+  )
+  expect(greek?.at(-1)?.content).toContain('Answer in Greek')
 })

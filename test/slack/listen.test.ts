@@ -50,6 +50,7 @@ const handlers: SlackHandlers = {
       budgets: [],
       servers: [],
       sources: [],
+      preferences: { trace: 'plan' },
     }),
 }
 

@@ -16,6 +16,7 @@ import { writeInbox } from '../../src/store/inbox.ts'
 import { appendSteps, takeLease } from '../../src/store/leases.ts'
 import { doubtPerson } from '../../src/store/members.ts'
 import { openStore, type Store } from '../../src/store/open.ts'
+import { findPreferences, putPreferences } from '../../src/store/preferences.ts'
 import { appendFromOutside, createRun, lockRun, type Run, readSteps } from '../../src/store/runs.ts'
 import { inTransaction } from '../../src/store/transaction.ts'
 import { keepTurn, lockChannel } from '../../src/store/turns.ts'
@@ -252,6 +253,7 @@ test('a person is forgotten to the last byte of the files; what others said stay
   )
   const rated = { workspace: 'T1', channel: 'C1', run: others.id, person: PERSON }
   expect(await explainRating(store.pool, rated, { category: 'wrong', note: `no ${WORD}` })).toBe(true)
+  await putPreferences(store.pool, 'T1', PERSON, { trace: 'none', language: 'de' })
   const heard = {
     kind: 'message',
     workspace: 'T1',
@@ -280,6 +282,7 @@ test('a person is forgotten to the last byte of the files; what others said stay
   for (const steps of words) expect(steps.map((s) => s.n)).toEqual(steps.map((_, i) => i + 1))
   expect(words[1]?.at(-1)).toMatchObject({ kind: 'finished', outcome: 'stopped' })
   expect((await store.pool.query('select 1 from feedback')).rowCount).toBe(0)
+  expect(await findPreferences(store.pool, 'T1', PERSON)).toEqual({ trace: 'plan' })
   expect(words[2]?.[0]).toMatchObject({ user: 'U2', text: 'what is broken?' })
   // Whoever worked on it when it was forgotten can add nothing to it.
   if (typeof lease === 'string') throw new Error('no lease')

@@ -1,9 +1,11 @@
 /** App Home: what is under way for a person, what waits for them, what they connected, and how the tools are. */
 import type { HomeView, KnownBlock, RichTextElement } from '@slack/types'
+import { tellAmount } from '../../core/budget.ts'
 import { toolName } from '../../core/plan.ts'
+import { languageName, type Preferences, TRACES } from '../../core/preferences.ts'
 import { type ApprovalRow, approvalRow, openAt } from './approvals.ts'
 import { type BudgetRow, budgetRow } from './budget.ts'
-import { moment, rich, section, text } from './elements.ts'
+import { moment, openButton, rich, section, text } from './elements.ts'
 import { type SourceRow, sourcesBlock } from './sources.ts'
 import { clean, cut, webAddress } from './text.ts'
 
@@ -26,10 +28,25 @@ export type HomeParts = {
   budgets: readonly BudgetRow[]
   servers: readonly { server: string; ready: boolean; said: string }[]
   sources: readonly SourceRow[]
+  preferences: Preferences
+  /** For admins: what was spent, and who waits for a worker. */
+  load?:
+    | {
+        today: Spent
+        month: Spent
+        waiting: number
+        since?: string | undefined
+        underWay: number
+        slots: number
+      }
+    | undefined
 }
 
+/** Money in millionths of a dollar. */
+type Spent = { calls: number; tokens: number; cost: number }
+
 /** Rows of one part at most: Slack takes 100 blocks. */
-const MOST = 10
+const MOST = 8
 
 /** The Home tab. Nothing in it can ping; its links are Slack's own and those for connecting an account. */
 export function homeView(parts: HomeParts): HomeView {
@@ -40,7 +57,7 @@ export function homeView(parts: HomeParts): HomeView {
       `Mention @${name} in a channel, or write to it under Messages. It answers from your team's knowledge, with its sources.`,
     ),
     words('It asks in the thread before it changes anything; whoever may decide presses Approve or Deny.'),
-    words('/quorum ask, run, tools, budget, status, stop and help work in every channel.'),
+    words('/quorum works in every channel: ask, status, stop, approvals, sources, help …'),
     ...part('Under way for you', parts.runs, runRow),
     ...part('Waiting for your decision', parts.approvals, approvalRow),
     ...part('Waiting for your answer', parts.questions, questionRow),
@@ -48,6 +65,8 @@ export function homeView(parts: HomeParts): HomeView {
     ...part('Budgets', parts.budgets, budgetRow),
     ...knowledge(parts.sources),
     ...part('Tools', parts.servers, serverRow),
+    ...preferences(parts.preferences),
+    ...load(parts.load),
   ]
   return { type: 'home', blocks }
 }
@@ -96,6 +115,35 @@ function connectionRow(one: HomeParts['connections'][number]): KnownBlock[] {
 
 function knowledge(sources: HomeParts['sources']): KnownBlock[] {
   return sources.length === 0 ? [] : [header('Knowledge'), sourcesBlock(sources)]
+}
+
+function preferences({ trace, language }: Preferences): KnownBlock[] {
+  const speech = language ? languageName(language) : 'the language of the question'
+  const chosen = `While I work: ${TRACES[trace].toLowerCase()}. I answer you in ${speech}.`
+  return [header('Preferences'), openButton(chosen, 'preferences', 'open', 'Change')]
+}
+
+function load(now: HomeParts['load']): KnownBlock[] {
+  if (!now) return []
+  const { today, month, waiting, since, underWay, slots } = now
+  const line = since && waiting > 0 ? [text(', the first since '), moment(since)] : []
+  return [
+    header('For admins'),
+    words(`Spent today: ${tellSpent(today)}. In 30 days: ${tellSpent(month)}.`),
+    rich(
+      section(
+        text(
+          `${underWay} at work in ${slots} slots; ${waiting === 0 ? 'nobody waits' : `${waiting} waiting for a worker`}`,
+        ),
+        ...line,
+      ),
+    ),
+  ]
+}
+
+function tellSpent({ calls, tokens, cost }: Spent): string {
+  const money = cost > 0 ? `, ${tellAmount('dollars', cost)}` : ''
+  return `${tellAmount('tokens', tokens)}${money} in ${calls} ${calls === 1 ? 'call' : 'calls'} of models`
 }
 
 function serverRow({ server, ready, said }: HomeParts['servers'][number]): KnownBlock[] {

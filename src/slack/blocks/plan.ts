@@ -1,10 +1,10 @@
 import type { KnownBlock } from '@slack/types'
 import type { Plan } from '../../core/plan.ts'
 import type { Message } from '../message.ts'
-import { openButton } from './elements.ts'
+import { openButton, rich, section, text } from './elements.ts'
 import { clean, cut, escapeMarkup } from './text.ts'
 
-/** A plan while it runs: its rows. When done: one line and the button that opens the trace. */
+/** A plan while it runs: its rows, or one line where it has none. When done: one line and the button that opens the trace. */
 export function planMessage(plan: Plan, run: string): Message {
   const title = cut(clean(plan.title).replaceAll('\n', ' '), 150) || 'Working on it'
   const current = plan.rows.findLast((row) => row.status === 'in_progress')?.title
@@ -17,6 +17,7 @@ export function planMessage(plan: Plan, run: string): Message {
 }
 
 function runningBlock(plan: Plan, title: string): KnownBlock {
+  if (plan.rows.length === 0) return rich(section(text(title)))
   return {
     type: 'plan',
     title,

@@ -158,6 +158,7 @@ test('whatever stands in a run: the plan, the trace and a sentence are harmless'
         expectHarmless(planMessage(plan(steps.slice(0, end)), 'run-1'))
       expectHarmlessView(traceView(a, steps))
       expectHarmless(sayMessage(a || '-', { run: 'r', part: 'p' }))
+      const spent = { calls: 3, tokens: 4_000, cost: 12 }
       const row = { server: a, title: b, per: 'user', state: 'expired', url: b } as const
       const budget = {
         scope: 'user',
@@ -177,9 +178,16 @@ test('whatever stands in a run: the plan, the trace and a sentence are harmless'
           approvals: Array.from({ length: 20 }, () => ({ tool: a, asker: b, expires: at, link: b })),
           questions: Array.from({ length: 20 }, () => ({ tool: a, until: at, link: b })),
           connections: Array.from({ length: 20 }, () => ({ ...row, server: a || 's' })),
-          budgets: Array.from({ length: 20 }, () => ({ ...budget, name: a, holder: b })),
+          budgets: Array.from({ length: 20 }, () => ({
+            ...budget,
+            name: a,
+            holder: b,
+            raise: { value: 'v', amount: 1 },
+          })),
           servers: Array.from({ length: 20 }, () => ({ server: a, ready: false, said: b })),
           sources: Array.from({ length: 60 }, () => ({ name: a, documents: 2, readAt: at, error: b })),
+          preferences: { trace: 'none', language: 'de' },
+          load: { today: spent, month: spent, waiting: 7, since: at, underWay: 3, slots: 8 },
         }),
       )
     }),

@@ -22,6 +22,7 @@ import { takeDecision, tellDecision } from './approvals/decision.ts'
 import { takeEdit } from './approvals/edit.ts'
 import { declineAnswer, takeAnswer } from './approvals/input.ts'
 import { followRaise, type Raised, takeRaise, tellRaise } from './budgets/raise.ts'
+import { postAbout } from './commands/about.ts'
 import { readCall } from './commands/direct.ts'
 import { BUSY, type Posted, postPrompt, postQuestion } from './commands/question.ts'
 import { answerWord, type WordContext } from './commands/words.ts'
@@ -38,7 +39,7 @@ export type HearContext = WordContext &
     workspace: string
     speak: Pick<
       Speak,
-      'post' | 'update' | 'find' | 'status' | 'whisper' | 'respond' | 'name' | 'members' | 'decider'
+      'post' | 'update' | 'find' | 'status' | 'whisper' | 'respond' | 'name' | 'decider' | 'direct' | 'joined'
     >
     /** Prompts of tool servers. */
     tools: Pick<Tools, 'prompts' | 'prompt'>
@@ -112,6 +113,10 @@ export async function handleHeard(context: HearContext, key: string, fresh?: Hea
       const asked = await postPrompt(context, key, known, rest)
       if (typeof asked === 'string') return await act(context, key, known, async () => ({ whisper: asked }))
       return await ask(context, key, asked)
+    }
+    if (heard.kind === 'filled' && heard.form === 'ask_about') {
+      const asked = await postAbout(context, key, heard)
+      return asked ? await ask(context, key, asked) : await markHandled(context.pool, key)
     }
     if (opensThread(heard)) {
       const asked = await postQuestion(context, key, heard)

@@ -87,10 +87,12 @@ export async function takeUpMessage(
   throw new Error('the run of the thread ended while a message for it was taken up')
 }
 
-function enclosedOf({ files, quoted, viewing }: Enclosed): Enclosed {
+function enclosedOf({ files, quoted, quotedBy, about, viewing }: Enclosed): Enclosed {
   return {
     ...(files ? { files } : {}),
     ...(quoted ? { quoted } : {}),
+    ...(quotedBy ? { quotedBy } : {}),
+    ...(about ? { about } : {}),
     ...(viewing ? { viewing } : {}),
   }
 }

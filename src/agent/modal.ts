@@ -1,24 +1,28 @@
 /** Modals that a button opens: they only show; what is sent with them is heard like everything else. */
 import type { ModalView } from '@slack/types'
+import type { Pointed } from '../core/enclosed.ts'
 import type { HeardOf } from '../core/heard.ts'
-import type { Opener } from '../slack/identify.ts'
+import type { Opener, Shortcut } from '../slack/identify.ts'
 import type { Viewer } from '../slack/opening.ts'
 import type { Speak } from '../slack/speak.ts'
 import type { DecisionContext } from './approvals/deciding.ts'
 import { checkEdit, openEdit } from './approvals/edit.ts'
 import { checkAnswer, openAnswer } from './approvals/input.ts'
+import { openAbout } from './commands/about.ts'
 import { openFeedback } from './feedback.ts'
 import { openPreferences } from './preferences.ts'
-import { type TraceContext, traceOf } from './trace.ts'
+import { type TraceContext, traceOf, traceOfMessage } from './trace.ts'
 
-export type ModalContext = DecisionContext & TraceContext & { speak: Pick<Speak, 'decider' | 'name'> }
+export type ModalContext = DecisionContext &
+  TraceContext & { speak: Pick<Speak, 'decider' | 'name' | 'joined'> }
 
 /** The modal a button opens, or a sentence why there is none; nothing where this press opens none. */
 export async function openModal(
   context: ModalContext,
-  button: Opener,
+  button: Opener | Shortcut,
   subject: string,
   viewer: Viewer,
+  pointed?: Pointed,
 ): Promise<ModalView | string | undefined> {
   switch (button) {
     case 'trace':
@@ -29,6 +33,10 @@ export async function openModal(
       return openAnswer(context.pool, subject, viewer)
     case 'feedback':
       return openFeedback(subject, viewer)
+    case 'show_trace':
+      return traceOfMessage(context, subject, viewer)
+    case 'ask_about':
+      return pointed && openAbout(context, pointed, viewer)
     case 'preferences':
       return openPreferences(context.pool, viewer)
   }

@@ -9,8 +9,9 @@ import type { Speak } from '../slack/speak.ts'
 import { formatFor, readBytes } from '../sources/bytes.ts'
 import { openReader, type Reader } from '../sources/reader.ts'
 import type { Run } from '../store/runs.ts'
+import { canRead } from './seeing.ts'
 
-export type ReadingContext = { reading: Reading; speak: Pick<Speak, 'name'> }
+export type ReadingContext = { reading: Reading; speak: Pick<Speak, 'name' | 'roster'> }
 
 /** What was said before may be of so many tokens, and all files of a message together. */
 const TOKENS = { said: 4_000, files: 12_000 }
@@ -32,8 +33,7 @@ export async function readEnclosed(
   signal: AbortSignal,
 ): Promise<StepOf<'read'>> {
   const began = performance.now()
-  const joins = message.kind === 'asked' && message.before === true
-  const told = joins ? await readThread(context, run, message.ts, signal) : undefined
+  const told = message.kind === 'asked' ? await readAround(context, run, message, signal) : undefined
   const own = (message.files ?? []).map((file) => ({ file, from: message.user }))
   const files = await readFiles(context, [...own, ...(told?.files ?? [])], signal)
   return {
@@ -51,15 +51,30 @@ export async function readEnclosed(
 type Attached = { file: SharedFile; from: string }
 type Told = { said?: Said[]; left?: number; files: Attached[]; lack?: string }
 
-async function readThread(
+/** What was said before the question in its thread; or where it is about a message elsewhere, what was said there. */
+async function readAround(
   context: ReadingContext,
   run: Run,
-  before: string,
+  { before, about, ts }: StepOf<'asked'>,
+  signal: AbortSignal,
+): Promise<Told | undefined> {
+  if (before) return readThread(context, { channel: run.channel, ts: run.thread }, ts, signal)
+  // What is told to one person alone may be of anywhere they may read.
+  if (!about || !run.dm) return undefined
+  if (!(await canRead(context.speak, about.channel, run.asker))) return { files: [] }
+  const told = await readThread(context, about, undefined, signal)
+  return told.said ? told : { files: [] }
+}
+
+async function readThread(
+  context: ReadingContext,
+  thread: { channel: string; ts: string },
+  before: string | undefined,
   signal: AbortSignal,
 ): Promise<Told> {
   const ends = AbortSignal.any([signal, AbortSignal.timeout(SAID_MS)])
   try {
-    const earlier = await context.reading.thread(run.channel, run.thread, before, ends)
+    const earlier = await context.reading.thread(thread.channel, thread.ts, before, ends)
     if (earlier === 'not-ours')
       return { files: [], lack: 'Slack does not let me read what was said here before' }
     return await tellEarlier(context, earlier)

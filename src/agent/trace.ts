@@ -3,9 +3,10 @@ import type { ModalView } from '@slack/types'
 import { traceView } from '../slack/blocks/trace.ts'
 import type { Viewer } from '../slack/opening.ts'
 import type { Speak } from '../slack/speak.ts'
-import { findNewestRun, findRun, type Run, readSteps } from '../store/runs.ts'
+import { findNewestRun, findRun, findRunAt, type Run, readSteps } from '../store/runs.ts'
 import { readSpendOf } from '../store/spend.ts'
 import { type ReadableContext, readablePassages } from './knowledge/readable.ts'
+import { canRead } from './seeing.ts'
 
 export type TraceContext = ReadableContext & { speak: Pick<Speak, 'roster'> }
 
@@ -35,6 +36,19 @@ export async function traceOf(
   return traceView(run.id, steps, { spent, readable })
 }
 
+/** The trace of the run that a message belongs to: its question, something we said for it, or the newest of its thread. */
+export async function traceOfMessage(
+  context: TraceContext,
+  ts: string,
+  viewer: Viewer,
+): Promise<ModalView | string> {
+  const { workspace, channel, thread = ts } = viewer
+  const run = await findRunAt(context.pool, { workspace, channel, ts, thread })
+  return run
+    ? traceOf(context, run.id, viewer)
+    : 'I did nothing in this thread, so there is no trace to show.'
+}
+
 /** The run that somebody wants to see the trace of, where they may; else a sentence. */
 export async function findTraced(
   context: Pick<TraceContext, 'pool' | 'speak'>,
@@ -60,11 +74,5 @@ async function mayRead(
   { channel, user }: Viewer,
 ): Promise<boolean> {
   if (run.dm) return run.asker === user
-  if (run.channel === channel) return true
-  try {
-    const { open, members } = await speak.roster.channel(run.channel)
-    return members.includes(user) || (open && (await speak.roster.person(user)) === 'full')
-  } catch {
-    return false
-  }
+  return run.channel === channel || canRead(speak, run.channel, user)
 }

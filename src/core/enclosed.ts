@@ -23,6 +23,10 @@ export type Viewing = z.infer<typeof Viewing>
 export const Enclosed = z.object({
   files: z.array(SharedFile).optional(),
   quoted: z.string().optional(),
+  /** Whose the quoted words are, where Slack tells: a person's id, or the name of an app. */
+  quotedBy: z.string().optional(),
+  /** Where the quoted words stand, which is somewhere else: that thread is read first, if the asker may read it. */
+  about: z.object({ channel: z.string(), ts: z.string() }).optional(),
   viewing: Viewing.optional(),
 })
 export type Enclosed = z.infer<typeof Enclosed>
@@ -38,6 +42,14 @@ export const Said = z.object({
   quotes: z.boolean().optional(),
 })
 export type Said = z.infer<typeof Said>
+
+/** The message that somebody pointed at with its shortcut. */
+export type Pointed = Omit<Said, 'from' | 'by'> & {
+  from?: string
+  thread: string
+  files: SharedFile[]
+  responseUrl: string
+}
 
 /** A file that was read, or `why` not, which begins with "it". `of`: tokens of the whole, where only its beginning is told. */
 export const ReadFile = z.object({

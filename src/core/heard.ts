@@ -85,8 +85,11 @@ export const Heard = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('filled'),
     ...where,
-    form: z.enum(['feedback', 'preferences']),
+    form: z.enum(['feedback', 'preferences', 'ask_about']),
     subject: z.string(),
+    /** The message that a shortcut was used on, and where an answer to it alone can be given. */
+    ...Enclosed.shape,
+    responseUrl: z.string().optional(),
     values: z.record(z.string(), z.unknown()),
     view: z.string(),
     thread: z.string().optional(),

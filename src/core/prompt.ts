@@ -18,6 +18,7 @@ export type Exchange = {
   question: string
   answer: string
   quoted?: string | undefined
+  quotedBy?: string | undefined
   read?: readonly StepOf<'read'>[] | undefined
 }
 
@@ -67,7 +68,7 @@ function tellPast(past: readonly Exchange[]): ChatMessage[] {
   }
   const reads = keepNewest(kept)
   return kept.flatMap((e, i): ChatMessage[] => [
-    { role: 'user', content: (reads[i] ?? '') + tellQuoted(e.quoted) + message(e.user, e.question) },
+    { role: 'user', content: (reads[i] ?? '') + tellQuoted(e) + message(e.user, e.question) },
     { role: 'assistant', content: harmless(e.answer) },
   ])
 }
@@ -245,12 +246,14 @@ function tellFile({ name, text, of, why }: ReadFile): string {
   return `${file}${part}>\n${harmless(text)}\n</file>`
 }
 
-function tellQuoted(quoted: string | undefined): string {
-  return quoted ? `${enclose('quoted', cut(quoted, LIMITS.quoted))}\n` : ''
+function tellQuoted({ quoted, quotedBy }: Pick<Enclosed, 'quoted' | 'quotedBy'>): string {
+  if (!quoted) return ''
+  const by = quotedBy ? ` by="${attribute(quotedBy)}"` : ''
+  return `<quoted${by}>\n${harmless(cut(quoted, LIMITS.quoted))}\n</quoted>\n`
 }
 
 function tellAsked(step: Enclosed & { user: string; text: string; edit?: boolean | undefined }): string {
-  return tellQuoted(step.quoted) + message(step.user, step.text, step.edit)
+  return tellQuoted(step) + message(step.user, step.text, step.edit)
 }
 
 function message(user: string, text: string, edit?: boolean): string {

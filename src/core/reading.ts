@@ -15,7 +15,8 @@ function isBearer(step: Numbered): step is Bearer {
 }
 
 function needsReading(step: Bearer): boolean {
-  return (step.files?.length ?? 0) > 0 || (step.kind === 'asked' && step.before === true)
+  if ((step.files?.length ?? 0) > 0) return true
+  return step.kind === 'asked' && (step.before === true || step.about !== undefined)
 }
 
 /** What a search may lean on where the question says little: how the thread began, and what was said last. */

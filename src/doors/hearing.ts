@@ -82,7 +82,7 @@ export function openHearing(
       intake: (heard) => takeIn(pool, heard),
       overhear: (overheard) => overhear({ pool, poke: poke.follower }, overheard),
       handle: (heard) => handleHeard(context, inboxKey(heard), heard),
-      open: (button, subject, viewer) => openModal(context, button, subject, viewer),
+      open: (button, subject, viewer, pointed) => openModal(context, button, subject, viewer, pointed),
       check: (heard) => checkModal(context, heard),
       home: (user) => homeOf(homeContext, user),
     },

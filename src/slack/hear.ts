@@ -1,5 +1,6 @@
 /** From what Slack sends to what the agent heard. Pure, and it never throws. */
 import { z } from 'zod'
+import { Enclosed } from '../core/enclosed.ts'
 import type { Heard, HeardOf } from '../core/heard.ts'
 import { enclosedIn } from './enclosed.ts'
 
@@ -49,7 +50,7 @@ const Submission = z.object({
   user: z.object({ id }),
   view: z.object({
     id,
-    callback_id: z.enum(['edit', 'answer', 'feedback', 'preferences']),
+    callback_id: z.enum(['edit', 'answer', 'feedback', 'preferences', 'ask_about']),
     private_metadata: z.string(),
     state: z.object({ values: z.record(z.string(), z.record(z.string(), z.unknown())) }),
   }),
@@ -221,7 +222,13 @@ const Whose = z.object({
 })
 
 /** What stands in `private_metadata` of modals that are not about a call. Sent from App Home they have no channel. */
-const About = z.object({ subject: z.string(), channel: z.string(), thread: id.optional() })
+const About = z.object({
+  subject: z.string(),
+  channel: z.string(),
+  thread: id.optional(),
+  ...Enclosed.shape,
+  responseUrl: z.string().optional(),
+})
 
 function hearSubmission(body: z.infer<typeof Submission>, self: Self): Heard | 'ignored' {
   const workspace = self.workspace ?? body.team?.id

@@ -40,7 +40,10 @@ export const EVENTS = {
 export const COMMANDS = ['/quorum'] as const
 /** Buttons that open a modal at once: the modal changes nothing, and they are pressed again where it is lost. */
 export const OPENERS = ['trace', 'edit', 'answer', 'feedback', 'preferences'] as const
+/** Entries of a message's own menu: each opens a modal. The manifests are held against this. */
+export const SHORTCUTS = ['ask_about', 'show_trace'] as const
 export type Opener = (typeof OPENERS)[number]
+export type Shortcut = (typeof SHORTCUTS)[number]
 export const ACTIONS = [
   'approve',
   'deny',

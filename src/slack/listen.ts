@@ -9,7 +9,7 @@ import { hear } from './hear.ts'
 import { ACTIONS, COMMANDS, clientOptions, type Identity, slackLogger } from './identify.ts'
 import { type LineSettings, lineFor } from './line.ts'
 import type { Log } from './message.ts'
-import { commandedOpening, type OpenContext, openingOf, openNow } from './opening.ts'
+import { commandedOpening, type OpenContext, openingOf, openNow, shortcutOf } from './opening.ts'
 import { overhear } from './overhear.ts'
 import type { Speak } from './speak.ts'
 
@@ -107,7 +107,7 @@ async function take(
   { app, intake, kept, log, track }: Taking,
 ): Promise<void> {
   const { identity, speak, on } = desk
-  const opening = openingOf(event.body, identity.workspace)
+  const opening = openingOf(event.body, identity.workspace) ?? shortcutOf(event.body, identity)
   if (opening) track(openNow({ speak, open: on.open, log }, opening))
   const change = changeOf(event.body, identity.workspace)
   if (change) await on.changed(change)

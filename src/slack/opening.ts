@@ -1,22 +1,33 @@
-/** Buttons and commands that open a modal. Slack gives 3 s from the press, so nothing else comes before it. */
+/** Buttons, commands and shortcuts that open a modal. Slack gives 3 s from the press, so nothing else comes before it. */
 import type { ModalView } from '@slack/types'
 import { z } from 'zod'
+import type { Enclosed, Pointed } from '../core/enclosed.ts'
 import type { HeardOf } from '../core/heard.ts'
 import { sayMessage } from './blocks/say.ts'
-import { OPENERS, type Opener } from './identify.ts'
+import type { Self } from './hear.ts'
+import { OPENERS, type Opener, SHORTCUTS, type Shortcut } from './identify.ts'
 import type { Log } from './message.ts'
+import { WireMessage } from './overhear.ts'
+import { saidOf } from './reading.ts'
 import type { Speak } from './speak.ts'
 
 /** Who pressed a button, and where; `channel` is empty in App Home, which is nowhere. */
 export type Viewer = { workspace: string; user: string; channel: string; thread?: string | undefined }
 
 /** What stands in a modal that is not about a call: what it is about, and where it was opened. */
-export type About = { subject: string; channel: string; thread?: string | undefined }
+export type About = Enclosed & {
+  subject: string
+  channel: string
+  thread?: string | undefined
+  responseUrl?: string
+}
 
 /** A button that opens a modal was pressed, or a command typed that does; `responseUrl` is the command's. */
 export type Opening = {
-  button: Opener
+  button: Opener | Shortcut
   subject: string
+  /** The message whose shortcut was used. */
+  pointed?: Pointed
   trigger: string
   viewer: Viewer
   responseUrl?: string
@@ -43,6 +54,35 @@ export function commandedOpening(heard: HeardOf<'commanded'>): Opening | undefin
   return button && { button, subject: rest, trigger, viewer: { workspace, channel, user }, responseUrl }
 }
 
+const Use = z.object({
+  type: z.literal('message_action'),
+  callback_id: z.enum(SHORTCUTS),
+  trigger_id: id,
+  response_url: id,
+  user: z.object({ id }),
+  channel: z.object({ id }),
+  message_ts: id,
+  message: z.unknown(),
+})
+
+/** The modal that the shortcut of a message asks for; undefined where a delivery is none. */
+export function shortcutOf(body: unknown, self: Self & { workspace: string }): Opening | undefined {
+  const use = Use.safeParse(body).data
+  if (!use) return undefined
+  const message = WireMessage.safeParse(use.message).data
+  const said = message && saidOf(message, self)
+  const { message_ts: ts, response_url: responseUrl, channel, user } = use
+  const thread = message?.thread_ts ?? ts
+  return {
+    button: use.callback_id,
+    subject: ts,
+    pointed: { ts, thread, responseUrl, files: [], ...(said ?? { text: '' }) },
+    trigger: use.trigger_id,
+    viewer: { workspace: self.workspace, user: user.id, channel: channel.id, thread },
+    responseUrl,
+  }
+}
+
 /** The modal that a press asks for; undefined where it asks for none. */
 export function openingOf(body: unknown, workspace: string): Opening | undefined {
   const press = Press.safeParse(body)
@@ -62,13 +102,18 @@ export function openingOf(body: unknown, workspace: string): Opening | undefined
 export type OpenContext = {
   speak: Pick<Speak, 'openView' | 'whisper' | 'respond'>
   /** The modal, a sentence why there is none, or nothing where this press opens none. */
-  open(button: Opener, subject: string, viewer: Viewer): Promise<ModalView | string | undefined>
+  open(
+    button: Opener | Shortcut,
+    subject: string,
+    viewer: Viewer,
+    pointed?: Pointed,
+  ): Promise<ModalView | string | undefined>
   log: Log | undefined
 }
 
 /** Opens it, or says why not. Never throws. */
 export async function openNow({ speak, open, log }: OpenContext, opening: Opening): Promise<void> {
-  const { button, subject, trigger, viewer, responseUrl } = opening
+  const { button, subject, trigger, viewer, responseUrl, pointed } = opening
   const { channel, user, thread } = viewer
   const tell = (sentence: string) => {
     if (responseUrl) return speak.respond(responseUrl, sayMessage(sentence))
@@ -76,7 +121,7 @@ export async function openNow({ speak, open, log }: OpenContext, opening: Openin
     return speak.whisper(channel, user, thread, sayMessage(sentence))
   }
   try {
-    const shown = await open(button, subject, viewer)
+    const shown = await open(button, subject, viewer, pointed)
     if (typeof shown === 'string') await tell(shown)
     else if (shown) await speak.openView(trigger, shown)
   } catch (error) {

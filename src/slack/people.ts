@@ -9,6 +9,11 @@ import { kindOf, User } from './user.ts'
 
 const Group = z.object({ id: z.string(), handle: z.string().optional(), name: z.string().optional() })
 
+const flag = z.boolean().nullish()
+const Place = z.object({
+  channel: z.object({ is_member: flag, is_im: flag, is_mpim: flag, is_archived: flag }),
+})
+
 const KNOWN_FOR_MS = 10 * 60_000
 /** Who decides must be known as they are now. */
 const DECIDER_FOR_MS = 60_000
@@ -25,6 +30,8 @@ export type People = {
   members(group: string): Promise<string[]>
   /** The channel of direct messages with a person. @throws Fault */
   direct(user: string): Promise<string>
+  /** Whether we are in a channel, and can speak there. @throws Fault */
+  joined(channel: string): Promise<boolean>
 }
 
 /** @param workspace the workspace that installed us: members of others are outsiders */
@@ -58,6 +65,16 @@ export function openPeople(call: Call, workspace: string, log?: Log): People {
     members: async (group) => {
       const members = await groups.members(group)
       return members === 'untold' ? [] : [...members].sort()
+    },
+    joined: async (channel) => {
+      try {
+        const answer = await call('conversations.info', { channel })
+        const { is_member, is_im, is_mpim, is_archived } = Place.parse(answer).channel
+        return is_archived !== true && (is_member ?? is_im ?? is_mpim ?? false)
+      } catch (error) {
+        if (slackWord(error) === 'channel_not_found') return false
+        throw error
+      }
     },
     direct: async (user) => {
       const answer = await call('conversations.open', { users: user })

@@ -80,7 +80,7 @@ async function forgetSaid(tx: Tx, workspace: string, person: string) {
   return { messages, documents: documents.rowCount ?? 0, answers: answers.rowCount ?? 0 }
 }
 
-/** What runs of others read of theirs in a thread: their messages and files, and the answers that were given with these at hand. */
+/** What runs of others read or quote of theirs: messages and files, and the answers that were given with these at hand. */
 async function forgetRead(tx: Tx, workspace: string, person: string): Promise<number> {
   const others = (key: string) =>
     `jsonb_path_query_array(s.body, '$.${key}[*] ? (@.from != $who)', jsonb_build_object('who', $2::text))`
@@ -92,12 +92,19 @@ async function forgetRead(tx: Tx, workspace: string, person: string): Promise<nu
      returning s.run, s.n`,
     [workspace, person],
   )
+  const quoted = await tx.query<{ run: string; n: number }>(
+    `update steps s set body = s.body - '{quoted,quotedBy,files}'::text[] from runs r
+     where r.id = s.run and r.workspace = $1 and s.kind in ('asked', 'steered') and s.body ->> 'quotedBy' = $2
+     returning s.run, s.n`,
+    [workspace, person],
+  )
+  const all = [...read.rows, ...quoted.rows]
   const answers = await tx.query(
     `update steps a set body = ${emptied('a')} from unnest($1::uuid[], $2::int[]) as g (run, n)
      where a.run = g.run and a.n > g.n and a.kind in ('answered', 'finished')`,
-    [read.rows.map((row) => row.run), read.rows.map((row) => row.n)],
+    [all.map((row) => row.run), all.map((row) => row.n)],
   )
-  return read.rows.length + (answers.rowCount ?? 0)
+  return all.length + (answers.rowCount ?? 0)
 }
 
 /** Ends what they have under way; whoever works on it finds that it is over. */
@@ -130,9 +137,9 @@ async function endRuns(tx: Tx, workspace: string, person: string): Promise<numbe
 function emptied(step: string): string {
   const body = `${step}.body`
   return `case ${step}.kind
-    when 'asked' then ${body} - 'prompt' - 'files' - 'quoted' - 'viewing' - 'language' - 'show' || '{"text": "${REMOVED}", "user": "${NOBODY}"}'
+    when 'asked' then ${body} - 'prompt' - '{files,quoted,quotedBy,about,viewing,language,show}'::text[] || '{"text": "${REMOVED}", "user": "${NOBODY}"}'
       || case when ${body} ? 'call' then jsonb_build_object('call', ${body} -> 'call' || '{"args": {}}') else '{}' end
-    when 'steered' then ${body} - 'files' - 'quoted' - 'viewing' || '{"text": "${REMOVED}", "user": "${NOBODY}"}'
+    when 'steered' then ${body} - '{files,quoted,quotedBy,about,viewing}'::text[] || '{"text": "${REMOVED}", "user": "${NOBODY}"}'
     when 'read' then ${body} - 'said' || '{"files": []}'
     when 'recalled' then ${body} || '{"query": "${REMOVED}"}'
     when 'answered' then ${body} || jsonb_build_object('text', '${REMOVED}', 'calls', coalesce((

@@ -136,6 +136,23 @@ export async function findNewestRun(
   return found.rows[0]
 }
 
+/** The run a message of a thread belongs to: what it asked, or what we said for it; else the newest of the thread. */
+export async function findRunAt(
+  db: Db,
+  at: { workspace: string; channel: string; thread: string; ts: string },
+): Promise<Run | undefined> {
+  const found = await db.query<Run>(
+    `select ${RUN} from runs r where workspace = $1 and channel = $2 and thread = $3
+     order by (message = $4 or exists (
+       select from posts p where p.owner = r.id::text and p.channel = $2 and p.ts = $4
+     ) or exists (
+       select from steps s where s.run = r.id and s.kind = 'steered' and s.body ->> 'ts' = $4
+     )) desc, created_at desc limit 1`,
+    [at.workspace, at.channel, at.thread, at.ts],
+  )
+  return found.rows[0]
+}
+
 /** Whether the agent has spoken, or will, in this thread; before a message of it where its ts is given. */
 export async function isPartOfThread(db: Db, thread: Thread, before?: string): Promise<boolean> {
   const found = await db.query(
@@ -181,6 +198,7 @@ type Past = {
   user: string
   question: string
   quoted?: string
+  quotedBy?: string
   read: StepOf<'read'>[]
   answer: string
   tainted: boolean
@@ -209,6 +227,7 @@ export async function readPast(db: Db, run: Run, step = PAST_STEP): Promise<Past
     user: row.asked.user,
     question: row.asked.text,
     ...(row.asked.quoted ? { quoted: row.asked.quoted } : {}),
+    ...(row.asked.quotedBy ? { quotedBy: row.asked.quotedBy } : {}),
     read: row.read ?? [],
     answer: row.finished.text,
     tainted: row.tainted,

@@ -11,7 +11,7 @@ import type { Wait } from '../../src/core/wait.ts'
 import type { Message } from '../../src/slack/message.ts'
 import { createRun, readSteps } from '../../src/store/runs.ts'
 import { wakeWaiting } from '../../src/store/wakeups.ts'
-import { NOTHING_TO_READ } from '../support/advancing.ts'
+import { NOBODY_KNOWN, NOTHING_TO_READ } from '../support/advancing.ts'
 import { openTestStore } from '../support/store.ts'
 
 const at = () => new Date().toISOString()
@@ -226,6 +226,7 @@ function contextOn(pool: pg.Pool, { ask = () => answer, post }: Told): AdvanceCo
       },
       find: async () => undefined,
       name: async (id) => id,
+      roster: NOBODY_KNOWN,
       upload: async () => ({ file: 'F1' }),
       findFile: async () => undefined,
       status: async () => {},

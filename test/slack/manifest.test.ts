@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { METHODS } from '../../src/slack/call.ts'
-import { ACTIONS, COMMANDS, EVENTS, neededScopes } from '../../src/slack/identify.ts'
+import { ACTIONS, COMMANDS, EVENTS, neededScopes, SHORTCUTS } from '../../src/slack/identify.ts'
 
 const read = (name: string) =>
   JSON.parse(readFileSync(new URL(`../../manifests/slack/${name}.json`, import.meta.url), 'utf8'))
@@ -23,6 +23,12 @@ test.each(['socket', 'http'])('%s.json creates the app as the code needs it', (n
   expect(features.slash_commands.map((command: { command: string }) => command.command)).toEqual([
     ...COMMANDS,
   ])
+  expect(features.shortcuts.map((one: { callback_id: string }) => one.callback_id)).toEqual([...SHORTCUTS])
+  for (const { type, name, description } of features.shortcuts) {
+    expect(type).toBe('message')
+    expect(name.length).toBeLessThanOrEqual(24)
+    expect(description.length).toBeLessThanOrEqual(150)
+  }
   expect(features.app_home).toEqual({
     home_tab_enabled: true,
     messages_tab_enabled: true,

@@ -183,8 +183,14 @@ test('what a run of others read of a person in its thread goes, and the answer m
     await run('U1', 'q', read('U2', 'UZOE'), answered('Zoe says so')),
     await run('U1', 'q', read('U2'), answered('Two says so')),
   ]
+  const quoting = await run('U1', 'q', answered('She quotes herself'))
+  await store.pool.query(
+    `update steps set body = body || '{"quoted": "as Zoe put it", "quotedBy": "UZOE"}' where run = $1 and n = 1`,
+    [quoting.id],
+  )
   const { steps } = await forgetPerson(store.pool, 'T1', 'UZOE')
-  expect(steps).toBe(2)
+  expect(steps).toBe(4)
+  expect(JSON.stringify(await readSteps(store.pool, quoting.id))).not.toMatch(/Zoe|UZOE|herself/)
   const kept = JSON.stringify(await readSteps(store.pool, one.id))
   expect(kept).toContain('said by U2')
   expect(kept).toContain('shared by U2')

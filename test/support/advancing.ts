@@ -12,6 +12,14 @@ export const NOTHING_TO_READ: AdvanceContext['reading'] = {
   file: async () => ({ why: 'it is not there any more' }),
 }
 
+/** A Slack that knows nobody and no channel. */
+export const NOBODY_KNOWN: AdvanceContext['speak']['roster'] = {
+  channel: async () => ({ open: false, members: [] }),
+  group: async () => [],
+  person: async () => 'external',
+  async *everyone() {},
+}
+
 export function advancingWith(pool: pg.Pool, other: Partial<AdvanceContext> = {}): AdvanceContext {
   const agent = { ...AgentFront.parse({ name: 'quorum' }), instructions: 'Work.' }
   return {
@@ -39,6 +47,7 @@ export function advancingWith(pool: pg.Pool, other: Partial<AdvanceContext> = {}
       update: async () => 'sent' as const,
       find: async () => undefined,
       name: async (id) => id,
+      roster: NOBODY_KNOWN,
       upload: async () => ({ file: 'F1' }),
       findFile: async () => undefined,
       status: async () => {},

@@ -131,6 +131,33 @@ function shut(hub: Hub, user: string, views: View[]): void {
   for (const view of views) tell(hub.world, { type: 'view_closed', user, view })
 }
 
+/** The app's entries in a message's own menu, as its manifest names them. */
+const SHORTCUTS = ['ask_about', 'show_trace']
+
+/** Uses a shortcut of a message; resolves when the app has acknowledged. It is there wherever the person can read. */
+export async function useShortcut(
+  hub: Hub,
+  user: string,
+  shortcut: string,
+  channel: string,
+  ts: string,
+): Promise<void> {
+  expectReader(hub.world, user, channel)
+  const message = findMessage(hub.world, channel, ts)
+  if (!message || message.subtype === 'tombstone') throw new Error('There is no such message.')
+  if (!SHORTCUTS.includes(shortcut)) throw new Error(`There is no shortcut "${shortcut}".`)
+  const found = hub.world.channels.get(channel)
+  await hub.outbox.ask('interactive', {
+    ...person(hub, 'message_action', user),
+    callback_id: shortcut,
+    action_ts: String(Date.now() / 1000),
+    message_ts: ts,
+    channel: { id: channel, name: found?.dm ? 'directmessage' : found?.name },
+    response_url: responseUrl(hub, { channel, user, ephemeral: false }),
+    message: { ...message, team: hub.world.team.id },
+  })
+}
+
 /** Types a slash command. What the app answers is shown as its message. */
 export async function command(hub: Hub, user: string, channel: string, typed: string): Promise<void> {
   expectReader(hub.world, user, channel)

@@ -6,7 +6,7 @@ import { archive, rename } from './channel-changes.ts'
 import { createHooks } from './hooks.ts'
 import type { Hub } from './hub.ts'
 import { type Installing, installing, preinstall } from './installing.ts'
-import { click, command, submit } from './interact.ts'
+import { click, command, submit, useShortcut } from './interact.ts'
 import { openLive } from './live.ts'
 import { describe, looking } from './looking.ts'
 import { type Breakage, createFaults, createTiers, type Faults } from './misbehave.ts'
@@ -136,6 +136,8 @@ export type Workspace = Installing & {
   /** Presses a button of an open modal or of the Home tab. */
   clickView(user: string, viewId: string, actionId: string, value?: string): Promise<void>
   command(user: string, channel: string, text: string): Promise<void>
+  /** Uses an entry of a message's own menu, by its callback id. */
+  shortcut(user: string, callback: string, channel: string, ts: string): Promise<void>
   openHome(user: string, tab?: 'home' | 'messages'): Promise<void>
   /** `values`: block id → action id → what was typed or chosen. */
   submit(user: string, viewId: string, values: Record<string, Json>): Promise<void>
@@ -382,6 +384,8 @@ function acting(hub: Hub) {
     clickView: (user: string, view: string, action: string, value?: string) =>
       click(hub, user, { view }, action, value),
     command: (user: string, channel: string, text: string) => command(hub, user, channel, text),
+    shortcut: (user: string, callback: string, channel: string, ts: string) =>
+      useShortcut(hub, user, callback, channel, ts),
     openHome: async (user: string, tab?: 'home' | 'messages') => openHome(hub, user, tab),
     submit: (user: string, view: string, values: Record<string, Json>) => submit(hub, user, view, values),
     interrupt: async (user: string, channel: string, thread: string) => interrupt(hub, user, channel, thread),

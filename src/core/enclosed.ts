@@ -44,7 +44,7 @@ export const Said = z.object({
 export type Said = z.infer<typeof Said>
 
 /** The message that somebody pointed at with its shortcut. */
-export type Pointed = Omit<Said, 'from' | 'by'> & {
+export type Pointed = Pick<Said, 'ts' | 'text'> & {
   from?: string
   thread: string
   files: SharedFile[]

@@ -19,13 +19,15 @@ import { onOneCard, remindAt } from './approvals/cards.ts'
 import { propose } from './approvals/propose.ts'
 import { fail, failUnread, finish, passagesOf, showEnded } from './ending.ts'
 import { type AbortReason, keepLease, lastRead, record, reread, type Work } from './lease.ts'
-import { type ReadingContext, readEnclosed } from './reading.ts'
+import { openPrivate, type PrivateContext } from './private.ts'
+import { type ReadingContext, readEnclosed, readViewing } from './reading.ts'
 import { openThread, type ThreadContext, type ThreadView } from './thread.ts'
 
 /** Everything advancing a run needs. */
 export type AdvanceContext = Omit<AnswerContext, 'agent' | 'log'> &
   Omit<ActContext, 'policy' | 'catalogue'> &
   Omit<ThreadContext, 'log'> &
+  Omit<PrivateContext, 'log'> &
   ReadingContext & {
     pool: pg.Pool
     /** Names this worker in the lease, a UUID. */
@@ -67,7 +69,7 @@ export async function advance(
   const times = { leaseMs: context.leaseMs, everyMs: context.beatMs }
   using watch = keepLease(context.pool, lease, times, shutdown)
   const work: Work = { pool: context.pool, run, lease, steps, failures, waited, signal: watch.signal }
-  const thread = openThread(context, run, lease.epoch === 1)
+  const thread = openView(context, run, lease.epoch === 1)
   try {
     if (taken.unreadable) return await giveUpReading(context, taken, thread)
     if (work.failures >= MAX_FAILURES) return await fail(work, thread, 'broken')
@@ -79,12 +81,17 @@ export async function advance(
   }
 }
 
+/** The thread of a run, or for a question that only its asker sees, their eyes. */
+function openView(context: AdvanceContext, run: Run, first = false): ThreadView {
+  return run.reply ? openPrivate(context, run) : openThread(context, run, first)
+}
+
 /** Somebody may have died between the end of a run and showing it: a wake-up of its was left. */
 async function showOver(context: AdvanceContext, runId: string): Promise<void> {
   const run = await readRun(context.pool, runId)
   if (!run) return
   const steps = await readSteps(context.pool, runId)
-  const thread = openThread(context, run)
+  const thread = openView(context, run)
   await showEnded(thread, steps)
   thread.leave()
 }
@@ -110,6 +117,8 @@ async function perform(context: Performing, work: Work, thread: ThreadView, next
   switch (next.do) {
     case 'read':
       return readUnlessStopped(context, work, next.of)
+    case 'look':
+      return lookAround(context, work, next)
     case 'recall': {
       const known = passagesOf(work.steps)
       const { agent } = context
@@ -150,6 +159,20 @@ async function readUnlessStopped(context: Performing, work: Work, of: number): P
     throw new Error('only messages come with something')
   try {
     return await record(work, [await readEnclosed(context, work.run, message, work.signal)])
+  } catch (error) {
+    return await orMoved(work, error)
+  }
+}
+
+async function lookAround(
+  context: Performing,
+  work: Work,
+  { call, refused }: Extract<Next, { do: 'look' }>,
+): Promise<Performed> {
+  try {
+    const at = new Date().toISOString()
+    const not = { kind: 'read' as const, at, of: 1, call, files: [], lack: refused, ms: 0 }
+    return await record(work, [refused ? not : await readViewing(context, work, call)])
   } catch (error) {
     return await orMoved(work, error)
   }

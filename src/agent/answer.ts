@@ -9,6 +9,7 @@ import type { Purpose } from '../core/meter.ts'
 import { type CloudPermit, permitCloud } from '../core/permit.ts'
 import { buildPrompt } from '../core/prompt.ts'
 import { tellQuotes } from '../core/quotes.ts'
+import { VIEW, viewer } from '../core/reading.ts'
 import type { Policy } from '../core/rules.ts'
 import type { Step, StepOf, ToolCall } from '../core/run.ts'
 import { taintOf, taintOfPast } from '../core/taint.ts'
@@ -21,6 +22,7 @@ import { applyGrant } from './approvals/grant.ts'
 import { type Weighed, weigh, wordsOf } from './approvals/weigh.ts'
 import { passagesOf } from './ending.ts'
 import { lastRead, record, type Work } from './lease.ts'
+import { withoutCard } from './private.ts'
 
 /** Calls one answer may propose. */
 const MAX_CALLS = 16
@@ -66,6 +68,7 @@ export async function askModel(
   const offer = [
     ...tools.map((t) => ({ name: t.name, description: t.description, parameters: t.inputSchema })),
     ...(looksUp(context.agent, tools) ? [LOOKUP] : []),
+    ...(looksAround(work, tools) ? [VIEW] : []),
   ]
   const raw = await ask(context, work, { messages, tools: offer })
   if ('wait' in raw) return raw
@@ -95,10 +98,12 @@ export async function askModel(
   const alone: Weighed[] = []
   for (const [i, call] of answer.calls.entries()) {
     if (call.tool === LOOKUP.name && offer.includes(LOOKUP)) continue
+    if (call.tool === VIEW.name && offer.includes(VIEW)) continue
     const tool = tools.find((t) => t.name === call.tool)
     const steps = [...work.steps, ...alone.map((one) => one.step)]
     const proposal = { tool, call, at, taint, words, steps, wrong: findCut(answer, i) }
-    alone.push(await applyGrant(work.pool, work.run, weigh(context.policy, work.run, proposal)))
+    const one = await applyGrant(work.pool, work.run, weigh(context.policy, work.run, proposal))
+    alone.push(work.run.reply ? withoutCard(one) : one)
   }
   const weighed = putInBatches(alone)
   const steps: Step[] = [answered, ...weighed.map((w) => w.step)]
@@ -136,7 +141,11 @@ export function putInBatches(weighed: readonly Weighed[]): Weighed[] {
 function makeUnique(calls: readonly ToolCall[], work: Work): ToolCall[] {
   const used = new Set(
     work.steps.flatMap((s) =>
-      s.kind === 'proposed' ? [s.call.id] : s.kind === 'recalled' && s.call !== undefined ? [s.call] : [],
+      s.kind === 'proposed'
+        ? [s.call.id]
+        : (s.kind === 'recalled' || s.kind === 'read') && s.call
+          ? [s.call]
+          : [],
     ),
   )
   return calls.map((call) => {
@@ -160,6 +169,11 @@ function offered(agent: Agent, catalogue: readonly CatalogueTool[]): CatalogueTo
 /** Whether an agent may search by itself: not one without knowledge, nor where a server has a tool of that name. */
 function looksUp(agent: Agent, tools: readonly CatalogueTool[]): boolean {
   return agent.knowledge?.length !== 0 && !tools.some((tool) => tool.name === LOOKUP.name)
+}
+
+/** Whether there is something the person has open: only in what is said to us alone, so that nobody else learns of it. */
+function looksAround({ run, steps }: Work, tools: readonly CatalogueTool[]): boolean {
+  return run.dm && viewer(steps) !== undefined && !tools.some((tool) => tool.name === VIEW.name)
 }
 
 async function ask(

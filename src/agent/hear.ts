@@ -29,6 +29,8 @@ import { answerWord, type WordContext } from './commands/words.ts'
 import { takeExplanation, takeRating } from './feedback.ts'
 import { keyOfMessage, type Mentioned, takeUpEdit, takeUpMessage, threadOf } from './mention.ts'
 import { takePreferences } from './preferences.ts'
+import { BEGUN, takeUpPrivate } from './private.ts'
+import { shareAnswer } from './share.ts'
 import { stopDeleted, stopMine, stopPressed, stopThread } from './stop.ts'
 import { showBegun } from './thread.ts'
 
@@ -114,6 +116,7 @@ export async function handleHeard(context: HearContext, key: string, fresh?: Hea
       if (typeof asked === 'string') return await act(context, key, known, async () => ({ whisper: asked }))
       return await ask(context, key, asked)
     }
+    if (heard.kind === 'filled' && heard.form === 'share') return await share(context, key, heard)
     if (heard.kind === 'filled' && heard.form === 'ask_about') {
       const asked = await postAbout(context, key, heard)
       return asked ? await ask(context, key, asked) : await markHandled(context.pool, key)
@@ -136,6 +139,13 @@ function ask(context: HearContext, key: string, { message, also }: Posted): Prom
   )
 }
 
+/** Shares a private answer, or has its question asked again for everyone. */
+async function share(context: HearContext, key: string, heard: HeardOf<'filled'>): Promise<void> {
+  const shared = await shareAnswer(context, key, heard)
+  if (typeof shared === 'object') return ask(context, key, shared)
+  return act(context, key, heard, async () => (shared === 'shared' ? {} : { whisper: shared }))
+}
+
 /** One story in one transaction with the mark that it was handled, then what it says. */
 async function act(
   context: HearContext,
@@ -153,7 +163,7 @@ async function act(
 
 /** Commands that begin a thread, on a message of ours. */
 function opensThread(heard: Heard): heard is HeardOf<'commanded'> {
-  return heard.kind === 'commanded' && /^(ask|run|prompt)$/.test(heard.word)
+  return heard.kind === 'commanded' && /^(run|prompt)$/.test(heard.word)
 }
 
 async function readUnhandled(pool: pg.Pool, key: string): Promise<Heard | undefined> {
@@ -209,6 +219,8 @@ async function tellStory(context: HearContext, tx: Tx, heard: Heard, prepared: P
       if (heard.form === 'answer') return { whisper: await takeAnswer(tx, heard) }
       return known ? { decision: await takeEdit(tx, heard, known) } : {}
     case 'commanded':
+      if (heard.word === 'ask')
+        return (await takeUpPrivate(tx, heard, context.agent)) ? { respond: BEGUN } : {}
       return { respond: prepared.shown ?? (await obeyStop(tx, heard)) }
   }
 }

@@ -35,7 +35,7 @@ export async function tellPlaces(context: LineContext): Promise<void> {
 
 async function tellOne(context: LineContext, id: string, sentence: string): Promise<void> {
   const run = await readRun(context.pool, id)
-  if (!run?.active) return
+  if (!run?.active || run.reply) return
   const begun = () => hasBegun(context.pool, id)
   await showInLine(context, run, sentence, { begun, reread: () => readSteps(context.pool, id) })
 }

@@ -11,10 +11,12 @@ import { checkAnswer, openAnswer } from './approvals/input.ts'
 import { openAbout } from './commands/about.ts'
 import { openFeedback } from './feedback.ts'
 import { openPreferences } from './preferences.ts'
+import { openShare, type ShareContext } from './share.ts'
 import { type TraceContext, traceOf, traceOfMessage } from './trace.ts'
 
 export type ModalContext = DecisionContext &
-  TraceContext & { speak: Pick<Speak, 'decider' | 'name' | 'joined'> }
+  TraceContext &
+  ShareContext & { speak: Pick<Speak, 'decider' | 'name' | 'joined'> }
 
 /** The modal a button opens, or a sentence why there is none; nothing where this press opens none. */
 export async function openModal(
@@ -33,6 +35,8 @@ export async function openModal(
       return openAnswer(context.pool, subject, viewer)
     case 'feedback':
       return openFeedback(subject, viewer)
+    case 'share':
+      return openShare(context, subject, viewer)
     case 'show_trace':
       return traceOfMessage(context, subject, viewer)
     case 'ask_about':

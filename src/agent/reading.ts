@@ -1,7 +1,14 @@
 /** What a run reads before the model is asked: what was said in its thread, and the files that came with a message. */
-import { fitFiles, fitSaid, type ReadFile, type Said, type SharedFile } from '../core/enclosed.ts'
+import {
+  fitFiles,
+  fitSaid,
+  type ReadFile,
+  type Said,
+  type SharedFile,
+  type Viewing,
+} from '../core/enclosed.ts'
 import { Fault } from '../core/fault.ts'
-import type { Bearer } from '../core/reading.ts'
+import { type Bearer, viewer } from '../core/reading.ts'
 import type { StepOf } from '../core/run.ts'
 import { withoutSecrets } from '../core/secrets.ts'
 import type { Earlier, Reading } from '../slack/reading.ts'
@@ -9,6 +16,7 @@ import type { Speak } from '../slack/speak.ts'
 import { formatFor, readBytes } from '../sources/bytes.ts'
 import { openReader, type Reader } from '../sources/reader.ts'
 import type { Run } from '../store/runs.ts'
+import type { Work } from './lease.ts'
 import { canRead } from './seeing.ts'
 
 export type ReadingContext = { reading: Reading; speak: Pick<Speak, 'name' | 'roster'> }
@@ -48,6 +56,43 @@ export async function readEnclosed(
   }
 }
 
+/** Reads what the person has open beside their message, for the call with which the model asked for it. */
+export async function readViewing(
+  context: ReadingContext,
+  { run, steps, signal }: Pick<Work, 'run' | 'steps' | 'signal'>,
+  call: string,
+): Promise<StepOf<'read'>> {
+  const began = performance.now()
+  const message = viewer(steps)
+  const told = message?.viewing && run.dm ? await readOpen(context, run, message.viewing, signal) : NOTHING
+  const files = await readFiles(context, told.files, signal)
+  return {
+    kind: 'read',
+    at: new Date().toISOString(),
+    of: message?.n ?? 1,
+    call,
+    ...(told.said ? { said: told.said } : {}),
+    ...(told.left ? { left: told.left } : {}),
+    files,
+    ...(told.lack ? { lack: told.lack } : {}),
+    ms: Math.round(performance.now() - began),
+  }
+}
+
+const NOTHING: Told = { files: [], lack: 'Nothing that I can read is open there' }
+
+async function readOpen(
+  context: ReadingContext,
+  run: Run,
+  { channel, ts }: Viewing,
+  signal: AbortSignal,
+): Promise<Told> {
+  if (!(await canRead(context.speak, channel, run.asker))) return NOTHING
+  const read = (ends: AbortSignal) =>
+    ts ? context.reading.thread(channel, ts, undefined, ends) : context.reading.newest(channel, ends)
+  return (await readEarlier(context, read, signal)) ?? NOTHING
+}
+
 type Attached = { file: SharedFile; from: string }
 type Told = { said?: Said[]; left?: number; files: Attached[]; lack?: string }
 
@@ -72,21 +117,29 @@ async function readThread(
   before: string | undefined,
   signal: AbortSignal,
 ): Promise<Told> {
-  const ends = AbortSignal.any([signal, AbortSignal.timeout(SAID_MS)])
+  const read = (ends: AbortSignal) => context.reading.thread(thread.channel, thread.ts, before, ends)
+  const lack = 'Slack does not let me read what was said here before'
+  return (await readEarlier(context, read, signal)) ?? { files: [], lack }
+}
+
+/** Undefined where we may not read it. */
+async function readEarlier(
+  context: ReadingContext,
+  read: (ends: AbortSignal) => Promise<Earlier | 'not-ours'>,
+  signal: AbortSignal,
+): Promise<Told | undefined> {
   try {
-    const earlier = await context.reading.thread(thread.channel, thread.ts, before, ends)
-    if (earlier === 'not-ours')
-      return { files: [], lack: 'Slack does not let me read what was said here before' }
-    return await tellEarlier(context, earlier)
+    const earlier = await read(AbortSignal.any([signal, AbortSignal.timeout(SAID_MS)]))
+    return earlier === 'not-ours' ? undefined : await tellEarlier(context, earlier)
   } catch (error) {
     signal.throwIfAborted()
     if (!(error instanceof Fault)) throw error
-    return { files: [], lack: 'What was said here before could not be read from Slack just now' }
+    return { files: [], lack: 'What was said before could not be read from Slack just now' }
   }
 }
 
 /** What was said, with names in place of ids and without secrets, as far as it fits. */
-export async function tellEarlier(context: ReadingContext, { said, whole }: Earlier): Promise<Told> {
+async function tellEarlier(context: ReadingContext, { said, whole }: Earlier): Promise<Told> {
   const fitted = fitSaid(
     said.map(({ files: _, ...one }) => ({ ...one, text: withoutSecrets(one.text) })),
     TOKENS.said,

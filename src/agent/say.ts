@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import { Fault } from '../core/fault.ts'
 import type { Message } from '../slack/message.ts'
+import type { SayOptions } from '../slack/post.ts'
 import type { Speak } from '../slack/speak.ts'
 import type { File } from '../slack/upload.ts'
 import { adoptPost, beginPost, dropPost, endPost, findPost } from '../store/posts.ts'
@@ -13,8 +14,8 @@ export type Mouth = { pool: pg.Pool; speak: Pick<Speak, 'post' | 'find'> }
 
 /** What names a thing that is said for ever: `owner` is a run or an inbox key. */
 type Named = { owner: string; part: string; channel: string; thread?: string }
-/** One thing to say. */
-export type Saying = Named & { message: Message }
+/** One thing to say. What is droppable and was dropped throws `slack-limited`, and can be said later. */
+export type Saying = Named & { message: Message } & SayOptions
 
 /** After this long an author who announced a post and has not come back is taken for dead, in ms. */
 const AUTHOR_LOST_MS = 15_000
@@ -28,11 +29,12 @@ export function sayOnce(
   saying: Saying,
   lostMs = AUTHOR_LOST_MS,
 ): Promise<{ ts: string; new: boolean } | 'busy'> {
-  const { owner, part, channel, thread } = saying
+  const { owner, part, channel, thread, priority, droppable } = saying
+  const options = { ...(priority ? { priority } : {}), ...(droppable ? { droppable } : {}) }
   const message = { ...saying.message, metadata: { run: owner, part } }
   return doOnce(mouth.pool, saying, lostMs, {
     find: () => mouth.speak.find(channel, thread, owner, part),
-    make: async () => (await mouth.speak.post(channel, thread, message)).ts,
+    make: async () => (await mouth.speak.post(channel, thread, message, options)).ts,
   })
 }
 

@@ -1,4 +1,5 @@
 /** What the thread of a run shows while a worker advances it: the plan, the approval cards, the end. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import { callState } from '../core/decide.ts'
 import { Fault } from '../core/fault.ts'
@@ -19,6 +20,12 @@ import { openSession } from './session.ts'
 
 /** At most one edit of the plan in this many milliseconds. */
 const EDIT_MS = 1500
+/** Where the channel is full the first sign waits for so long, in ms; then the work itself is the sign. */
+const FIRST_SIGN_MS = 5_000
+/** So long the end of a run waits for its plan to be closed, in ms; where Slack is slower that is done beside other work. */
+const CLOSING_MS = 2_000
+
+const PROGRESS = { priority: 'progress', droppable: true } as const
 
 export type ThreadContext = {
   pool: pg.Pool
@@ -73,7 +80,8 @@ export async function showBegun(
   steps: readonly Numbered[],
 ): Promise<void> {
   await quietly(context, run, async () => {
-    const said = isQuiet(steps) || sayOnce(context, placed(run, 'plan', planMessage(plan(steps), run.id)))
+    const sign = { ...placed(run, 'plan', planMessage(plan(steps), run.id)), priority: 'progress' as const }
+    const said = isQuiet(steps) || sayOnce(context, { ...sign, droppable: FIRST_SIGN_MS })
     const [first] = steps
     const begun = first?.kind === 'asked' ? { title: first.text, by: run.asker } : undefined
     await Promise.all([said, context.speak.status(run.channel, run.thread, 'processing', begun)])
@@ -92,11 +100,13 @@ export async function showInLine(
 ): Promise<void> {
   await quietly(context, run, async () => {
     const message = planMessage(plan(await reread(), new Map(), sentence), run.id)
-    const said = await sayOnce(context, placed(run, 'plan', message))
+    const said = await sayOnce(context, { ...placed(run, 'plan', message), ...PROGRESS })
     if (said === 'busy') return
-    if (!said.new) await context.speak.update(run.channel, said.ts, message, { droppable: true })
+    if (!said.new) await context.speak.update(run.channel, said.ts, message, PROGRESS)
     if (await begun())
-      await context.speak.update(run.channel, said.ts, planMessage(plan(await reread()), run.id))
+      await context.speak.update(run.channel, said.ts, planMessage(plan(await reread()), run.id), {
+        priority: 'progress',
+      })
   })
 }
 
@@ -182,12 +192,13 @@ export function openThread(context: ThreadContext, run: Run, first = false): Thr
     },
     sayEnd: (key, ending) => sayEnd(context, run, key, ending),
     async close(steps) {
-      await quietly(context, run, async () => {
+      const closing = quietly(context, run, async () => {
         told ||= isQuiet(steps) && (await findPost(context.pool, run.id, 'plan')) !== undefined
         progress.clear()
         show(steps)
         await Promise.all([live.close(), session.set('active')])
       })
+      await Promise.race([closing, sleep(CLOSING_MS, undefined, { ref: false })])
     },
     leave() {
       live.leave()
@@ -202,18 +213,26 @@ function openPlan(context: ThreadContext, run: Run) {
   return openLive(
     async (message, { last }) => {
       if (!ts) {
-        const saying = placed(run, 'plan', message)
-        const said = last ? await sayForSure(context, saying) : await sayOnce(context, saying)
+        const saying = { ...placed(run, 'plan', message), ...PROGRESS }
+        const said = await (last ? sayForSure(context, saying) : sayOnce(context, saying)).catch(
+          unlessLimited,
+        )
         if (said === 'busy') return 'dropped'
         ts = said.ts
         if (said.new) begun = Date.now()
         if (said.new) return
       }
       if (!last && Date.now() - begun < EDIT_MS) return 'dropped'
-      return context.speak.update(run.channel, ts, message, { droppable: !last })
+      return context.speak.update(run.channel, ts, message, { priority: 'progress', droppable: !last })
     },
     { everyMs: EDIT_MS },
   )
+}
+
+/** A plan that finds no room is left out: what follows it says more. */
+function unlessLimited(error: unknown): 'busy' {
+  if (error instanceof Fault && error.code === 'slack-limited') return 'busy'
+  throw error
 }
 
 function placed(run: Run, part: string, message: ReturnType<typeof planMessage>) {
@@ -245,7 +264,10 @@ async function sayEnd(
   try {
     const filed = files.length === 0 || (await shareFiles(context, run, key, files))
     for (const [i, message] of (filed ? messages : unfiled()).entries())
-      await sayForSure(context, placed(run, filed ? `${key}:${i}` : `${key}:unfiled:${i}`, message))
+      await sayForSure(context, {
+        ...placed(run, filed ? `${key}:${i}` : `${key}:unfiled:${i}`, message),
+        priority: ending.feedback ? 'answer' : 'error',
+      })
     return 'said'
   } catch (error) {
     if (!(error instanceof Fault) || error.retry) throw error
@@ -293,6 +315,7 @@ async function quietly(
   try {
     await work()
   } catch (error) {
+    if (error instanceof Fault && error.code === 'slack-limited') return
     context.log('warn', 'a sign of progress was not shown', { run: run.id, why: String(error) })
   }
 }

@@ -73,6 +73,6 @@ async function mayRead(
   run: Run,
   { channel, user }: Viewer,
 ): Promise<boolean> {
-  if (run.dm) return run.asker === user
+  if (run.dm || run.reply) return run.asker === user
   return run.channel === channel || canRead(speak, run.channel, user)
 }

@@ -7,9 +7,17 @@ import type { Source } from './home.ts'
 /** What counts about a person: `external` is anybody of another workspace, `gone` a closed account. */
 export type Kind = 'full' | 'guest' | 'external' | 'bot' | 'gone'
 
-/** The scope of everybody who can read a reply: the person alone, in a direct message, or the channel's readers. */
-export function readersOf(thread: { channel: string; dm: boolean; asker: string }): string {
-  return thread.dm ? `user:${thread.asker}` : `channel:${thread.channel}`
+/**
+ * The scope of everybody who can read a reply: the person alone, in a direct message or where only they are answered
+ * (`reply`), or the channel's readers.
+ */
+export function readersOf(thread: {
+  channel: string
+  dm: boolean
+  asker: string
+  reply?: string | null
+}): string {
+  return thread.dm || thread.reply ? `user:${thread.asker}` : `channel:${thread.channel}`
 }
 
 /** The audience a source's documents are stored with: any one of these scopes suffices to read them. */

@@ -22,7 +22,7 @@ const WORDS: readonly string[] = ['ask', 'run', 'prompt', 'stop', ...SHOWS]
 
 export const HELP = [
   'Mention me in a channel, or write me a direct message. In a thread I am part of, just write on.',
-  '`/quorum ask …` asks me here, for everyone to see.',
+  '`/quorum ask …` asks me for your eyes only, from all that you may read. The answer can be shared afterwards.',
   '`/quorum run server__tool {"argument": …}` runs a tool as it is written, by the same rules and approvals. `/quorum tools` lists them.',
   '`/quorum prompt server__name argument=value` asks with a prompt of a tool server. `/quorum prompts` lists them.',
   '`/quorum status` shows what I am doing for you, `/quorum approvals` what waits for you, `/quorum trace RUN` how I got to an answer.',

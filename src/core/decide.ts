@@ -4,7 +4,7 @@
  */
 import { openLookup } from './lookup.ts'
 import { toolName } from './plan.ts'
-import { openReading } from './reading.ts'
+import { openReading, openView } from './reading.ts'
 import type { Numbered, Step, StepOf, ToolCall } from './run.ts'
 
 /** How far one run may go. */
@@ -24,6 +24,8 @@ export type Next =
   | { do: 'recall'; query: string }
   /** Search by the model's own wish; `refused` says why it is not to be. */
   | { do: 'look-up'; call: string; query: string; refused?: string }
+  /** Read what the person has open, by the model's wish; `refused` says why it is not to be. */
+  | { do: 'look'; call: string; refused?: string }
   | { do: 'ask-model' }
   /** Weigh the call that a person asked for themselves. */
   | { do: 'propose'; call: ToolCall }
@@ -134,8 +136,11 @@ export function decide(steps: readonly Numbered[], limits: Limits, now: string):
     if (answer?.kind !== 'answered' && !asked.call) return { do: 'ask-model' }
   }
 
-  const lookup = openLookup(steps, answer?.kind === 'answered' ? answer : undefined)
+  const answered = answer?.kind === 'answered' ? answer : undefined
+  const lookup = openLookup(steps, answered)
   if (lookup) return { do: 'look-up', ...lookup }
+  const look = openView(steps, answered)
+  if (look) return { do: 'look', ...look }
   const runnable = calls.find((c) => c.state === 'runnable')
   if (runnable) return { do: 'run-tool', call: runnable.step.call, approval: runnable.step.approval ?? '' }
   const waiting = calls.filter((c) => WAITING.has(c.state))

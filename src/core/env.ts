@@ -11,6 +11,10 @@ export const Env = z.object({
     'App-level token, `xapp-…`, for Socket Mode. Without it the app listens for signed HTTP.',
   ),
   SLACK_SIGNING_SECRET: text('Signing secret; needed for HTTP mode.'),
+  SLACK_CLIENT_ID: text(
+    'Client id of the Slack app: with it workspaces are installed by the page /slack/install.',
+  ),
+  SLACK_CLIENT_SECRET: text('Client secret of the Slack app; needed with SLACK_CLIENT_ID.'),
   SLACK_API_URL: text('Another address of the Slack Web API; only for the local workspace and tests.'),
   DATABASE_URL: text('PostgreSQL 15+ with pgvector. Empty: the embedded database under QUORUM_DATA.'),
   REDIS_URL: text('Valkey 8 or Redis 7. Empty: the embedded Valkey, in this process only.'),
@@ -26,10 +30,10 @@ export const Env = z.object({
   HOST: z.string().default('127.0.0.1').describe('Address to listen on for health and signed HTTP.'),
   PORT: z.coerce.number().int().min(0).max(65535).default(3000).describe('Port for health and signed HTTP.'),
   QUORUM_URL: empty(z.url({ protocol: /^https?$/, error: 'not a web address' }).optional()).describe(
-    'Where browsers reach this deployment, for Connect. Empty: `http://HOST:PORT`, on this machine only.',
+    'Where browsers reach this deployment, for Connect and for installing. Empty: `http://HOST:PORT`, on this machine only.',
   ),
   QUORUM_SECRET: text(
-    'Seals the tokens of connected accounts: 32 bytes as base64 or hex (`openssl rand -base64 32`). Several, with commas: the first seals, all open. Empty: a key file under QUORUM_DATA beside the embedded database; with DATABASE_URL nobody can connect.',
+    'Seals the tokens of installed workspaces and connected accounts: 32 bytes as base64 or hex (`openssl rand -base64 32`). Several, with commas: the first seals, all open. Empty: a key file under QUORUM_DATA beside the embedded database; with DATABASE_URL nobody can connect or install.',
   ),
   OPENAI_BASE_URL: empty(z.url({ protocol: /^https?$/, error: 'not a web address' }).optional()).describe(
     'An OpenAI-compatible endpoint, used where the home has no models.yaml.',

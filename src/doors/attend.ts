@@ -3,6 +3,7 @@ import type { ConnectContext } from '../agent/accounts/connect.ts'
 import { tellAlerts } from '../agent/budgets/alerts.ts'
 import { type Follower, openFollower } from '../agent/knowledge/follower.ts'
 import { repeat } from '../agent/repeat.ts'
+import type { Slots } from '../agent/slots.ts'
 import type { Worker } from '../agent/work.ts'
 import type { Desk } from '../slack/listen.ts'
 import type { Speak, Speaker } from '../slack/speak.ts'
@@ -26,6 +27,16 @@ export type Attended = {
   close(graceMs: number): Promise<void>
 }
 
+export type Attending = {
+  part: Part
+  connecting: ConnectContext
+  /** Whether Slack can reach us now. */
+  listening: () => boolean
+  slots: Slots
+  /** What else is done for a workspace that is worked for here. */
+  beside?: ((workspace: string) => { close(): Promise<void> }) | undefined
+}
+
 /** Alerts of budgets are said this often, in ms. */
 const ALERTS_MS = 3_000
 
@@ -33,7 +44,7 @@ const ALERTS_MS = 3_000
 export async function attend(
   engines: Engines,
   speaker: Speaker,
-  { part, connecting, listening }: { part: Part; connecting: ConnectContext; listening: () => boolean },
+  { part, connecting, listening, slots, beside }: Attending,
 ): Promise<Attended> {
   const { home, store, log } = engines
   const { identity, speak, channels } = speaker
@@ -47,7 +58,7 @@ export async function attend(
   if (part !== 'slack') {
     const queue = opened.use(await engines.openQueue(workspace))
     ping = () => queue.ping()
-    const working = await startWorker(engines, workspace, speaker, queue, connecting)
+    const working = await startWorker(engines, workspace, speaker, queue, connecting, slots)
     worker = working
     opened.defer(() => working.close(graceMs))
     const sources = () => home.sources
@@ -57,6 +68,8 @@ export async function attend(
     const telling = { pool: store.pool, workspace, policy: home.policy, speak, log }
     const alerts = repeat(ALERTS_MS, () => tellAlerts(telling), log)
     opened.defer(() => alerts.close())
+    const also = beside?.(workspace)
+    if (also) opened.defer(() => also.close())
   }
   const poke: Poke = { worker: () => worker?.poke(), follower: (what) => follower?.poke(what) }
   const hearing = part === 'worker' ? undefined : openHearing(engines, speaker, connecting, poke, listening)

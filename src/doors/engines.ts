@@ -10,7 +10,7 @@ import type { Pool } from '../core/pools.ts'
 import { readHome } from '../home/read.ts'
 import type { Embedder } from '../models/embed.ts'
 import type { OpenModels } from '../models/open.ts'
-import { openQueue, type Queue } from '../queue/open.ts'
+import { openQueues, type Queue } from '../queue/open.ts'
 import { type Ledger, openLedger } from '../store/ledger.ts'
 import { migrate } from '../store/migrate.ts'
 import { openStore, type Store } from '../store/open.ts'
@@ -69,10 +69,11 @@ export async function openEngines(wish: Wish): Promise<Engines> {
   if (applied.length > 0) log('info', 'the database was migrated', { applied })
   const ledger = opened.use(openLedger(store.pool, { log }))
   const strategy = await prepareSearch(store.pool)
+  const queues = opened.use(openQueues({ redisUrl: env.REDIS_URL, log: logger }))
   const models = opened.use(openPools(pools, { env, home, db: store.pool, log }))
   const watch = opened.use(watchLock(home, log))
   const { written, policy } = home
-  const seal = readSeal(env, { make: needsSeal(home) })
+  const seal = readSeal(env, { make: needsSeal(home) || env.SLACK_CLIENT_ID !== undefined })
   const vault = seal && openVault(store.pool, seal)
   const fetchFor = guardedFor(policy)
   const options = { env: process.env, cwd: home.dir, policy, lock: watch.lock, written, vault, fetchFor, log }
@@ -90,8 +91,7 @@ export async function openEngines(wish: Wish): Promise<Engines> {
     env,
     home,
     store,
-    openQueue: (workspace) =>
-      openQueue({ redisUrl: env.REDIS_URL, name: `quorum-${workspace}`, log: logger }),
+    openQueue: (workspace) => queues.open(`quorum-${workspace}`),
     models,
     ledger,
     meter: (slack) => openMeter({ ...slack, ledger, budgets: home.budgets }),

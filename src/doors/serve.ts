@@ -2,23 +2,32 @@
 import type { ServerResponse } from 'node:http'
 import { isAdmin } from '../agent/admins.ts'
 import { repeat } from '../agent/repeat.ts'
+import { openSlots } from '../agent/slots.ts'
 import { openListener } from '../slack/listen.ts'
-import { openSpeaker } from '../slack/speak.ts'
+import { type OAuthApp, openSlackOAuth } from '../slack/oauth.ts'
 import { askHealth, type Check, openHealth } from '../web/health.ts'
-import { type Attended, attend, type Part } from './attend.ts'
+import type { Attending, Part } from './attend.ts'
 import { connectContext, connectRoutes, pagesFor } from './connect.ts'
 import type { Engines } from './engines.ts'
+import { installRoutes, pagesToInstall, sealFor } from './install.ts'
+import { type OpenReception, openReception } from './reception.ts'
 
 /** Where Slack is and how we prove who we are. */
 export type SlackAddress = {
-  botToken: string
+  /** The token of one workspace. */
+  botToken?: string | undefined
+  /** The app, which any number of workspaces install by its page. */
+  app?: OAuthApp | undefined
   appToken?: string | undefined
   signingSecret?: string | undefined
   apiUrl?: string | undefined
+  /** How fast the clock of Slack's limits goes; only for a local workspace that keeps them. */
+  speed?: number | undefined
 }
 
 export type Serving = {
-  workspace: string
+  /** Those that are attended to just now. */
+  workspaces(): string[]
   /** Where `/health` answers, and signed HTTP where that is used. */
   port: number
   /** Stops taking work, finishes or hands back what is under way within `graceMs`. */
@@ -31,34 +40,71 @@ const LEDGER_MS = 3_000
 const GRACE_MS = 9_500
 const LISTEN_GRACE_MS = 2_000
 
-/** Starts listening, working, or both, over open engines. */
-export async function serve(engines: Engines, slackAt: SlackAddress, part: Part): Promise<Serving> {
+/**
+ * Starts listening, working, or both, over open engines. `beside` is done for every workspace that is worked for.
+ * @throws Fault config-invalid, slack-token, slack-scope, slack-unreachable
+ */
+export async function serve(
+  engines: Engines,
+  slackAt: SlackAddress,
+  part: Part,
+  beside?: Attending['beside'],
+): Promise<Serving> {
   const { env, home, store, log } = engines
+  const { botToken, app, apiUrl } = slackAt
   await using opened = new AsyncDisposableStack()
   let graceMs = 0
   let port = env.PORT
-  let attended: Attended | undefined
-  const of = (workspace: string) => (attended?.workspace === workspace ? attended : undefined)
+  let reception: OpenReception | undefined
+  const speakOf = (workspace: string) => reception?.of(workspace)?.speak
   const connecting = connectContext(
     engines,
     () => port,
     async ({ workspace, user }) => {
-      const speak = of(workspace)?.speak
+      const speak = speakOf(workspace)
       return speak ? isAdmin({ policy: home.policy, speak }, user) : false
     },
   )
-  const pages = () =>
-    pagesFor(connecting, async (workspace, user) => (await of(workspace)?.speak.name(user)) ?? user)
+  const held = app && { oauth: openSlackOAuth(app, { apiUrl, log }), seal: sealFor(engines) }
+  const pages = () => {
+    const all = pagesFor(
+      connecting,
+      async (workspace, user) => (await speakOf(workspace)?.name(user)) ?? user,
+    )
+    if (held)
+      all.route('/', pagesToInstall(engines, held, { base: connecting.base, poke: () => reception?.poke() }))
+    return all
+  }
   const checks: Check[] = [{ name: 'store', check: async () => void (await store.pool.query('select 1')) }]
-  const customRoutes = [...healthRoutes(checks), ...connectRoutes(pages)]
+  const customRoutes = [
+    ...healthRoutes(checks),
+    ...connectRoutes(pages),
+    ...(held ? installRoutes(pages) : []),
+  ]
   const at = { ...slackAt, host: env.HOST, port: env.PORT, log, customRoutes }
-  const listener = part === 'worker' ? undefined : openListener(at, () => attended?.desk)
+  const listener =
+    part === 'worker'
+      ? undefined
+      : openListener(at, {
+          desk: (body) => reception?.desk(body),
+          installs: async (change) => reception?.installs?.(change),
+        })
   const listening = () => listener?.listening() ?? false
-  const here = await attend(engines, await openSpeaker({ ...slackAt, log }), { part, connecting, listening })
-  attended = here
-  opened.defer(() => here.close(Math.max(0, graceMs - LISTEN_GRACE_MS)))
+  const slots = openSlots(env.QUORUM_SLOTS)
+  const open = await openReception(engines, {
+    botToken,
+    held,
+    apiUrl,
+    part,
+    connecting,
+    listening,
+    slots,
+    beside,
+  })
+  reception = open
+  opened.defer(() => open.close(Math.max(0, graceMs - LISTEN_GRACE_MS)))
   if (part !== 'slack') {
-    checks.push({ name: 'queue', check: here.ping })
+    checks.push({ name: 'queue', check: open.ping })
     const sweeping = repeat(LEDGER_MS, () => sweepLedger(engines), log)
     opened.defer(() => sweeping.close())
   }
@@ -66,7 +112,7 @@ export async function serve(engines: Engines, slackAt: SlackAddress, part: Part)
     checks.push({ name: 'slack', check: async () => expectListening(listening()) })
     await listener.start()
     opened.defer(() => listener.close(Math.min(graceMs, LISTEN_GRACE_MS)))
-    here.begin()
+    open.begin()
   }
   const sharesPort = listener !== undefined && !slackAt.appToken
   const health = sharesPort
@@ -78,7 +124,7 @@ export async function serve(engines: Engines, slackAt: SlackAddress, part: Part)
   }
   const rest = opened.move()
   return {
-    workspace: here.workspace,
+    workspaces: open.workspaces,
     port,
     close(grace = GRACE_MS) {
       graceMs = grace

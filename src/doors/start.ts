@@ -3,10 +3,10 @@ import { parseArgs } from 'node:util'
 import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
 import type { Part } from './attend.ts'
-import { openEngines } from './engines.ts'
+import { type Engines, openEngines } from './engines.ts'
 import { readEnv } from './environment.ts'
 import { keepVectors } from './learn.ts'
-import { keepReading, type Reading } from './reading.ts'
+import { keepReading } from './reading.ts'
 import { type SlackAddress, serve } from './serve.ts'
 import { untilAsked } from './until.ts'
 
@@ -38,35 +38,42 @@ async function run(part: Part): Promise<number> {
   }
   const slackAt = readSlack(env)
   const asked = untilAsked()
-  const engines = await openEngines({ env })
-  const stop = new AbortController()
-  let reading: Reading | undefined
+  await using engines = await openEngines({ env })
+  const serving = await serve(engines, slackAt, part, (workspace) => learn(engines, workspace))
   try {
-    const serving = await serve(engines, slackAt, part)
     const { log } = engines
     log('info', 'quorum is running', {
       part,
-      workspace: serving.workspace,
+      workspaces: serving.workspaces(),
       health: `http://${env.HOST}:${serving.port}/health`,
     })
-    if (part !== 'slack') reading = keepReading(engines, serving.workspace)
-    const vectors = reading && keepVectors(engines, serving.workspace, stop.signal)
     const signal = await asked
     log('info', 'closing', { signal })
-    stop.abort()
-    await Promise.all([serving.close(), reading?.close(), vectors])
   } finally {
-    stop.abort()
-    await reading?.close()
-    await engines[Symbol.asyncDispose]()
+    await serving.close()
   }
   return 0
 }
 
+/** Reads the home's sources for a workspace and makes their vectors, until closed. */
+function learn(engines: Engines, workspace: string): { close(): Promise<void> } {
+  const stop = new AbortController()
+  const reading = keepReading(engines, workspace)
+  const vectors = keepVectors(engines, workspace, stop.signal)
+  return {
+    async close() {
+      stop.abort()
+      await Promise.all([reading.close(), vectors])
+    },
+  }
+}
+
 /** The Slack half of the environment. Throws `config-invalid` naming what is missing. */
 export function readSlack(env: Env): SlackAddress {
+  const { SLACK_CLIENT_ID: clientId, SLACK_CLIENT_SECRET: clientSecret } = env
   const missing: string[] = []
-  if (!env.SLACK_BOT_TOKEN) missing.push('SLACK_BOT_TOKEN')
+  if (!env.SLACK_BOT_TOKEN && !clientId) missing.push('SLACK_BOT_TOKEN (or SLACK_CLIENT_ID)')
+  if (clientId && !clientSecret) missing.push('SLACK_CLIENT_SECRET')
   if (!env.SLACK_APP_TOKEN && !env.SLACK_SIGNING_SECRET)
     missing.push('SLACK_APP_TOKEN (or SLACK_SIGNING_SECRET)')
   if (missing.length > 0) {
@@ -74,7 +81,8 @@ export function readSlack(env: Env): SlackAddress {
     throw new Fault('config-invalid', sentence)
   }
   return {
-    botToken: env.SLACK_BOT_TOKEN ?? '',
+    botToken: env.SLACK_BOT_TOKEN,
+    ...(clientId && clientSecret ? { app: { clientId, clientSecret } } : {}),
     appToken: env.SLACK_APP_TOKEN,
     signingSecret: env.SLACK_SIGNING_SECRET,
     apiUrl: env.SLACK_API_URL,

@@ -6,6 +6,7 @@ import { remember } from '../agent/knowledge/remember.ts'
 import { openRights } from '../agent/knowledge/rights.ts'
 import { openWeights, tellPlaces } from '../agent/line.ts'
 import { repeat } from '../agent/repeat.ts'
+import type { Slots } from '../agent/slots.ts'
 import { openWorker, type Worker } from '../agent/work.ts'
 import type { ChatRequest } from '../core/chat.ts'
 import type { ModelQuestion } from '../models/open.ts'
@@ -31,6 +32,7 @@ export async function startWorker(
   { speak, reading }: Pick<Speaker, 'speak' | 'reading'>,
   queue: Queue,
   connecting: ConnectContext,
+  slots: Slots,
 ): Promise<Worker> {
   const { env, home, store, models, tools, lock, embedder, strategy, log } = engines
   const rights = openRights({ pool: store.pool, roster: speak.roster, log })
@@ -80,7 +82,8 @@ export async function startWorker(
     workspace,
     queue,
     slots: env.QUORUM_SLOTS,
-    advance: (run, owner, shutdown) => advance({ ...context, owner }, run, shutdown),
+    advance: (run, owner, shutdown) =>
+      slots.use(workspace, shutdown, () => advance({ ...context, owner }, run, shutdown)),
     log,
   })
   const deaf = models.onRoom(async (key) => {

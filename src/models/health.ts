@@ -31,8 +31,8 @@ export function watchReplica(replica: Replica, model: string, changed: () => voi
     const { begun, ended } = replica.flight
     const page = await replica.chat.get('/metrics', PAGE_MS).catch(() => undefined)
     const read = page?.status === 200 ? readMetrics(page.text) : undefined
-    // A server that is away is asked again; one that has no such page is left alone for a while.
-    if (!read && page) missing.metrics = turn + MISSING_TURNS
+    // A server that is away, or still loads, is asked again; one that has no such page is left alone for a while.
+    if (!read && page && !isAway(page.status)) missing.metrics = turn + MISSING_TURNS
     if (!read) return
     const at = performance.now()
     const before = replica.metrics
@@ -60,10 +60,12 @@ export function watchReplica(replica: Replica, model: string, changed: () => voi
   const lookAtModels = async () => {
     const page = await replica.chat.get('/v1/models', PAGE_MS).catch(() => undefined)
     if (page?.status !== 200) return
-    const { data } = readJson(page.text) as { data?: { id?: unknown; max_model_len?: unknown }[] }
+    const { data } = readJson(page.text) as { data?: Listed[] }
     if (!Array.isArray(data)) return
     replica.models = data.map(({ id }) => String(id))
-    const longest = data.find(({ id }) => id === model)?.max_model_len
+    // llama.cpp lists the file that it serves under whatever name it is asked for.
+    const listed = data.find(({ id }) => id === model) ?? (data.length === 1 ? data[0] : undefined)
+    const longest = listed?.max_model_len ?? listed?.meta?.n_ctx
     if (typeof longest === 'number' && longest > 0) replica.contextTokens = longest
   }
   const cameUp = () => {
@@ -100,6 +102,14 @@ export function watchReplica(replica: Replica, model: string, changed: () => voi
       clearTimeout(timer)
     },
   }
+}
+
+/** A model as `/v1/models` lists it: vLLM tells `max_model_len`, llama.cpp `meta.n_ctx`, both in tokens. */
+type Listed = { id?: unknown; max_model_len?: unknown; meta?: { n_ctx?: unknown } | null }
+
+/** llama.cpp answers 501 where it was started without the page. */
+function isAway(status: number): boolean {
+  return status >= 500 && status !== 501
 }
 
 function isRefused(error: unknown): boolean {

@@ -43,18 +43,42 @@ const kept = { removeOnComplete: true, removeOnFail: { age: 24 * 3600, count: 10
  */
 export async function openQueue(settings: QueueSettings): Promise<Queue> {
   if (settings.redisUrl) return openOn(settings.redisUrl, 'server', settings, async () => {})
-  const broke = (error: Error) =>
-    settings.log?.warn(
-      { reason: error.message },
-      'the embedded queue broke and is started again; what waits is in the store',
-    )
-  const embedded = await openEmbeddedQueue({ broke })
+  const embedded = await startEmbedded(settings.log)
   try {
     return await openOn(embedded.url, 'embedded', settings, embedded.close)
   } catch (error) {
     await embedded.close()
     throw error
   }
+}
+
+/** The queues of one process: those of all its workspaces lie in one server. */
+export type Queues = AsyncDisposable & { open(name: string): Promise<Queue> }
+
+/** Nothing is opened before the first queue is asked for. */
+export function openQueues(settings: Pick<QueueSettings, 'redisUrl' | 'log'>): Queues {
+  const { redisUrl, log } = settings
+  let embedded: ReturnType<typeof startEmbedded> | undefined
+  return {
+    async open(name) {
+      if (redisUrl) return openQueue({ redisUrl, name, log })
+      embedded ??= startEmbedded(log)
+      const { url } = await embedded
+      return openOn(url, 'embedded', { name, log }, async () => {})
+    },
+    async [Symbol.asyncDispose]() {
+      await (await embedded)?.close()
+    },
+  }
+}
+
+function startEmbedded(log: QueueLog | undefined) {
+  const broke = (error: Error) =>
+    log?.warn(
+      { reason: error.message },
+      'the embedded queue broke and is started again; what waits is in the store',
+    )
+  return openEmbeddedQueue({ broke })
 }
 
 async function openOn(

@@ -1,9 +1,20 @@
 /** Calls of Slack's Web API: in order of importance, at the pace Slack allows, repeated only where that is safe. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type WebAPICallResult, WebAPIRateLimitedError, type WebClient } from '@slack/web-api'
 import { Fault } from '../core/fault.ts'
-import { mayHaveArrived, slackFault } from './faults.ts'
-import { type Lane, openLane, openLimits, openPace, type Pace } from './lane.ts'
+import { isTokenWord, mayHaveArrived, slackFault, slackWord } from './faults.ts'
+import {
+  type Clock,
+  type Gate,
+  LIMITS,
+  type Limit,
+  openClock,
+  openGate,
+  openPace,
+  type Pace,
+  type Tier,
+} from './gate.ts'
+import type { Log } from './message.ts'
+import type { Tokens } from './token.ts'
 
 const everywhere = (what: 'history' | 'read') => [
   `channels:${what}`,
@@ -12,43 +23,50 @@ const everywhere = (what: 'history' | 'read') => [
   `mpim:${what}`,
 ]
 
-/** Every method the product calls with the bot token, and the scopes it needs. The manifests are held against this. */
+/** Every method the product calls with the bot token, the scopes it needs and its limit. The manifests are held against this. */
 export const METHODS = {
-  'auth.test': { scopes: [], safe: true },
-  'chat.postMessage': { scopes: ['chat:write'], safe: false },
-  'chat.update': { scopes: ['chat:write'], safe: true },
-  'chat.getPermalink': { scopes: [], safe: true },
-  'chat.postEphemeral': { scopes: ['chat:write'], safe: false },
-  'files.getUploadURLExternal': { scopes: ['files:write'], safe: true },
-  'files.completeUploadExternal': { scopes: ['files:write'], safe: false },
-  'files.info': { scopes: ['files:read'], safe: true },
-  'conversations.info': { scopes: everywhere('read'), safe: true },
-  'conversations.open': { scopes: ['im:write'], safe: true },
-  'conversations.members': { scopes: everywhere('read'), safe: true },
-  'conversations.replies': { scopes: everywhere('history'), safe: true },
-  'conversations.history': { scopes: everywhere('history'), safe: true },
-  'users.conversations': { scopes: ['channels:read', 'groups:read'], safe: true },
-  'users.info': { scopes: ['users:read'], safe: true },
-  'users.list': { scopes: ['users:read'], safe: true },
-  'usergroups.list': { scopes: ['usergroups:read'], safe: true },
-  'usergroups.users.list': { scopes: ['usergroups:read'], safe: true },
-  'views.open': { scopes: [], safe: false },
-  'views.publish': { scopes: [], safe: true },
-  'agents.sessions.setStatus': { scopes: ['chat:write', 'assistant:write'], safe: true },
-} as const satisfies Record<string, { scopes: readonly string[]; safe: boolean }>
+  'auth.test': { scopes: [], safe: true, tier: 'free' },
+  'chat.postMessage': { scopes: ['chat:write'], safe: false, tier: 'post' },
+  'chat.update': { scopes: ['chat:write'], safe: true, tier: 3 },
+  'chat.getPermalink': { scopes: [], safe: true, tier: 'free' },
+  'chat.postEphemeral': { scopes: ['chat:write'], safe: false, tier: 4 },
+  'files.info': { scopes: ['files:read'], safe: true, tier: 4 },
+  'files.getUploadURLExternal': { scopes: ['files:write'], safe: true, tier: 4 },
+  'files.completeUploadExternal': { scopes: ['files:write'], safe: false, tier: 4 },
+  'conversations.info': { scopes: everywhere('read'), safe: true, tier: 3 },
+  'conversations.open': { scopes: ['im:write'], safe: true, tier: 3 },
+  'conversations.members': { scopes: everywhere('read'), safe: true, tier: 4 },
+  'conversations.replies': { scopes: everywhere('history'), safe: true, tier: 3 },
+  'conversations.history': { scopes: everywhere('history'), safe: true, tier: 3 },
+  'users.conversations': { scopes: ['channels:read', 'groups:read'], safe: true, tier: 3 },
+  'users.info': { scopes: ['users:read'], safe: true, tier: 4 },
+  'users.list': { scopes: ['users:read'], safe: true, tier: 2 },
+  'usergroups.list': { scopes: ['usergroups:read'], safe: true, tier: 2 },
+  'usergroups.users.list': { scopes: ['usergroups:read'], safe: true, tier: 2 },
+  'views.open': { scopes: [], safe: false, tier: 4 },
+  'views.publish': { scopes: [], safe: true, tier: 4 },
+  'agents.sessions.setStatus': { scopes: ['chat:write', 'assistant:write'], safe: true, tier: 3 },
+} as const satisfies Record<string, { scopes: readonly string[]; safe: boolean; tier: Tier }>
 type Method = keyof typeof METHODS
 
 /**
- * From the most important down. `progress` is dropped rather than waited for; `background` waits as long as it takes,
- * and leaves room: one call of a method at a time, at a pace below what Slack allows.
+ * From the most important down, and how much of a limit each may use. `progress` is dropped rather than waited for;
+ * `background` waits as long as it takes, and leaves room: one call of a method at a time.
  */
+const SHARES = { approval: 1, answer: 0.96, error: 0.92, progress: 0.6, background: 0.8 }
 const PRIORITIES = ['approval', 'answer', 'error', 'progress', 'background'] as const
 export type Priority = (typeof PRIORITIES)[number]
 
+export type CallOptions = {
+  priority?: Priority
+  /** Dropped where it cannot go: at once, or after so many ms. */
+  droppable?: boolean | number
+  signal?: AbortSignal
+}
 export type Call = (
   method: Method,
   args: Record<string, unknown>,
-  options?: { priority?: Priority; droppable?: boolean; signal?: AbortSignal },
+  options?: CallOptions,
 ) => Promise<WebAPICallResult | 'dropped'>
 
 /** How long a call may wait for its turn and for Slack's limits, all in all. */
@@ -56,60 +74,78 @@ const LONGEST_WAIT_MS = 60_000
 
 /**
  * @param client a WebClient that rejects rate-limited calls and retries nothing itself
+ * @param tokens where its token comes from
+ * @param options.speed how fast the clock of Slack's published limits goes, which are kept; absent: limits are those
+ * that we are told of
  * @returns `call`, which throws only a `Fault`, and `close`, after which calls that wait out a limit fail
  */
-export function openCalls(client: WebClient): { call: Call; close(): void } {
-  const lanes = new Map<string, Lane>()
-  const limits = openLimits()
+export function openCalls(
+  client: WebClient,
+  tokens: Tokens,
+  { speed, log }: { speed?: number | undefined; log?: Log | undefined } = {},
+): { call: Call; close(): void } {
+  const clock = openClock(speed)
+  const limitOf = (tier: keyof typeof LIMITS): Limit =>
+    speed === undefined ? { ...LIMITS[tier], calls: Number.POSITIVE_INFINITY } : LIMITS[tier]
+  const gates = new Map<string, Gate>()
+  const paces = new Map<string, Pace>()
   const closed = new AbortController()
 
-  function laneOf(channel: string): Lane {
-    const lane = lanes.get(channel) ?? openLane()
-    if (lanes.size > 10_000) lanes.clear() // Only forgets who was limited; calls under way keep their lane.
-    lanes.set(channel, lane)
-    return lane
+  /** Slack counts posts by channel, everything else by method. */
+  function gateOf(method: Method, channel: unknown): Gate | undefined {
+    const { tier } = METHODS[method]
+    if (tier === 'free') return undefined
+    const key = tier === 'post' ? `${method} ${channel}` : method
+    const gate = gates.get(key) ?? openGate(limitOf(tier), clock)
+    if (gates.size > 10_000) gates.clear() // Only forgets what was sent; calls that wait keep their gate.
+    gates.set(key, gate)
+    return gate
   }
-
-  const paces = new Map<string, Pace>()
   function paceOf(method: string): Pace {
-    const pace = paces.get(method) ?? openPace()
+    const pace = paces.get(method) ?? openPace(clock)
     paces.set(method, pace)
     return pace
   }
 
   const call: Call = async (method, args, { priority = 'answer', droppable = false, signal } = {}) => {
     const ends = signal ? AbortSignal.any([signal, closed.signal]) : closed.signal
+    const gate = gateOf(method, args.channel)
     const pace = priority === 'background' ? paceOf(method) : undefined
-    const channel = typeof args.channel === 'string' ? args.channel : undefined
-    // Slack counts posts by channel, everything else by method.
-    const limit = method === 'chat.postMessage' ? `${method} ${channel}` : method
-    const lane = channel && method.startsWith('chat.') ? laneOf(channel) : undefined
-    const rank = PRIORITIES.indexOf(priority)
-    const deadline = pace ? Number.POSITIVE_INFINITY : performance.now() + LONGEST_WAIT_MS
+    const [share, rank] = [SHARES[priority], PRIORITIES.indexOf(priority)]
+    const begun = clock.now()
+    const longest = pace ? Number.POSITIVE_INFINITY : LONGEST_WAIT_MS
+    const patience = typeof droppable === 'number' ? droppable : longest
+    const drop = (): 'dropped' => {
+      log?.('debug', 'A call to Slack was dropped', { method })
+      return 'dropped'
+    }
     for (let attempt = 1; ; attempt++) {
-      if (droppable && (limits.quiet(limit) || lane?.paced())) return 'dropped'
-      const left = limits.left(limit)
-      // A little later by rank, so that of those who waited the most important is first in line.
-      if (left > 0) await pause(left + rank * 10, deadline, method, ends)
-      if (pace) await pause(pace.next(), deadline, method, ends)
-      await lane?.turn(rank)
+      if (droppable === true && gate && !gate.calm(share)) return drop()
+      if (pace) await pause(pace.next(), ends, clock)
+      const turn = await gate?.turn(share, rank, patience - (clock.now() - begun), ends)
+      if (turn === 'closed') throw hungUp()
+      if (turn === 'late') {
+        if (droppable !== false) return drop()
+        throw tooLong(method)
+      }
       let wait: number
       try {
-        if (performance.now() > deadline) throw tooLong(method)
-        if (limits.left(limit) > 0) continue // Another call met the limit while this one waited for its turn.
         return await client.apiCall(method, args)
       } catch (error) {
+        const word = slackWord(error) ?? ''
+        if (attempt < 3 && isTokenWord(word) && (await tokens.refused(word))) continue
         wait = waitAfter(error, method, attempt)
         if (error instanceof WebAPIRateLimitedError) {
-          limits.hit(limit, wait)
-          lane?.slow(wait)
+          gate?.hit(wait)
           pace?.slow(wait)
+          if (gate) wait = 0 // It waits at the gate.
+          if (clock.now() - begun + error.retryAfter * 1000 > longest && !droppable) throw tooLong(method)
         }
       } finally {
-        lane?.leave()
+        gate?.leave()
       }
-      if (droppable) return 'dropped'
-      await pause(wait, deadline, method, ends)
+      if (droppable) return drop()
+      if (wait > 0) await pause(wait, ends, clock)
     }
   }
 
@@ -125,11 +161,22 @@ function waitAfter(error: unknown, method: Method, attempt: number): number {
   return 200 * 2 ** attempt * (0.75 + Math.random() / 2)
 }
 
-async function pause(ms: number, deadline: number, method: string, signal: AbortSignal): Promise<void> {
-  if (performance.now() + ms > deadline) throw tooLong(method)
-  await sleep(ms, undefined, { signal }).catch((cause) => {
-    throw new Fault('slack-unreachable', 'The connection to Slack was closed.', { retry: true, cause })
+async function pause(ms: number, signal: AbortSignal, clock: Clock): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = clock.after(ms, end)
+    function end() {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', end)
+      resolve()
+    }
+    signal.addEventListener('abort', end)
+    if (signal.aborted) end()
   })
+  if (signal.aborted) throw hungUp()
+}
+
+function hungUp(): Fault {
+  return new Fault('slack-unreachable', 'The connection to Slack was closed.', { retry: true })
 }
 
 function tooLong(method: string): Fault {

@@ -48,7 +48,7 @@ const Entity = z.object({
 const AppContext = z.object({ entities: z.array(z.unknown()) })
 
 /** What a person has open, the most relevant first, of what we can read: a message or its thread, else a channel. */
-function viewingOf(raw: unknown): Viewing | undefined {
+function viewingOf(raw: unknown, here: string): Viewing | undefined {
   const entities = AppContext.safeParse(raw).data?.entities ?? []
   const views = entities.flatMap((one): Viewing[] => {
     const entity = Entity.safeParse(one).data
@@ -58,17 +58,18 @@ function viewingOf(raw: unknown): Viewing | undefined {
       return [{ channel: value.channel_id, ts: value.message_ts }]
     return type === 'slack#/types/channel_id' && typeof value === 'string' ? [{ channel: value }] : []
   })
-  return views.find((view) => view.ts !== undefined) ?? views[0]
+  const others = views.filter(({ channel }) => channel !== here)
+  return others.find((view) => view.ts !== undefined) ?? others[0]
 }
 
 const Holding = z.looseObject({ files: z.unknown().optional(), app_context: z.unknown().optional() })
 
-/** @param direct whether the message was written to us alone: elsewhere what one person has open is not for the others */
-export function enclosedIn(message: unknown, direct: boolean): Enclosed {
+/** @param direct the channel where the message was written to us alone: elsewhere what one person has open is not for the others */
+export function enclosedIn(message: unknown, direct?: string): Enclosed {
   const raw = Holding.safeParse(message).data
   const worded = Worded.safeParse(message).data
   const files = filesOf(raw?.files)
-  const viewing = direct ? viewingOf(raw?.app_context) : undefined
+  const viewing = direct ? viewingOf(raw?.app_context, direct) : undefined
   const quoted = worded ? wordsOf({ attachments: worded.attachments }, false) : ''
   return {
     ...(files.length > 0 ? { files } : {}),

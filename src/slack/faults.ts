@@ -25,6 +25,11 @@ const PASSING = new Set([
   'team_added_to_org',
 ])
 
+/** Whether Slack refused the token itself. */
+export function isTokenWord(word: string): boolean {
+  return TOKEN.has(word)
+}
+
 /** Slack's word for why it refused, such as `message_not_found`; undefined where it did not answer at all. */
 export function slackWord(error: unknown): string | undefined {
   if (error instanceof WebAPIPlatformError) return error.data.error
@@ -35,7 +40,7 @@ export function slackWord(error: unknown): string | undefined {
 /** Whether the call may have reached Slack although no answer came back. */
 export function mayHaveArrived(error: unknown): boolean {
   if (error instanceof WebAPIHTTPError) return error.statusCode >= 500
-  if (!(error instanceof WebAPIRequestError)) return false
+  if (!(error instanceof WebAPIRequestError) || error.original instanceof Fault) return false
   const cause = error.original.cause
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
   return code !== 'ECONNREFUSED' && code !== 'ENOTFOUND' && code !== 'EAI_AGAIN'
@@ -44,6 +49,8 @@ export function mayHaveArrived(error: unknown): boolean {
 /** The fault for a failed call of `method`. The sentence says what to do where we know. */
 export function slackFault(error: unknown, method: string): Fault {
   if (error instanceof Fault) return error
+  // There was no token to send it with.
+  if (error instanceof WebAPIRequestError && error.original instanceof Fault) return error.original
   if (error instanceof WebAPIRateLimitedError) {
     const sentence = `Slack asks us to wait ${error.retryAfter} s before ${method}.`
     return new Fault('slack-limited', sentence, { retry: true, cause: error })

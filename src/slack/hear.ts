@@ -50,7 +50,7 @@ const Submission = z.object({
   user: z.object({ id }),
   view: z.object({
     id,
-    callback_id: z.enum(['edit', 'answer', 'feedback', 'preferences', 'ask_about']),
+    callback_id: z.enum(['edit', 'answer', 'feedback', 'preferences', 'ask_about', 'share']),
     private_metadata: z.string(),
     state: z.object({ values: z.record(z.string(), z.record(z.string(), z.unknown())) }),
   }),
@@ -125,7 +125,7 @@ function hearMessage(event: SlackEvent, place: Place, self: Self): Heard | 'igno
     mention: event.type === 'app_mention' || mentions(raw, self),
     forOther: forOther(raw, self),
     dm: isDirect(event),
-    ...enclosedIn(event, isDirect(event)),
+    ...enclosedIn(event, isDirect(event) ? event.channel : undefined),
   }
 }
 
@@ -163,7 +163,7 @@ function hearChange(event: SlackEvent, place: Place, self: Self): Heard | 'ignor
     editedTs: now.edited.ts,
     mention: mentions(now.text ?? '', self),
     dm: isDirect(event),
-    ...enclosedIn(now, false),
+    ...enclosedIn(now),
   }
 }
 

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { Fault } from '../core/fault.ts'
 import { type Call, METHODS } from './call.ts'
 import type { Log } from './message.ts'
+import { fetchWith, type Tokens } from './token.ts'
 
 /** Events the app subscribes to, each with the scope it needs. The manifests are held against this. */
 export const EVENTS = {
@@ -22,8 +23,13 @@ export const EVENTS = {
   group_unarchive: 'groups:read',
   channel_deleted: 'channels:read',
   group_deleted: 'groups:read',
+  // Slack then also says with each direct message what its author has open; the event itself tells nothing more.
+  app_context_changed: undefined,
   app_home_opened: undefined,
   agent_session_stopped: 'assistant:write',
+  // The app itself.
+  app_uninstalled: undefined,
+  tokens_revoked: undefined,
   // Who is who and who is in what.
   member_joined_channel: 'channels:read',
   member_left_channel: 'channels:read',
@@ -36,10 +42,13 @@ export const EVENTS = {
   user_change: 'users:read',
 } as const satisfies Record<string, string | undefined>
 
+/** Events of an app that organisations install as well. */
+export const ORG_EVENTS = ['team_access_granted', 'team_access_revoked'] as const
+
 /** The slash command, and the buttons of our messages and of App Home. */
 export const COMMANDS = ['/quorum'] as const
 /** Buttons that open a modal at once: the modal changes nothing, and they are pressed again where it is lost. */
-export const OPENERS = ['trace', 'edit', 'answer', 'feedback', 'preferences'] as const
+export const OPENERS = ['trace', 'edit', 'answer', 'feedback', 'preferences', 'share'] as const
 /** Entries of a message's own menu: each opens a modal. The manifests are held against this. */
 export const SHORTCUTS = ['ask_about', 'show_trace'] as const
 export type Opener = (typeof OPENERS)[number]
@@ -96,11 +105,15 @@ const Answer = z.object({
   user_id: z.string(),
   bot_id: z.string().optional(),
   app_id: z.string().optional(),
+  is_enterprise_install: z.boolean().nullish(),
   response_metadata: z.object({ scopes: z.array(z.string()).optional() }).optional(),
 })
 
-/** @throws Fault slack-token, slack-scope (naming every scope that is missing), slack-unreachable */
-export async function identify(call: Call, log?: Log): Promise<Identity> {
+/**
+ * @param workspace the workspace that is meant, where an organisation's token is good for several
+ * @throws Fault slack-token, slack-scope (naming every scope that is missing), slack-unreachable
+ */
+export async function identify(call: Call, log?: Log, workspace?: string): Promise<Identity> {
   const answer = Answer.parse(await call('auth.test', {}))
   if (!answer.bot_id) {
     throw new Fault(
@@ -120,7 +133,7 @@ export async function identify(call: Call, log?: Log): Promise<Identity> {
     log?.('warn', `The Slack app lacks these scopes, which are not vital: ${missing.join(', ')}. ${advice}`)
   }
   return {
-    workspace: answer.team_id,
+    workspace: workspaceOf(answer, workspace),
     url: answer.url,
     botUser: answer.user_id,
     botId: answer.bot_id,
@@ -141,8 +154,28 @@ export function clientOptions(apiUrl: string | undefined, log: Log | undefined):
   }
 }
 
-export function webClient(botToken: string, apiUrl: string | undefined, log: Log | undefined): WebClient {
-  return new WebClient(botToken, clientOptions(apiUrl, log))
+function workspaceOf(answer: z.infer<typeof Answer>, workspace: string | undefined): string {
+  if (answer.is_enterprise_install) {
+    if (workspace) return workspace
+    const sentence =
+      'SLACK_BOT_TOKEN is that of a whole organisation: install Quorum by its own page instead (README, Many workspaces).'
+    throw new Fault('slack-token', sentence)
+  }
+  if (workspace && workspace !== answer.team_id)
+    throw new Fault('slack-token', `The token that is kept for ${workspace} is that of ${answer.team_id}.`)
+  return answer.team_id
+}
+
+/** @param team the workspace that calls are about, where an organisation's token is good for several */
+export function webClient(
+  tokens: Tokens,
+  { apiUrl, log, team }: { apiUrl: string | undefined; log: Log | undefined; team?: string | undefined },
+): WebClient {
+  return new WebClient(undefined, {
+    ...clientOptions(apiUrl, log),
+    ...(team ? { teamId: team } : {}),
+    fetch: fetchWith(tokens),
+  })
 }
 
 /**

@@ -7,6 +7,7 @@ import type { Overheard } from '../core/overheard.ts'
 import { type Change, changeOf } from './changes.ts'
 import { hear } from './hear.ts'
 import { ACTIONS, COMMANDS, clientOptions, type Identity, slackLogger } from './identify.ts'
+import { type InstallChange, installChangeOf } from './installs.ts'
 import { type LineSettings, lineFor } from './line.ts'
 import type { Log } from './message.ts'
 import { commandedOpening, type OpenContext, openingOf, openNow, shortcutOf } from './opening.ts'
@@ -32,8 +33,17 @@ export type SlackHandlers = {
 /** One workspace, as the line sees it: who we are there, and what becomes of what comes from it. */
 export type Desk = { identity: Identity; speak: Speak; on: SlackHandlers }
 
-/** Whose a delivery is, by its body; undefined where we serve nobody whose it could be. */
-export type FindDesk = (body: unknown) => Desk | undefined
+/**
+ * Whose a delivery is, by its body; undefined where we serve nobody whose it could be. Throws where that cannot be told
+ * yet: then Slack is not answered, and repeats.
+ */
+export type FindDesk = (body: unknown) => Promise<Desk | undefined> | Desk | undefined
+
+export type Reception = {
+  desk: FindDesk
+  /** Something became of the app's installations. Throws where that could not be noted. */
+  installs?(change: InstallChange): Promise<void>
+}
 
 export type Listener = {
   /** Begins to listen. @throws Fault slack-token (app token), slack-unreachable */
@@ -51,11 +61,11 @@ export type Listener = {
  * Prepares the one line on which Slack reaches us, for any number of workspaces; nothing arrives before `start`.
  * @throws Fault config-invalid, slack-token
  */
-export function openListener(settings: LineSettings, deskFor: FindDesk): Listener {
+export function openListener(settings: LineSettings, at: Reception): Listener {
   const { log } = settings
   const line = lineFor(settings)
   const app = boltApp(line.receiver, settings)
-  addListeners(app, deskFor)
+  addListeners(app, at.desk)
   const running = new Set<Promise<unknown>>()
   const intake = tellOnce((desk: Desk, heard: Heard) => desk.on.intake(heard), log)
   const kept = tellOnce((desk: Desk, overheard: Overheard) => desk.on.overhear(overheard), log)
@@ -67,8 +77,7 @@ export function openListener(settings: LineSettings, deskFor: FindDesk): Listene
   }
   const processEvent = async (event: ReceiverEvent): Promise<void> => {
     if (closing) throw new Error('This process is closing: another one will take it.')
-    const desk = deskFor(event.body)
-    const work = desk ? take(event, desk, { app, intake, kept, log, track }) : event.ack()
+    const work = takeAt(at, event, { app, intake, kept, log, track })
     track(work)
     await work
   }
@@ -98,6 +107,17 @@ type Taking = {
   kept: (desk: Desk, overheard: Overheard) => Promise<void>
   log: Log | undefined
   track(work: Promise<unknown>): void
+}
+
+/** Brings a delivery to the desk it is for; one for nobody here is only acknowledged. */
+async function takeAt(at: Reception, event: ReceiverEvent, taking: Taking): Promise<void> {
+  const change = at.installs && installChangeOf(event.body)
+  if (change) {
+    await at.installs?.(change)
+    return event.ack()
+  }
+  const desk = await at.desk(event.body)
+  await (desk ? take(event, desk, taking) : event.ack())
 }
 
 /** One delivery. Throws, and so stays without an acknowledgement, where it could not be stored. */
@@ -212,7 +232,7 @@ function addListeners(app: App, deskFor: FindDesk): void {
   for (const action of ACTIONS) app.action(action, async ({ ack }) => ack())
   for (const command of COMMANDS) app.command(command, async ({ ack }) => ack())
   app.event('app_home_opened', async ({ event, body }) => {
-    const desk = deskFor(body)
+    const desk = await deskFor(body)
     if (!desk || event.tab !== 'home') return
     await desk.speak.publishHome(event.user, await desk.on.home(event.user))
   })

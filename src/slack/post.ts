@@ -2,11 +2,11 @@
 import type { WebAPICallResult } from '@slack/web-api'
 import { z } from 'zod'
 import { Fault } from '../core/fault.ts'
-import type { Call, Priority } from './call.ts'
+import type { Call, CallOptions } from './call.ts'
 import { mayHaveArrived, slackWord } from './faults.ts'
 import type { Log, Message } from './message.ts'
 
-export type SayOptions = { priority?: Priority; droppable?: boolean }
+export type SayOptions = Pick<CallOptions, 'priority' | 'droppable'>
 export type Say = (
   method: 'chat.postMessage' | 'chat.update' | 'chat.postEphemeral',
   args: Record<string, unknown>,
@@ -96,7 +96,10 @@ export function findFileWith(call: Call, self: { botId: string; botUser: string 
     find(channel, thread, ({ files }) => files?.some((file) => file.name === name) ?? false)
 }
 
-/** Posts. Where the answer of Slack was lost, looks for the message before it posts again. */
+/**
+ * Posts. Where the answer of Slack was lost, looks for the message before it posts again. What is dropped for a limit of
+ * Slack's is a fault, `slack-limited`.
+ */
 export function postWith(say: Say, find: Find) {
   return async (
     channel: string,
@@ -107,7 +110,11 @@ export function postWith(say: Say, find: Find) {
     // Slack must not open links to show what is behind them: that would be a way out for data.
     const quiet = { unfurl_links: false, unfurl_media: false }
     const args = { channel, ...(thread ? { thread_ts: thread } : {}), ...quiet }
-    const send = async () => Posted.parse(await say('chat.postMessage', args, message, options))
+    const send = async () => {
+      const said = await say('chat.postMessage', args, message, options)
+      if (said !== 'dropped') return Posted.parse(said)
+      throw new Fault('slack-limited', 'A message waits for a limit of Slack’s to end.', { retry: true })
+    }
     try {
       return await send()
     } catch (error) {

@@ -8,13 +8,15 @@ import { slackWord } from './faults.ts'
 import type { Self } from './hear.ts'
 import { WireMessage } from './overhear.ts'
 import { wordsOf } from './plain.ts'
+import type { Tokens } from './token.ts'
 
 /** What was said somewhere, oldest first; `whole` is false where there was more than was read. */
 export type Earlier = { said: (Said & { files: SharedFile[] })[]; whole: boolean }
 
 export type Reading = {
   /**
-   * What was said in a thread before the message `before`, its first message included. `not-ours` where we may not
+   * What was said in a thread before the message `before`, its first message included; where that is left out, all of it,
+   * by any of its messages. `not-ours` where we may not
    * read it. @throws Fault
    */
   thread(
@@ -31,7 +33,6 @@ export type Reading = {
 
 const Page = z.looseObject({
   messages: z.array(z.unknown()),
-  has_more: z.boolean().nullish(),
   response_metadata: z.looseObject({ next_cursor: z.string().nullish() }).nullish(),
 })
 
@@ -46,29 +47,32 @@ const NOT_OURS = new Set(['not_in_channel', 'channel_not_found', 'thread_not_fou
  * @param site where bytes are fetched, and with which token
  */
 export function openReading(call: Call, self: Self & { scopes: readonly string[] }, site: Site): Reading {
-  return {
-    thread: async (channel, thread, before, signal) => {
-      const said: Earlier['said'] = []
-      let cursor: string | undefined
-      try {
-        for (let pages = 0; pages < MOST_PAGES; pages++) {
-          const until = before ? { latest: before, inclusive: false } : {}
-          const args = { channel, ts: thread, limit: PAGE, ...until, ...(cursor ? { cursor } : {}) }
-          const page = Page.parse(await call('conversations.replies', args, { signal }))
-          said.push(...saidIn(page.messages, self).filter((one) => one.ts !== before))
-          cursor = page.response_metadata?.next_cursor || undefined
-          if (!cursor) break
-        }
-        return { said, whole: !cursor }
-      } catch (error) {
-        if (NOT_OURS.has(slackWord(error) ?? '')) return 'not-ours'
-        throw error
+  const read: Reading['thread'] = async (channel, thread, before, signal) => {
+    const said: Earlier['said'] = []
+    let cursor: string | undefined
+    try {
+      for (let pages = 0; pages < MOST_PAGES; pages++) {
+        const until = before ? { latest: before, inclusive: false } : {}
+        const args = { channel, ts: thread, limit: PAGE, ...until, ...(cursor ? { cursor } : {}) }
+        const page = Page.parse(await call('conversations.replies', args, { signal }))
+        const root = before === undefined ? rootOf(page.messages, thread) : undefined
+        if (root) return await read(channel, root, before, signal)
+        said.push(...saidIn(page.messages, self).filter((one) => one.ts !== before))
+        cursor = page.response_metadata?.next_cursor || undefined
+        if (!cursor) break
       }
-    },
+      return { said, whole: !cursor }
+    } catch (error) {
+      if (NOT_OURS.has(slackWord(error) ?? '')) return 'not-ours'
+      throw error
+    }
+  }
+  return {
+    thread: read,
     newest: async (channel, signal) => {
       try {
         const page = Page.parse(await call('conversations.history', { channel, limit: NEWEST }, { signal }))
-        return { said: saidIn(page.messages.toReversed(), self), whole: page.has_more !== true }
+        return { said: saidIn(page.messages.toReversed(), self), whole: true }
       } catch (error) {
         if (NOT_OURS.has(slackWord(error) ?? '')) return 'not-ours'
         throw error
@@ -88,6 +92,12 @@ export function openReading(call: Call, self: Self & { scopes: readonly string[]
       }
     },
   }
+}
+
+/** Of a reply Slack gives nothing else: then the thread is read by its first message. */
+function rootOf(messages: readonly unknown[], thread: string): string | undefined {
+  const first = WireMessage.safeParse(messages[0]).data
+  return messages.length === 1 && first?.thread_ts && first.thread_ts !== thread ? first.thread_ts : undefined
 }
 
 /** Subtypes in which somebody says something. */
@@ -126,7 +136,7 @@ async function describe(call: Call, { id }: SharedFile, signal: AbortSignal): Pr
 }
 
 /** Where files are, beside Slack's own hosts, and the token that opens them. */
-export type Site = { botToken: string; apiUrl?: string | undefined }
+export type Site = { tokens: Pick<Tokens, 'now'>; apiUrl?: string | undefined }
 
 /** The hosts Slack keeps files on; the token must reach no other. */
 const HOSTS = new Set(['files.slack.com', 'files.slack-gov.com'])
@@ -145,7 +155,7 @@ async function download(
 ): Promise<Uint8Array | { why: string }> {
   const address = URL.canParse(url) ? new URL(url) : undefined
   if (!address || address.username || !isOurs(address, site)) return { why: NO_PLACE }
-  const headers = { authorization: `Bearer ${site.botToken}` }
+  const headers = { authorization: `Bearer ${await site.tokens.now()}` }
   const response = await fetch(address, { headers, redirect: 'manual', signal })
   const cancel = () => response.body?.cancel().catch(() => {})
   if (response.status !== 200 || !response.body) {

@@ -12,16 +12,20 @@ import { findFileWith, findWith, postWith, type SayOptions, sayWith } from './po
 import { openReading, type Reading } from './reading.ts'
 import { respond } from './respond.ts'
 import { openRoster, type Roster } from './roster.ts'
+import { fixedToken, type Tokens } from './token.ts'
 import { type File, uploadWith } from './upload.ts'
 
 export type Speak = People & {
   roster: Roster
-  /** Posts; `thread` undefined posts to the channel itself. Never twice, also where Slack's answer was lost and the message has metadata. */
+  /**
+   * Posts; `thread` undefined posts to the channel itself. Never twice, also where Slack's answer was lost and the message
+   * has metadata. @throws Fault, `slack-limited` where it was droppable and was dropped
+   */
   post(
     channel: string,
     thread: string | undefined,
     message: Message,
-    options?: Pick<SayOptions, 'priority'>,
+    options?: SayOptions,
   ): Promise<{ ts: string }>
   /** Puts files into a thread, in one message whose text is `comment`; gives the id of the first. @throws Fault */
   upload(channel: string, thread: string, files: readonly File[], comment: string): Promise<{ file: string }>
@@ -53,7 +57,18 @@ export type Speak = People & {
 }
 export type SessionStatus = 'processing' | 'suspended' | 'active' | 'closed'
 
-export type SpeakerSettings = { botToken: string; apiUrl?: string | undefined; log?: Log | undefined }
+export type SpeakerSettings = {
+  botToken: string | Tokens
+  /** The workspace that is meant, where an organisation's token is good for several. */
+  workspace?: string | undefined
+  apiUrl?: string | undefined
+  /**
+   * How fast the clock of Slack's published limits goes: as ours with Slack itself. The local workspace has none unless
+   * it is told to.
+   */
+  speed?: number | undefined
+  log?: Log | undefined
+}
 export type Speaker = {
   identity: Identity
   speak: Speak
@@ -68,13 +83,14 @@ export type Speaker = {
  * @throws Fault slack-token, slack-scope, slack-unreachable
  */
 export async function openSpeaker(settings: SpeakerSettings): Promise<Speaker> {
-  const client = webClient(settings.botToken, settings.apiUrl, settings.log)
-  const calls = openCalls(client)
+  const { botToken, workspace, apiUrl, log, speed = apiUrl ? undefined : 1 } = settings
+  const tokens = typeof botToken === 'string' ? fixedToken(botToken) : botToken
+  const calls = openCalls(webClient(tokens, { apiUrl, log, team: workspace }), tokens, { speed, log })
   try {
-    const identity = await identify(calls.call, settings.log)
+    const identity = await identify(calls.call, log, workspace)
     const speak = speakWith(calls.call, identity, settings)
     const channels = openChannels(calls.call, identity, speak.name)
-    const reading = openReading(calls.call, identity, settings)
+    const reading = openReading(calls.call, identity, { tokens, apiUrl })
     return {
       identity,
       speak,
@@ -141,6 +157,9 @@ function titleOf(question: string): string {
   return cut(line, LONGEST_TITLE) || 'A question'
 }
 
+/** How long the state of a session waits for room, in ms. */
+const UNTOLD_MS = 10 * 60_000
+
 /** Slack takes 200 characters; a list of sessions shows fewer. */
 const LONGEST_TITLE = 100
 
@@ -154,7 +173,8 @@ function statusWith(call: Call, log: Log | undefined): Speak['status'] {
     try {
       const answer = await call('agents.sessions.setStatus', args, {
         priority: 'progress',
-        droppable: state === 'processing',
+        // Slack shows Stop until it is told: that may take a while, but must not be left out.
+        droppable: state === 'processing' || UNTOLD_MS,
       })
       const { warning } = answer === 'dropped' ? {} : (answer as { warning?: string })
       if (warning && !warned)

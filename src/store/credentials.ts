@@ -100,6 +100,12 @@ export async function deleteCredential(db: Db, place: Place): Promise<Credential
   return gone.rows[0]
 }
 
+/** Forgets every account of a workspace, links that wait for one, and what we are called at their servers. */
+export async function forgetConnected(db: Db, workspace: string): Promise<void> {
+  for (const table of ['credentials', 'connects', 'registrations'])
+    await db.query(`delete from ${table} where workspace = $1`, [workspace])
+}
+
 /** Who is connected to a server, in one workspace or in any; accounts of whole workspaces first. */
 export async function readConnected(
   db: Db,

@@ -1,7 +1,7 @@
 /** Erasing what is kept of a person, what is older than it may be, and the bytes of both. */
 import type pg from 'pg'
 import { tsOf } from '../core/overheard.ts'
-import { voidApprovals } from './approvals.ts'
+import { endRuns } from './ending.ts'
 import { forgetConversations } from './followed.ts'
 import type { Store } from './open.ts'
 import { appendFromOutside, lockRun } from './runs.ts'
@@ -43,7 +43,7 @@ export async function forgetPerson(pool: pg.Pool, workspace: string, person: str
     )
     // Whoever writes down what is said is waited for, and finds afterwards that this person is forgotten.
     await lockChannels(tx, workspace)
-    const ended = await endRuns(tx, workspace, person)
+    const ended = await endRunsOf(tx, workspace, person)
     const said = await forgetSaid(tx, workspace, person)
     const runs = await emptyRuns(tx, workspace, person)
     const read = await forgetRead(tx, workspace, person)
@@ -181,29 +181,14 @@ async function forgetRead(tx: Tx, workspace: string, person: string): Promise<nu
 }
 
 /** Ends what they have under way; whoever works on it finds that it is over. */
-async function endRuns(tx: Tx, workspace: string, person: string): Promise<number> {
+async function endRunsOf(tx: Tx, workspace: string, person: string): Promise<number> {
   const { rows } = await tx.query<{ id: string }>(
     'select id from runs where workspace = $1 and asker = $2 and active order by id for update',
     [workspace, person],
   )
-  const at = new Date().toISOString()
-  const steps = [
-    { kind: 'stopped', at, by: NOBODY, why: 'whoever asked was forgotten' },
-    { kind: 'finished', at, outcome: 'stopped', text: REMOVED },
-  ]
-  for (const { id } of rows) {
-    await voidApprovals(tx, id)
-    await tx.query(
-      `with ended as (
-         update runs set n = n + 2, active = false, due_at = null, lease_until = null, finished_at = now()
-         where id = $1 returning n)
-       insert into steps (run, n, kind, body)
-       select $1, e.n - 2 + s.at::int, s.step ->> 'kind', s.step
-       from ended e, jsonb_array_elements($2::jsonb) with ordinality as s (step, at)`,
-      [id, JSON.stringify(steps)],
-    )
-  }
-  return rows.length
+  const ids = rows.map((row) => row.id)
+  await endRuns(tx, ids, { by: NOBODY, why: 'whoever asked was forgotten', text: REMOVED })
+  return ids.length
 }
 
 /** SQL: a step without what people, models and tools said. */
@@ -239,7 +224,10 @@ async function emptyRuns(tx: Tx, workspace: string, person: string): Promise<num
   await tx.query(`update approvals set args = '{}', asker = $2 where run = any($1::uuid[])`, [ids, NOBODY])
   await tx.query('delete from wakeups where run = any($1::uuid[])', [ids])
   await tx.query('delete from posts where owner = any($1)', [ids])
-  await tx.query('update runs set asker = $2 where id = any($1::uuid[])', [ids, NOBODY])
+  await tx.query(
+    'update runs set asker = $2, reply = case when reply is null then null else $2 end where id = any($1::uuid[])',
+    [ids, NOBODY],
+  )
   return ids.length
 }
 

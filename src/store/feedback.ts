@@ -11,7 +11,8 @@ export type Rated = { workspace: string; channel: string; run: string; person: s
  */
 export async function rateRun(db: Db, of: Rated, rating: Rating, at: number): Promise<boolean> {
   const found = await db.query<{ known: boolean }>(
-    `with known as (select id from runs where id = $2 and workspace = $1 and channel = $3),
+    `with known as (
+       select id from runs where id = $2 and workspace = $1 and channel = $3 and (reply is null or asker = $4)),
      kept as (
        insert into feedback as f (workspace, run, person, signal, at)
        select $1, id, $4, $5, to_timestamp($6) from known
@@ -34,7 +35,8 @@ export async function explainRating(
 ): Promise<boolean> {
   const kept = await db.query(
     `insert into feedback as f (workspace, run, person, signal, category, note, at)
-     select $1, id, $4, 'down', $5, $6, now() from runs where id = $2 and workspace = $1 and channel = $3
+     select $1, id, $4, 'down', $5, $6, now() from runs
+     where id = $2 and workspace = $1 and channel = $3 and (reply is null or asker = $4)
      on conflict (run, person) where signal in ('up', 'down') do update set
        signal = 'down', category = excluded.category, note = excluded.note, at = excluded.at`,
     [of.workspace, of.run, of.channel, of.person, category, note === '' ? null : note],

@@ -23,10 +23,12 @@ export type Run = {
   lane: Lane
   n: number
   active: boolean
+  /** Only its asker sees it, and is answered at this address; it has no thread. */
+  reply?: string | null
 }
 
 /** The columns of a {@link Run}. */
-export const RUN = 'id, workspace, channel, thread, message, asker, agent, dm, lane, n, active'
+export const RUN = 'id, workspace, channel, thread, message, asker, agent, dm, lane, n, active, reply'
 
 /**
  * Creates a run with its first step and its wake-up, in one statement. Undefined where this message already
@@ -39,8 +41,8 @@ export async function createRun(
 ): Promise<Run | undefined> {
   const made = await tx.query<Run>(
     `with made as (
-       insert into runs (id, workspace, channel, thread, message, asker, agent, dm, lane, n, due_at)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, now()) on conflict do nothing returning ${RUN}
+       insert into runs (id, workspace, channel, thread, message, asker, agent, dm, lane, reply, n, due_at)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $13, 1, now()) on conflict do nothing returning ${RUN}
      ), begun as (
        insert into steps (run, n, kind, body) select id, 1, $10, $11 from made
      ), woken as (
@@ -60,6 +62,7 @@ export async function createRun(
       asked.kind,
       asJson(asked),
       randomUUID(),
+      run.reply ?? null,
     ],
   )
   return made.rows[0]

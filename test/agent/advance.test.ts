@@ -230,6 +230,9 @@ function contextOn(pool: pg.Pool, { ask = () => answer, post }: Told): AdvanceCo
       upload: async () => ({ file: 'F1' }),
       findFile: async () => undefined,
       status: async () => {},
+      respond: async () => {},
+      whisper: async () => {},
+      direct: async (user) => `D${user}`,
     },
   }
 }

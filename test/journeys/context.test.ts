@@ -108,7 +108,7 @@ describe('the first mention in a thread', () => {
     await stage.ended(general, root)
     const said = stage.said(general, root).join('\n')
     expect(said).toContain('So it is.')
-    expect(said).toContain('What was said here before could not be read')
+    expect(said).toContain('What was said before could not be read')
   })
 
   test('cannot be told by what was said that it is over', async () => {
@@ -245,5 +245,77 @@ describe('files that are dropped into the thread', () => {
     await stage.restart()
     expect(prompt()).not.toContain('Not for you.')
     expect(stage.said(general, ts).at(-1)).toContain('`notes.txt`: the app lacks the scope files:read.')
+  })
+})
+
+describe('what a person has open beside a direct message', () => {
+  /** A model that looks once, then answers. */
+  const looks = () =>
+    stage.model.follow((request) =>
+      request.body.messages.at(-1)?.role === 'tool'
+        ? { text: 'I see.' }
+        : { calls: [{ id: 'look', name: 'slack__open_now', args: {} }] },
+    )
+  const offered = () => JSON.stringify(stage.model.requests.at(-1)?.body.tools ?? [])
+  const seen = () => JSON.stringify(stage.model.requests.at(-1)?.body.messages.at(-1))
+
+  test('is read where the model wishes it: a channel, or the thread of any of its messages', async () => {
+    const { workspace } = stage
+    const { ops } = workspace.channels
+    const { ana, ben } = workspace.users
+    const root = await workspace.say(ben, ops, 'The pump stutters.')
+    const reply = await workspace.say(ben, ops, 'Third time this week.', { thread: root })
+    const dm = workspace.dm(ana)
+    looks()
+    await workspace.lookAt(ana, { channel: ops })
+    const first = await workspace.say(ana, dm, 'what is this channel about?')
+    await stage.ended(dm, first)
+    expect(seen()).toContain('The pump stutters.')
+    expect(seen()).not.toContain('Third time this week.')
+    await workspace.lookAt(ana, { channel: ops, thread: reply })
+    const second = await workspace.say(ana, dm, 'and this thread?')
+    await stage.ended(dm, second)
+    expect(seen()).toContain('Third time this week.')
+    const answered = (await stepsOf(second)).findLast((step) => step.kind === 'answered')
+    expect(answered?.body.taint).toContainEqual({ from: 'people' })
+    expect(stage.said(dm, second).at(-1)).toContain('I see.')
+  })
+
+  test('is not read where nobody wishes it, nor offered where there is none, or in a channel', async () => {
+    const { workspace } = stage
+    const { ops } = workspace.channels
+    const { ana } = workspace.users
+    const dm = workspace.dm(ana)
+    await workspace.lookAt(ana, { channel: ops })
+    const asked = await workspace.say(ana, dm, 'what is two and two?')
+    await stage.ended(dm, asked)
+    expect(offered()).toContain('slack__open_now')
+    expect((await stepsOf(asked)).some((step) => step.kind === 'read')).toBe(false)
+    const inOps = await workspace.say(ana, ops, '@quorum and four?')
+    await stage.ended(ops, inOps)
+    expect(offered()).not.toContain('slack__open_now')
+    await workspace.lookAt(ana)
+    await stage.ended(dm, await workspace.say(ana, dm, 'and three?'))
+    expect(offered()).not.toContain('slack__open_now')
+  })
+
+  test('is told to nobody who may not read it, and not of where the agent is not', async () => {
+    const { workspace } = stage
+    const { ana, ben } = workspace.users
+    const hidden = workspace.createChannel('vault', [ana, ben], { private: true })
+    await workspace.say(ben, hidden, 'The combination is 12-7-33.')
+    const { random } = workspace.channels
+    await workspace.say(ben, random, 'Nobody invited the bot.')
+    const dm = workspace.dm(ana)
+    looks()
+    for (const place of [hidden, random]) {
+      await workspace.lookAt(ana, { channel: place })
+      // Slack says it was open; she was removed meanwhile.
+      if (place === hidden) await workspace.leave(ana, hidden)
+      const ts = await workspace.say(ana, dm, 'what is said there?')
+      await stage.ended(dm, ts)
+      expect(seen()).toContain('Nothing that I can read is open there')
+      expect(seen()).not.toMatch(/combination|invited/)
+    }
   })
 })

@@ -143,27 +143,4 @@ describe('a run at work can be steered and stopped', () => {
     held.open()
     await stage.ended(channel, ts)
   })
-
-  test('/quorum ask puts the question into the channel and answers in its thread', async () => {
-    const { workspace } = stage
-    const { ana } = workspace.users
-    const channel = workspace.channels.general
-    held.open()
-    await workspace.command(ana, channel, '/quorum ask where is the anchor?')
-    const root = await workspace.until(() =>
-      workspace
-        .messages(channel)
-        .find((m) => m.user === workspace.botUser && m.text?.includes('where is the anchor?')),
-    )
-    await stage.ended(channel, root.ts)
-    expect(stage.said(channel, root.ts).join('\n')).toContain('Answer 1.')
-  })
-
-  test('/quorum ask where the agent is not a member says how to invite it', async () => {
-    const { workspace } = stage
-    await workspace.command(workspace.users.ana, workspace.channels.random, '/quorum ask hello?')
-    await workspace.until(() =>
-      workspace.ephemerals(workspace.users.ana).some((m) => m.text?.includes('/invite')),
-    )
-  })
 })

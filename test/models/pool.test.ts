@@ -1,84 +1,33 @@
 import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, describe, expect, test } from 'vitest'
-import type { ChatAnswer, ChatMessage } from '../../src/core/chat.ts'
+import { describe, expect, test } from 'vitest'
 import { Fault } from '../../src/core/fault.ts'
 import type { Meter, Used } from '../../src/core/meter.ts'
 import { permitCloud } from '../../src/core/permit.ts'
 import type { Pool } from '../../src/core/pools.ts'
 import { PolicyFile } from '../../src/core/rules.ts'
 import { CLOSED } from '../../src/core/wait.ts'
-import { type ModelAnswer, type ModelOptions, type OpenModels, openModels } from '../../src/models/open.ts'
 import { about, askFor } from '../support/models.ts'
+import {
+  answered,
+  closeAfterEach,
+  comes,
+  modelsOf,
+  openAll,
+  poolOf,
+  testPool,
+  thread,
+  turns,
+} from '../support/pool-cases.ts'
 import { openVllm, type Vllm, type VllmFault, type VllmOptions } from '../support/vllm-server.ts'
 
-let opened: AsyncDisposable[] = []
-afterEach(async () => {
-  for (const one of opened.reverse()) await one[Symbol.asyncDispose]()
-  opened = []
-})
+closeAfterEach()
 
-async function servers(count: number, options: VllmOptions = {}): Promise<Vllm[]> {
-  const all = await Promise.all(Array.from({ length: count }, () => openVllm(options)))
-  opened.push(...all)
-  return all
-}
+const servers = (count: number, options: VllmOptions = {}) => openAll(count, () => openVllm(options))
 
-const patient = { firstToken: '400ms', idle: '400ms', total: '20s' }
-const poolOf = (all: Vllm[], more: Partial<Pool> = {}): Pool => ({
-  model: 'test',
-  replicas: all.map(({ url }) => url),
-  timers: patient,
-  ...more,
-})
-
-function modelsOf(pools: Record<string, Pool>, options: Partial<ModelOptions> = {}): OpenModels {
-  const models = openModels({ pools, env: {}, watch: false, ...options })
-  opened.push({ [Symbol.asyncDispose]: async () => models.close() })
-  return models
-}
-
-function answered(answer: ModelAnswer): ChatAnswer {
-  if ('wait' in answer) throw new Error(`it waits: ${answer.wait.text}`)
-  return answer
-}
-
-const thread = (n: number) => ({ about: { ...about, thread: `${n}.0` } })
-const turns = (...texts: string[]): ChatMessage[] => [
-  { role: 'system', content: 'You are a teammate. '.repeat(40) },
-  ...texts.map((content, i) => ({ role: i % 2 === 0 ? ('user' as const) : ('assistant' as const), content })),
-]
-
-async function until(probe: () => boolean | Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 1_000; i += 1) {
-    if (await probe()) return
-    await sleep(10)
-  }
-  throw new Error(`it never came: ${probe}`)
-}
+testPool(() => openVllm(), { window: 32_768 })
 
 describe('which replica', () => {
-  test('a conversation stays where its beginning is cached; others go elsewhere', async () => {
-    const all = await servers(3)
-    const models = modelsOf({ main: poolOf(all) })
-    for (let turn = 0; turn < 3; turn += 1)
-      for (let n = 0; n < 12; n += 1) {
-        const past = Array.from({ length: turn * 2 }, (_, i) => `${i} of ${n} `.repeat(60))
-        const messages = turns(...past, 'What now?')
-        answered(await askFor(models, { request: { messages, tools: [] }, ...thread(n) }))
-      }
-    const hosts = (n: number) =>
-      all.filter((one) =>
-        one.requests.some(
-          ({ messages }) => messages.length > 2 && JSON.stringify(messages).includes(`0 of ${n} `),
-        ),
-      )
-    for (let n = 0; n < 12; n += 1) expect(hosts(n).length).toBe(1)
-    expect(
-      all.filter((one) => one.requests.some(({ messages }) => messages.length > 2)).length,
-    ).toBeGreaterThan(1)
-  })
-
   test('what one workspace sent is in no other workspace’s cache, and its id is not told', async () => {
     const [one] = await servers(1)
     const models = modelsOf({ main: poolOf([one as Vllm]) })
@@ -99,7 +48,7 @@ describe('which replica', () => {
     const drained = new Set<string>()
     const models = modelsOf({ main: poolOf([a as Vllm, b as Vllm]) }, { drained: () => drained })
     const first = askFor(models)
-    await until(() => (a?.running() ?? 0) + (b?.running() ?? 0) === 1)
+    await comes(() => (a?.running() ?? 0) + (b?.running() ?? 0) === 1)
     const busy = a?.running() ? a : b
     drained.add(busy?.url ?? '')
     for (let n = 0; n < 3; n += 1) answered(await askFor(models, thread(n)))
@@ -111,7 +60,7 @@ describe('which replica', () => {
     const [wrong, right] = await servers(2)
     await wrong?.fail('wrong-model')
     const models = modelsOf({ main: poolOf([wrong as Vllm, right as Vllm]) }, { watch: true })
-    await until(() => models.pools[0]?.replicas.every(({ models: listed }) => listed) ?? false)
+    await comes(() => models.pools[0]?.replicas.every(({ models: listed }) => listed) ?? false)
     for (let n = 0; n < 8; n += 1) answered(await askFor(models, thread(n)))
     expect(wrong?.asked()).toBe(0)
   })
@@ -125,29 +74,15 @@ describe('which replica', () => {
 })
 
 describe('a replica fails', () => {
-  const faults: VllmFault[] = [
-    'refuse',
-    'stall-before',
-    'stall-after',
-    'cut',
-    'truncate',
-    'error-chunk',
-    'broken',
-  ]
-  test.each(faults)(
-    '%s: another one answers, and after some failures it is left alone',
-    async (fault) => {
-      const all = await servers(3)
-      const models = modelsOf({ main: poolOf(all) })
-      await all[0]?.fail(fault)
-      for (let n = 0; n < 14; n += 1)
-        expect(answered(await askFor(models, thread(n))).text).toMatch(/^So it is/)
-      // Two of three answers to beginnings go there at most, before its breaker opens.
-      expect(models.pools[0]?.replicas[0]?.breaker.state === 'open' || all[0]?.asked() === 0).toBe(true)
-      expect(all[0]?.asked()).toBeLessThanOrEqual(4)
-    },
-    30_000,
-  )
+  test('an error in the stream: another one answers, and after some failures it is left alone', async () => {
+    const all = await servers(3)
+    const models = modelsOf({ main: poolOf(all) })
+    await all[0]?.fail('error-chunk')
+    for (let n = 0; n < 14; n += 1)
+      expect(answered(await askFor(models, thread(n))).text).toMatch(/^So it is/)
+    expect(models.pools[0]?.replicas[0]?.breaker.state === 'open' || all[0]?.asked() === 0).toBe(true)
+    expect(all[0]?.asked()).toBeLessThanOrEqual(4)
+  }, 30_000)
 
   test('slow death: it is cut off by its silence, and another one answers', async () => {
     const all = await servers(2, { reply: () => ({ text: 'word '.repeat(100) }) })
@@ -158,17 +93,6 @@ describe('a replica fails', () => {
     expect(all.map((one) => one.asked()).sort()).toEqual([1, 2])
   }, 30_000)
 
-  test('overload is no failure: it is left alone as long as it asks, then used again', async () => {
-    const [one] = await servers(1)
-    await one?.fail('overloaded', 1)
-    const models = modelsOf({ main: poolOf([one as Vllm]) })
-    expect(await askFor(models)).toMatchObject({ wait: { for: 'capacity', key: 'pool:main' } })
-    expect(models.pools[0]?.replicas[0]?.breaker.state).toBe('closed')
-    expect(await askFor(models)).toHaveProperty('wait')
-    expect(one?.asked()).toBe(1)
-    await until(async () => !('wait' in (await askFor(models))))
-  })
-
   test('all are tried at most thrice, and not beyond the budget of retries', async () => {
     const all = await servers(5)
     await Promise.all(all.map((one) => one.fail('truncate')))
@@ -178,19 +102,6 @@ describe('a replica fails', () => {
     for (let n = 0; n < 20; n += 1) await askFor(models, thread(n)).catch(() => undefined)
     const asked = all.reduce((sum, one) => sum + one.asked(), 0)
     expect(asked).toBeLessThanOrEqual(21 + 10 + 3)
-  })
-
-  test('a caller who gives up is let go at once, and the server is not blamed', async () => {
-    const [one] = await servers(1)
-    await one?.fail('stall-before')
-    const models = modelsOf({ main: poolOf([one as Vllm]) })
-    const control = new AbortController()
-    const asked = askFor(models, { signal: control.signal })
-    await until(() => one?.asked() === 1)
-    control.abort(new Error('never mind'))
-    await expect(asked).rejects.toThrow('never mind')
-    expect(models.pools[0]?.replicas[0]?.breaker).toMatchObject({ state: 'closed', fails: 0 })
-    await until(() => one?.running() === 0)
   })
 })
 
@@ -285,7 +196,7 @@ describe('hedging', () => {
     await home?.fail('stall-before')
     const control = new AbortController()
     const asked = askFor(models, { signal: control.signal })
-    await until(() => home?.asked() === 2)
+    await comes(() => home?.asked() === 2)
     await sleep(300)
     expect(other?.asked()).toBe(0)
     control.abort(new Error('never mind'))
@@ -303,7 +214,7 @@ describe('hedging', () => {
     const shown: string[] = []
     const answer = answered(await askFor(models, { meter, onText: (delta) => void shown.push(delta) }))
     expect(shown.join('')).toBe(answer.text)
-    await until(() => home?.running() === 0)
+    await comes(() => home?.running() === 0)
     // Both were held and both were settled; the silent one is not blamed.
     expect(settled.length).toBe(3)
     expect(models.pools[0]?.replicas.every(({ breaker }) => breaker.state === 'closed')).toBe(true)
@@ -320,14 +231,14 @@ describe('when there is no room', () => {
     const told: string[] = []
     models.onRoom(async (key) => void told.push(key))
     const all = Array.from({ length: 7 }, (_, n) => askFor(models, thread(n)))
-    await until(() => (one?.waiting() ?? 0) >= 4)
-    await until(() => models.pools[0]?.replicas[0]?.mostRunning === 2)
+    await comes(() => (one?.waiting() ?? 0) >= 4)
+    await comes(() => models.pools[0]?.replicas[0]?.mostRunning === 2)
     const late = await askFor(models, thread(9))
     expect(late).toMatchObject({ wait: { for: 'capacity', key: 'pool:main' } })
     if ('wait' in late) expect(late.wait.text).toMatch(/^Waiting for a free model server/)
     await Promise.all(all)
-    await until(() => told.includes('pool:main'))
-    await until(async () => !('wait' in (await askFor(models, thread(9)))))
+    await comes(() => told.includes('pool:main'))
+    await comes(async () => !('wait' in (await askFor(models, thread(9)))))
   }, 30_000)
 
   test('long prompts go one at a time to a replica that serves others too', async () => {
@@ -336,7 +247,7 @@ describe('when there is no room', () => {
     const messages = turns('A long report. '.repeat(6_000))
     const long = (n: number) => askFor(models, { request: { messages, tools: [] }, ...thread(n) })
     const first = long(1)
-    await until(() => one?.running() === 1)
+    await comes(() => one?.running() === 1)
     expect(await long(2)).toHaveProperty('wait')
     answered(await askFor(models, thread(3)))
     answered(await first)
@@ -486,10 +397,10 @@ describe('what servers say of themselves', () => {
       })
       const models = modelsOf({ main: poolOf([one as Vllm]) }, { watch: true })
       const replica = models.pools[0]?.replicas[0]
-      await until(() => replica?.metrics !== undefined && replica.health.state === 'up')
-      await until(() => replica?.contextTokens === 9_000)
+      await comes(() => replica?.metrics !== undefined && replica.health.state === 'up')
+      await comes(() => replica?.contextTokens === 9_000)
       const asked = askFor(models)
-      await until(() => replica?.metrics?.running === 1)
+      await comes(() => replica?.metrics?.running === 1)
       answered(await asked)
       expect(replica?.speed).toBeGreaterThan(0)
       const request = { messages: turns('A long report. '.repeat(1_000)), tools: [] }
@@ -501,24 +412,10 @@ describe('what servers say of themselves', () => {
     20_000,
   )
 
-  test('a server that goes is noticed, and given little at first when it is back', async () => {
-    const [one] = await servers(1)
-    const models = modelsOf({ main: poolOf([one as Vllm]) }, { watch: true })
-    const replica = models.pools[0]?.replicas[0]
-    await until(() => replica?.health.state === 'up')
-    await one?.fail('refuse')
-    await until(() => replica?.health.state === 'down')
-    expect(await askFor(models)).toHaveProperty('wait')
-    await one?.fail(undefined)
-    await until(() => replica?.health.state === 'up')
-    expect(replica?.backSince).toBeDefined()
-    answered(await askFor(models))
-  }, 20_000)
-
   test('a server that answers nothing at all is no reason to wait for its pages', async () => {
     const silent = createServer(() => {})
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
-    opened.push({ [Symbol.asyncDispose]: async () => void silent.close() })
+    await using _ = { [Symbol.asyncDispose]: async () => void silent.close() }
     const [well] = await servers(1)
     const { port } = silent.address() as { port: number }
     const pool = poolOf([well as Vllm])

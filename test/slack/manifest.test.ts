@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { METHODS } from '../../src/slack/call.ts'
-import { ACTIONS, COMMANDS, EVENTS, neededScopes, SHORTCUTS } from '../../src/slack/identify.ts'
+import { ACTIONS, COMMANDS, EVENTS, neededScopes, ORG_EVENTS, SHORTCUTS } from '../../src/slack/identify.ts'
 
 const read = (name: string) =>
   JSON.parse(readFileSync(new URL(`../../manifests/slack/${name}.json`, import.meta.url), 'utf8'))
@@ -52,6 +52,22 @@ test('the two differ in nothing but the way to us', () => {
   delete http.features.slash_commands[0].url
   http.settings.socket_mode_enabled = true
   expect(http).toEqual(socket)
+})
+
+test('distributed.json is http.json for an app that others install: it comes back to our page, and its tokens end', () => {
+  const [http, distributed] = [read('http'), read('distributed')]
+  const { redirect_urls, ...oauth_config } = distributed.oauth_config
+  const { origin } = new URL(http.settings.event_subscriptions.request_url)
+  expect(redirect_urls).toEqual([`${origin}/slack/oauth_redirect`])
+  expect(distributed.settings).toMatchObject({ org_deploy_enabled: true, token_rotation_enabled: true })
+  const { bot_events } = distributed.settings.event_subscriptions
+  const apart: readonly string[] = ORG_EVENTS
+  expect(bot_events.filter((event: string) => apart.includes(event))).toEqual([...ORG_EVENTS])
+  distributed.settings.event_subscriptions.bot_events = bot_events.filter(
+    (event: string) => !apart.includes(event),
+  )
+  Object.assign(distributed.settings, { org_deploy_enabled: false, token_rotation_enabled: false })
+  expect({ ...distributed, oauth_config }).toEqual(http)
 })
 
 test('every method and button in the code is in the tables', () => {

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Call } from '../../src/slack/call.ts'
 import { openReading } from '../../src/slack/reading.ts'
+import { fixedToken } from '../../src/slack/token.ts'
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -44,7 +45,7 @@ beforeEach(() => {
 })
 
 const fetched = (url: string, most = MB) =>
-  openReading(never, self, { botToken: 'xoxb-secret', apiUrl: `${slack.url}/api/` }).file(
+  openReading(never, self, { tokens: fixedToken('xoxb-secret'), apiUrl: `${slack.url}/api/` }).file(
     { id: 'F1', name: 'a.txt', url },
     most,
     signal,

@@ -51,6 +51,9 @@ export function advancingWith(pool: pg.Pool, other: Partial<AdvanceContext> = {}
       upload: async () => ({ file: 'F1' }),
       findFile: async () => undefined,
       status: async () => {},
+      respond: async () => {},
+      whisper: async () => {},
+      direct: async (user) => `D${user}`,
     },
     ...other,
   }

@@ -10,7 +10,7 @@ export async function openSlack(
   settings: LineSettings & { botToken: string },
   on: SlackHandlers,
 ): Promise<Slack> {
-  const listener = openListener(settings, () => desk)
+  const listener = openListener(settings, { desk: () => desk })
   const { identity, speak, channels, close } = await openSpeaker(settings)
   const desk = { identity, speak, on }
   const end = async (graceMs?: number) => {

@@ -40,6 +40,10 @@ export type StageOptions = {
   timers?: { firstToken?: string; idle?: string; total?: string }
   /** Signed HTTP instead of Socket Mode. */
   http?: boolean
+  /** The app is installed by its own page, here and in workspaces beside this one; nowhere at first. */
+  installs?: boolean
+  /** The organisation of the workspace. */
+  enterprise?: { id: string; name: string }
   slots?: number
   admins?: string[]
   /** What is known, as sources.yaml says it. */
@@ -82,7 +86,13 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const script =
     typeof options.model === 'function' ? options.model : () => options.model ?? ({ text: 'Hello.' } as Reply)
   const model = opened.use(await openModelServer(script as Script))
-  const workspace = opened.use(await openWorkspace(options.http ? { eventsUrl: 'http://127.0.0.1:9/' } : {}))
+  const workspace = opened.use(
+    await openWorkspace({
+      ...(options.http ? { eventsUrl: 'http://127.0.0.1:9/' } : {}),
+      ...(options.enterprise ? { enterprise: options.enterprise } : {}),
+      installed: options.installs !== true,
+    }),
+  )
   const store = opened.use(await openTestStore())
   const lines: string[] = []
   const lock = options.lock ?? holding(await acceptAll(options.servers ?? {}))
@@ -228,12 +238,10 @@ function homeOf(options: StageOptions, workspace: Workspace): Home {
 }
 
 async function start(engines: Engines, workspace: Workspace, options: StageOptions): Promise<Serving> {
-  const { botToken, appToken, signingSecret, apiUrl } = workspace
-  const serving = await serve(
-    engines,
-    options.http ? { botToken, signingSecret, apiUrl } : { botToken, appToken, apiUrl },
-    'all',
-  )
+  const { botToken, appToken, signingSecret, apiUrl, clientId, clientSecret } = workspace
+  const who = options.installs ? { app: { clientId, clientSecret } } : { botToken }
+  const line = options.http ? { signingSecret } : { appToken }
+  const serving = await serve(engines, { ...who, ...line, apiUrl }, 'all')
   if (options.http) workspace.sendEventsTo(`http://127.0.0.1:${engines.env.PORT}/slack/events`)
   return serving
 }

@@ -36,6 +36,7 @@ import {
   revokeGrant,
 } from '../../tools/oauth.ts'
 import { joinScopes, readScopes } from '../../tools/scopes.ts'
+import { type PrivateContext, tellAlone } from '../private.ts'
 import { type Mouth, sayForSure } from '../say.ts'
 import { keepGrant, openAccount, placeOf } from './vault.ts'
 
@@ -124,7 +125,7 @@ function scopesIn(ticket: string): string[] {
  * run, and whoever asked gets a link that nobody else sees. Never fails: the run goes on without it.
  */
 export async function offerConnect(
-  context: ConnectContext & Mouth & { speak: Pick<Speak, 'whisper' | 'name'> },
+  context: ConnectContext & Mouth & { speak: Pick<Speak, 'name'> & PrivateContext['speak'] },
   run: Run,
   name: string,
   scopes?: readonly string[],
@@ -139,16 +140,16 @@ export async function offerConnect(
           sentence: `I cannot use ${name} before ${who} has connected an account there: open App Home and press Connect.`,
           link: true,
         }
-    const said = await sayForSure(context, {
-      owner: run.id,
-      part: `${scopes ? 'permissions' : 'connect'} ${name}`,
-      channel,
-      thread,
-      message: sayMessage(told.sentence),
-    })
+    const part = `${scopes ? 'permissions' : 'connect'} ${name}`
+    const message = sayMessage(told.sentence)
+    const said = run.reply
+      ? { new: await tellAlone(context.speak, run, message).then(() => true) }
+      : await sayForSure(context, { owner: run.id, part, channel, thread, message })
     const url =
       said.new && told.link && (await linkFor(context, { workspace, user: asker }, name, scopes ?? []))
-    if (url) await context.speak.whisper(channel, asker, thread, connectMessage(name, url, scopes ?? []))
+    const offer = url && connectMessage(name, url, scopes ?? [])
+    if (offer && run.reply) await tellAlone(context.speak, run, offer)
+    else if (offer) await context.speak.whisper(channel, asker, thread, offer)
   } catch (error) {
     context.log('warn', 'a person could not be asked to connect', { run: run.id, why: String(error) })
   }

@@ -60,7 +60,7 @@ export async function refreshCard(
   const saying = await cardSaying(context, run, steps, group)
   // A person may have decided on a card whose author died before it was recorded.
   const ts = await findSaid(context, saying)
-  if (ts) await context.speak.update(run.channel, ts, saying.message)
+  if (ts) await context.speak.update(run.channel, ts, saying.message, { priority: 'approval' })
 }
 
 /** Where a card stands, in one word for each of its calls: a card is edited when this changes. */
@@ -91,7 +91,8 @@ export async function remind(context: CardsContext, run: Run, group: readonly Pr
     expires: first.expires ?? '',
   })
   const part = `reminder-${first.batch ?? first.approval}`
-  await sayForSure(context, { owner: run.id, part, channel: run.channel, thread: run.thread, message })
+  const place = { channel: run.channel, thread: run.thread }
+  await sayForSure(context, { owner: run.id, part, ...place, message, priority: 'approval' })
 }
 
 async function cardSaying(
@@ -104,7 +105,8 @@ async function cardSaying(
   if (!first) throw new Error('a card has at least one call')
   const message = cardMessage(first, ...more)
   const part = `card-${(more.length > 0 && first.batch) || first.approval}`
-  return { owner: run.id, part, channel: run.channel, thread: run.thread, message }
+  const place = { channel: run.channel, thread: run.thread }
+  return { owner: run.id, part, ...place, message, priority: 'approval' as const }
 }
 
 async function cardOf(

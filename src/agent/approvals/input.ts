@@ -63,7 +63,7 @@ export async function refreshInput(
 ): Promise<void> {
   const saying = inputSaying(run, steps, proposed)
   const ts = await findSaid(context, saying)
-  if (ts) await context.speak.update(run.channel, ts, saying.message)
+  if (ts) await context.speak.update(run.channel, ts, saying.message, { priority: 'approval' })
 }
 
 /** Where the newest question of a call stands; undefined where its server never asked. */
@@ -91,7 +91,8 @@ function partOf(steps: readonly Numbered[], { approval, call }: Proposed): strin
   return `input-${approval}-${roundsOf(steps, call)}`
 }
 
-function inputSaying(run: Run, steps: readonly Numbered[], proposed: Proposed) {
+/** What a server wants to know, to be said in the thread. */
+export function inputSaying(run: Run, steps: readonly Numbered[], proposed: Proposed) {
   const requests = Object.values(requestsOf(steps, proposed.call))
   const round = roundsOf(steps, proposed.call)
   const message = inputMessage({
@@ -106,7 +107,8 @@ function inputSaying(run: Run, steps: readonly Numbered[], proposed: Proposed) {
     state: inputState(steps, proposed) ?? 'void',
   })
   const part = partOf(steps, proposed)
-  return { owner: run.id, part, channel: run.channel, thread: run.thread, message }
+  const place = { channel: run.channel, thread: run.thread }
+  return { owner: run.id, part, ...place, message, priority: 'approval' as const }
 }
 
 function requestsOf(steps: readonly Numbered[], call: ToolCall): Requests {

@@ -65,11 +65,8 @@ async function readAsked(
     if (typeof call !== 'object') return call ?? 'Run what?'
     return { text: `run ${rest}`, message: sayMessage(`${who} runs: ${rest}`), also: { call } }
   }
-  if (word === 'prompt') {
-    const made = await askPrompt(context, key, heard)
-    return typeof made === 'string' ? made : asksWith(who, made)
-  }
-  return { text: rest, message: sayMessage(`${who} asks: ${rest}`), also: {} }
+  const made = await askPrompt(context, key, heard)
+  return typeof made === 'string' ? made : asksWith(who, made)
 }
 
 function asksWith(who: string, { prompt, text }: Made): Asked {

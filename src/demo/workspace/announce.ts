@@ -46,10 +46,11 @@ function heardChannel(hub: Hub, id: string): Channel | undefined {
 }
 
 /** A new message: `app_mention` where the app is named, and `message`; to the app alone with what its author has open. */
-export function announcePosted(hub: Hub, message: Message, viewing?: readonly Json[]): void {
+export function announcePosted(hub: Hub, message: Message): void {
   const channel = heardChannel(hub, message.channel)
   if (!channel) return
-  const app_context = viewing && channel.dm ? { app_context: { entities: viewing } } : {}
+  const looking = channel.dm === message.user && hub.world.looking.get(message.user)
+  const app_context = looking ? { app_context: contextOf(looking) } : {}
   const { channel_type, ...mention } = wire(hub, message, channel)
   const named = !message.bot_id && !channel.dm && message.text.includes(`<@${hub.world.bot.user}>`)
   const from = hub.world.users.get(message.user)?.stranger
@@ -168,6 +169,18 @@ export function announcePerson(hub: Hub, type: 'team_join' | 'user_change', pers
 /** Something became of a channel that the app is in. */
 export function announceChannel(hub: Hub, channel: Channel, event: Json): void {
   if (heardChannel(hub, channel.id)) post(hub, event, channel)
+}
+
+/** What a person has open beside the conversation with the app is another thing now. */
+export function announceLooking(hub: Hub, user: string): void {
+  const context = contextOf(hub.world.looking.get(user) ?? [])
+  const channel = dmOf(hub.world, user)?.id
+  post(hub, { type: 'app_context_changed', user, channel, context, event_ts: nextTs(hub.world) })
+}
+
+/** Where nothing is open Slack sends an empty object. */
+function contextOf(entities: readonly Json[]): Json {
+  return entities.length > 0 ? { entities } : {}
 }
 
 export function announceHomeOpened(hub: Hub, user: string, tab: 'home' | 'messages'): void {

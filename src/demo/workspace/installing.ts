@@ -36,13 +36,13 @@ export function installing(hub: Hub): Installing {
     uninstall() {
       const found = expectInstalled(hub)
       uninstall(app, hub, found.org)
-      for (const team of found.teams) tellUninstalled(team, found, ['tokens_revoked', 'app_uninstalled'])
+      tellUninstalled(found, ['tokens_revoked', 'app_uninstalled'])
     },
     revokeTokens() {
       const found = expectInstalled(hub)
       for (const one of found.tokens.values()) one.revoked = true
       delete found.refresh
-      for (const team of found.teams) tellUninstalled(team, found, ['tokens_revoked'])
+      tellUninstalled(found, ['tokens_revoked'])
     },
     grantAccess: (on) => grantAccess(hub, on),
     tokens: () => {
@@ -86,12 +86,10 @@ function grantAccess(hub: Hub, on: boolean): void {
   )
 }
 
-/** What the app is told when its tokens end; Slack promises no order of the two. */
-export function tellUninstalled(
-  hub: Hub,
-  of: Install,
-  types: ('tokens_revoked' | 'app_uninstalled')[],
-): void {
+/** What the app is told, once, when its tokens end; Slack promises no order of the two. */
+export function tellUninstalled(of: Install, types: ('tokens_revoked' | 'app_uninstalled')[]): void {
+  const [hub] = of.teams
+  if (!hub) return
   const { team, enterprise, bot } = hub.world
   const where = of.org ? { team_id: null, enterprise_id: enterprise?.id } : { team_id: team.id }
   for (const type of types)

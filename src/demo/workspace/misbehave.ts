@@ -64,13 +64,16 @@ const POST_BURST = 3
 /**
  * Slack's published tiers as token buckets: the seconds to wait, or undefined where the call may go.
  *
+ * @param speed how many times faster than ours the clock of the tiers goes
  * @param unlistedMs one call of history and one of replies in so many milliseconds
  */
 export function createTiers({
   published,
+  speed,
   unlistedMs,
 }: {
   published: boolean
+  speed: number
   unlistedMs: number | undefined
 }): (method: string, tier: Tier, args: Json) => number | undefined {
   const buckets = new Map<string, { tokens: number; at: number }>()
@@ -81,7 +84,7 @@ export function createTiers({
     const key = posting ? `${method}:${String(args.channel)}` : method
     const capacity = slow ? 1 : posting ? POST_BURST : PER_MINUTE[tier]
     const perSecond = slow ? 1000 / slow : posting ? 1 : capacity / 60
-    const now = Date.now()
+    const now = performance.now() * speed
     const bucket = buckets.get(key) ?? { tokens: capacity, at: now }
     const tokens = Math.min(capacity, bucket.tokens + ((now - bucket.at) / 1000) * perSecond)
     buckets.set(key, { tokens: tokens >= 1 ? tokens - 1 : tokens, at: now })

@@ -60,7 +60,7 @@ function revoke(hub: Hub, args: Json, token: string): Json {
   if (test) return { revoked: false }
   for (const one of found.tokens.values()) one.revoked = true
   delete found.refresh
-  for (const team of found.teams) tellUninstalled(team, found, ['tokens_revoked'])
+  tellUninstalled(found, ['tokens_revoked'])
   return { revoked: true }
 }
 
@@ -77,7 +77,7 @@ function uninstallApp(hub: Hub, args: Json, token: string): Json {
   if ('refused' in found) throw new Refusal(found.refused)
   const [first] = found.teams
   if (first) uninstall(hub.app, first, found.org)
-  for (const team of found.teams) tellUninstalled(team, found, ['tokens_revoked', 'app_uninstalled'])
+  tellUninstalled(found, ['tokens_revoked', 'app_uninstalled'])
   return {}
 }
 

@@ -20,6 +20,7 @@ import {
   interrupt,
   invite,
   leave,
+  lookAt,
   openHome,
   regroup,
   remove,
@@ -54,8 +55,8 @@ export type WorkspaceOptions = {
   enterprise?: { id: string; name: string }
   /** Whether the app is installed from the beginning; true where it is left out. */
   installed?: boolean
-  /** Keep Slack's published rate limits; false by default. */
-  tiers?: boolean
+  /** Keep Slack's published rate limits; false by default. A number: with a clock so many times faster than ours. */
+  tiers?: boolean | number
   /**
    * Slack's rule for apps that are sold outside of its marketplace: history and replies come 15 messages at a time, once
    * in so many milliseconds (60,000 in Slack).
@@ -141,6 +142,8 @@ export type Workspace = Installing & {
   openHome(user: string, tab?: 'home' | 'messages'): Promise<void>
   /** `values`: block id → action id → what was typed or chosen. */
   submit(user: string, viewId: string, values: Record<string, Json>): Promise<void>
+  /** Opens a channel, or a thread of it, beside the conversation with the app; without one closes what is open. */
+  lookAt(user: string, open?: { channel: string; thread?: string }): Promise<void>
   /** The native Stop of an agent session. */
   interrupt(user: string, channel: string, thread: string): Promise<void>
   /** The direct conversation of a person with the app. */
@@ -230,7 +233,10 @@ async function open(options: WorkspaceOptions, slack?: Slack): Promise<Workspace
   const { app } = hub
   const faults = createFaults()
   const { tiers, unlistedMs } = options
-  const limits = tiers || unlistedMs ? createTiers({ published: tiers === true, unlistedMs }) : undefined
+  const limits =
+    tiers || unlistedMs
+      ? createTiers({ published: Boolean(tiers), speed: typeof tiers === 'number' ? tiers : 1, unlistedMs })
+      : undefined
   const api = createApi(hub, faults, limits, waiting.poke)
   const live = openLive(world)
   const server = createWorkspaceServer(() => ({
@@ -388,6 +394,7 @@ function acting(hub: Hub) {
       useShortcut(hub, user, callback, channel, ts),
     openHome: async (user: string, tab?: 'home' | 'messages') => openHome(hub, user, tab),
     submit: (user: string, view: string, values: Record<string, Json>) => submit(hub, user, view, values),
+    lookAt: async (user: string, open?: { channel: string; thread?: string }) => lookAt(hub, user, open),
     interrupt: async (user: string, channel: string, thread: string) => interrupt(hub, user, channel, thread),
   }
 }

@@ -4,6 +4,7 @@ import {
   announceHomeOpened,
   announceJoined,
   announceLeft,
+  announceLooking,
   announcePerson,
   announcePosted,
   announceRegrouped,
@@ -35,14 +36,12 @@ export type SayOptions = {
   /** What is dropped into the message, or files as a message of Slack describes them. */
   files?: (Dropped | Json)[]
   attachments?: Json[]
-  /** What the person has open beside it; sent with messages to the app alone. */
-  viewing?: Json[]
 }
 
 /** A person writes. `text` is as typed: `@quorum` and `#ops` become what Slack makes of them. */
 export function say(hub: Hub, user: string, channel: string, text: string, options: SayOptions = {}): string {
   const { world } = hub
-  const { thread, broadcast, attachments, viewing } = options
+  const { thread, broadcast, attachments } = options
   expectReader(world, user, channel)
   if (text.trim() === '' && !options.files) throw new Error('A message needs some text.')
   if (world.channels.get(channel)?.is_archived) throw new Error('The channel is archived.')
@@ -62,7 +61,7 @@ export function say(hub: Hub, user: string, channel: string, text: string, optio
     ...(attachments ? { attachments } : {}),
   }
   addMessage(world, message)
-  announcePosted(hub, message, viewing)
+  announcePosted(hub, message)
   return message.ts
 }
 
@@ -254,6 +253,25 @@ export function deactivate(hub: Hub, user: string): void {
 export function openHome(hub: Hub, user: string, tab: 'home' | 'messages' = 'home'): void {
   expectPerson(hub.world, user)
   announceHomeOpened(hub, user, tab)
+}
+
+/** A person opens something beside the conversation with the app, a channel or a thread of it; or closes what was open. */
+export function lookAt(hub: Hub, user: string, open?: { channel: string; thread?: string }): void {
+  const { world } = hub
+  expectPerson(world, user)
+  if (open) expectReader(world, user, open.channel)
+  const team_id = world.team.id
+  const channel = open && { type: 'slack#/types/channel_id', value: open.channel, team_id }
+  const message = open?.thread && {
+    type: 'slack#/types/message_context',
+    value: { channel_id: open.channel, message_ts: open.thread },
+    team_id,
+  }
+  world.looking.set(
+    user,
+    [message, channel].filter((entity) => typeof entity === 'object'),
+  )
+  announceLooking(hub, user)
 }
 
 /** The native Stop of an agent session: its streams end, and the app is told. */

@@ -112,6 +112,8 @@ export type World = {
   views: Map<string, View[]>
   homes: Map<string, View>
   sessions: Map<string, Session>
+  /** user → what they have open beside the conversation with the app, the most relevant first. */
+  looking: Map<string, Json[]>
   /** `channel:ts` → the one person who sees the stream while it is open. */
   audience: Map<string, string>
   listeners: Set<(change: Change) => void>
@@ -190,6 +192,7 @@ export function createWorld(team: { id: string; name: string }, enterprise?: Wor
     views: new Map(),
     homes: new Map(),
     sessions: new Map(),
+    looking: new Map(),
     audience: new Map(),
     listeners: new Set(),
     lastMicros: 0,

@@ -151,7 +151,9 @@ function readDetails(step: StepOf<'read'>): RichTextElement[] {
     told === undefined ? [] : [of ? `${name} (the beginning, of about ${of} tokens)` : name],
   )
   const left = step.left ? [`${step.left} messages in between were left out`] : []
-  const lines = [...names.slice(0, MOST_TITLES), ...left, ...tellUnread([{ ...step, n: 1 }], (name) => name)]
+  const unread = tellUnread([{ ...step, n: 1 }], (name) => name)
+  const lack = step.lack && step.call ? [step.lack] : []
+  const lines = [...names.slice(0, MOST_TITLES), ...left, ...unread, ...lack]
   return [text(` · ${span(step.ms)}`), ...lines.map(line)]
 }
 

@@ -23,8 +23,8 @@ export async function finish(
 ): Promise<'finished' | 'moved' | 'lost'> {
   const cited = passagesOf(work.steps)
   const { text, ...rest } = tellEnd(end, work.steps)
-  await thread.sayEnd(`end:${lastRead(work)}`, { markdown: text, cited, ...rest })
   const finished: StepOf<'finished'> = { kind: 'finished', at: new Date().toISOString(), ...end }
+  await thread.sayEnd(`end:${lastRead(work)}`, { markdown: text, cited, ...rest }, [...work.steps, finished])
   const asked = work.steps.some((s) => s.kind === 'proposed' && s.approval !== undefined)
   for (;;) {
     const said = lastRead(work)
@@ -98,7 +98,6 @@ export async function failUnread(
   thread: ThreadView,
 ): Promise<'finished' | 'lost'> {
   const text = tellFault('broken', run.id)
-  await thread.sayEnd('end:unreadable', { markdown: text, cited: [], badge: '' })
   const finished: StepOf<'finished'> = {
     kind: 'finished',
     at: new Date().toISOString(),
@@ -106,6 +105,7 @@ export async function failUnread(
     text,
     code: 'broken',
   }
+  await thread.sayEnd('end:unreadable', { markdown: text, cited: [], badge: '' }, [finished])
   const done = await appendSteps(db, lease, run.n, [finished])
   return done === 'lost' ? 'lost' : 'finished'
 }

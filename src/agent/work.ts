@@ -5,7 +5,7 @@ import type pg from 'pg'
 import { chooseTurns } from '../core/fair.ts'
 import type { Queue } from '../queue/open.ts'
 import { markDispatched, placesIn, readLine, readRoom } from '../store/line.ts'
-import { beat, clearWakeup, forgetWorker, sweepWakeups, type Wakeup } from '../store/wakeups.ts'
+import { beat, clearWakeup, forgetWorker, takeStale, type Wakeup, wakeDue } from '../store/wakeups.ts'
 import type { Advanced } from './advance.ts'
 import { repeat } from './repeat.ts'
 
@@ -34,7 +34,7 @@ const TIMES = {
   beat: 5000,
   look: 2000,
   places: 2000,
-  /** A wake-up handed to the queue this long ago, whose run nobody holds, was lost. */
+  /** A wake-up handed to the queue this long ago, whose run nobody holds, may be lost: it is handed over again. */
   stale: 15_000,
 }
 
@@ -94,7 +94,7 @@ async function act(
   try {
     const advanced = await context.advance(wakeup.run, owner, shutdown)
     context.log('info', 'a run was advanced', { run: wakeup.run, advanced })
-    if (await clearWakeup(context.pool, wakeup.id)) poke()
+    if (await clearWakeup(context.pool, context.workspace, wakeup.id)) poke()
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     context.log('error', 'a wake-up could not be acted on; the sweep will find its run', {
@@ -130,9 +130,15 @@ async function relayOutbox(context: WorkContext): Promise<void> {
   await markDispatched(pool, workspace, chosen)
 }
 
-async function sweepOnce(context: WorkContext, staleMs: number, poke: () => void): Promise<void> {
-  const mended = await sweepWakeups(context.pool, staleMs)
+/** The queue ignores what it still has; what it lost comes again. */
+async function sweepOnce(
+  { pool, workspace, queue, log }: WorkContext,
+  staleMs: number,
+  poke: () => void,
+): Promise<void> {
+  await queue.add(await takeStale(pool, workspace, staleMs))
+  const mended = await wakeDue(pool, workspace)
   if (mended === 0) return
-  context.log('info', 'runs without a wake-up were found', { mended })
+  log('info', 'runs without a wake-up were found', { mended })
   poke()
 }

@@ -9,7 +9,7 @@ import { prefix, startWorking, type Wakeup, type Working } from './work.ts'
 export type Queue = AsyncDisposable & {
   kind: 'server' | 'embedded'
   /**
-   * Adds wake-ups; one whose id is known already is ignored. A wake-up that failed is known for a day.
+   * Adds wake-ups; one that waits or is being handled is ignored, one that is done or failed comes again.
    * Throws `Fault('queue-unreachable')`; some may have been added then, and adding them again is harmless.
    */
   add(wakeups: Wakeup[]): Promise<void>
@@ -35,7 +35,8 @@ export type QueueSettings = {
   lockMs?: number | undefined
 }
 
-const kept = { removeOnComplete: true, removeOnFail: { age: 24 * 3600, count: 1000 } }
+/** What is over is forgotten, so that a run whose wake-up failed can be woken by the same one. */
+const kept = { removeOnComplete: true, removeOnFail: true }
 
 /**
  * Opens the queue and answers when it can be used. Throws `Fault('queue-unreachable')` where the server does

@@ -12,6 +12,7 @@ import { findFileWith, findWith, postWith, type SayOptions, sayWith } from './po
 import { openReading, type Reading } from './reading.ts'
 import { respond } from './respond.ts'
 import { openRoster, type Roster } from './roster.ts'
+import { openStreams, type Streams } from './stream.ts'
 import { fixedToken, type Tokens } from './token.ts'
 import { type File, uploadWith } from './upload.ts'
 
@@ -33,6 +34,9 @@ export type Speak = People & {
   findFile(channel: string, thread: string, name: string): Promise<string | undefined>
   /** Edits. A droppable edit is dropped where Slack limits us. */
   update(channel: string, ts: string, message: Message, options?: SayOptions): Promise<'sent' | 'dropped'>
+  /** Takes one of our messages away; fine where it is gone. Says whether it is gone. Never fails. */
+  remove(channel: string, ts: string): Promise<boolean>
+  streams: Streams
   /** Only `user` sees it, until they reload. */
   whisper(channel: string, user: string, thread: string | undefined, message: Message): Promise<void>
   /** The address of a message; undefined where Slack does not tell. */
@@ -120,6 +124,16 @@ function speakWith(call: Call, identity: Identity, settings: SpeakerSettings): S
     find,
     findFile: findFileWith(call, identity),
     upload: uploadWith(call),
+    streams: openStreams(call, identity, log),
+    remove: async (channel, ts) => {
+      try {
+        await call('chat.delete', { channel, ts }, { priority: 'progress' })
+        return true
+      } catch (error) {
+        log?.('debug', 'A message could not be taken away', { error: String(error) })
+        return slackWord(error) === 'message_not_found'
+      }
+    },
     status: statusWith(call, log),
     update: async (channel, ts, message, options = {}) => {
       const answer = await say('chat.update', { channel, ts }, message, options)

@@ -99,7 +99,7 @@ export function openLedger(pool: pg.Pool, settings: LedgerSettings = {}): Ledger
       await work()
     } catch (error) {
       log('warn', 'what a call used could not be charged yet; it is tried again', { why: String(error) })
-      const again = (async () => {
+      const again = async () => {
         while (!closed) {
           await sleep(AGAIN_MS, undefined, { ref: false })
           const done = await work().then(
@@ -108,9 +108,16 @@ export function openLedger(pool: pg.Pool, settings: LedgerSettings = {}): Ledger
           )
           if (done) return
         }
-      })().finally(() => charging.delete(again))
-      charging.add(again)
+      }
+      void follow(again())
     }
+  }
+
+  /** Has the end wait for this. */
+  function follow(work: Promise<void>): Promise<void> {
+    const followed = work.finally(() => charging.delete(followed))
+    charging.add(followed)
+    return followed
   }
 
   function holdOf(requested: Requested, most: number, trusted = false): Hold {
@@ -128,8 +135,7 @@ export function openLedger(pool: pg.Pool, settings: LedgerSettings = {}): Ledger
           await charge(charged)
           open.delete(id)
         })
-        charging.add(work)
-        await work.finally(() => charging.delete(work))
+        await follow(work)
       },
     }
   }
@@ -145,7 +151,7 @@ export function openLedger(pool: pg.Pool, settings: LedgerSettings = {}): Ledger
         if (error !== LATE && !isAway(error)) throw error
         // It may be held all the same: nobody will use it.
         const nothing = chargeOf(requested.id, asked.attempt, { prompt: 0, completion: 0, sure: true })
-        void answered.catch(() => undefined).then(() => insist(() => charge(nothing)))
+        void follow(answered.catch(() => undefined).then(() => insist(() => charge(nothing))))
         return 'unreachable'
       }
     },
@@ -156,8 +162,10 @@ export function openLedger(pool: pg.Pool, settings: LedgerSettings = {}): Ledger
     },
     async close(graceMs = GRACE_MS) {
       clearInterval(beating)
-      const settled = Promise.all(charging).then(() => true)
-      await Promise.race([settled, sleep(graceMs, undefined, { ref: false })])
+      const end = performance.now() + graceMs
+      // While some is charged more may come: what failed is tried again.
+      while (charging.size > 0 && performance.now() < end)
+        await within(Promise.all(charging), end - performance.now()).catch(() => undefined)
       closed = true
       await pool.query('delete from ledgers where id = $1', [self]).catch(() => undefined)
     },

@@ -104,10 +104,12 @@ export async function markDispatched(
        select * from jsonb_to_recordset($2::jsonb) as t (id uuid, lane text, person text, start double precision,
          charge double precision, "laneStart" double precision, "laneCharge" double precision)
      ), marked as (
-       update wakeups set dispatched_at = now() where id in (
+       update wakeups w set dispatched_at = now(), charge = t.charge, lane_charge = t."laneCharge"
+       from turns t join (
          select id from wakeups where id in (select id from turns) and dispatched_at is null
-         order by id for update skip locked)
-       returning id
+         order by id for update skip locked) free using (id)
+       where w.id = t.id
+       returning w.id
      ), due as (
        select t.* from turns t join marked using (id)
      ), entries as (

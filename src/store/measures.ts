@@ -81,7 +81,7 @@ export async function readMeasures(db: Db, { days, workspace }: Of): Promise<Mea
   return found.rows
 }
 
-/** What one workspace used on a day on which it used anything; cost in millionths of a dollar. */
+/** What one workspace used on a day on which it used anything; `cost` of cloud models in millionths of a dollar. */
 export type Burn = { workspace: string; days: number; tokens: number; mostTokens: number; cost: number }
 
 /** What each workspace used a day, of every model, embeddings included; the one that used most first. */
@@ -90,7 +90,8 @@ export async function readBurn(db: Db, of: Of & { zone: string }): Promise<Burn[
     `select workspace, count(*)::int as days, avg(tokens)::float8 as tokens, max(tokens)::float8 as "mostTokens",
             avg(cost)::float8 as cost
      from (
-       select workspace, date_trunc('day', begun_at at time zone $3), sum(tokens) as tokens, sum(cost) as cost
+       select workspace, date_trunc('day', begun_at at time zone $3), sum(tokens) as tokens,
+              coalesce(sum(cost) filter (where tier = 'cloud'), 0) as cost
        from spend
        where state <> 'held' and begun_at >= now() - $1 * interval '1 day' and ($2::text is null or workspace = $2)
        group by 1, 2

@@ -104,6 +104,23 @@ describe('wake-ups', () => {
     expect(said.filter((line) => line.includes('not this one') && line.includes(bad.id))).toHaveLength(1)
   })
 
+  test('that failed or are done are handled again where they are added again', async () => {
+    const one = wakeup()
+    let times = 0
+    queue.work(
+      async () => {
+        times += 1
+        if (times === 1) throw new Error('not this time')
+      },
+      { slots: 1 },
+    )
+    for (const done of [1, 2, 3]) {
+      await queue.add([one])
+      await expect.poll(() => times).toBe(done)
+      await expect.poll(() => raw.exists(key(one.id))).toBe(0)
+    }
+  })
+
   test('of another queue are not seen', async () => {
     await using other = await openQueue({ redisUrl: server.url, name: `${name}-other` })
     const taken: string[] = []

@@ -182,6 +182,22 @@ describe('a hold', () => {
   })
 })
 
+test('a budget in dollars that is set later counts what cloud models cost, and not what a local one has as its price', async () => {
+  const workspace = randomUUID()
+  await using ledger = openLedger(store.pool)
+  for (const tier of ['local', 'cloud'] as const) {
+    const hold = granted(await ledger.hold(ask(workspace, [], { tier, price })))
+    await hold.settle({ prompt: 100, completion: 0, sure: true })
+  }
+  const money = [limit(9_000, { unit: 'dollars' }), limit(9_000)]
+  const hold = granted(await ledger.hold(ask(workspace, money, { tier: 'cloud', price })))
+  await hold.settle({ prompt: 0, completion: 0, sure: true })
+  expect(await windowsOf(workspace)).toMatchObject([
+    { key: 'workspace::dollars:day', used: 300 },
+    { key: 'workspace::tokens:day', used: 200 },
+  ])
+})
+
 test('a window begins at midnight of its zone, by the clock of the database', async () => {
   const workspace = randomUUID()
   await using ledger = openLedger(store.pool)
@@ -239,6 +255,23 @@ describe('a database that does not answer', () => {
     await expect.poll(() => windowsOf(workspace), { timeout: 20_000 }).toMatchObject([{ used: 150, held: 0 }])
     expect(log.length).toBeGreaterThan(0)
     await ledger.close()
+  })
+
+  test('is waited for at the end, within its time: what fails the first time is charged the second', async () => {
+    const workspace = randomUUID()
+    let failures = 1
+    const query = (text: string, values: unknown[]) =>
+      text.includes('settle_spend') && failures-- > 0
+        ? new Promise((_, reject) => {
+            setTimeout(() => reject(Object.assign(new Error('undone'), { code: 'XX000' })), 50)
+          })
+        : store.pool.query(text, values)
+    const ledger = openLedger({ query } as unknown as typeof store.pool)
+    const hold = granted(await ledger.hold(ask(workspace, [limit(1000)])))
+    const settling = hold.settle({ prompt: 100, completion: 5, sure: true })
+    await ledger.close(30_000)
+    expect(await windowsOf(workspace)).toMatchObject([{ used: 105, held: 0 }])
+    await settling
   })
 
   test('that answers too late leaves nothing held', async () => {

@@ -87,9 +87,37 @@ test('what a wake-up costs is learned from what the last ones of its person used
        now() + interval '1 second')`,
     [randomUUID(), run],
   )
-  await clearWakeup(pool, turn?.id ?? '')
+  await clearWakeup(pool, 'T1', turn?.id ?? '')
   await ask(pool, 'UANA')
   expect((await relay(pool, 1))[0]?.tokens).toBe(9000)
+})
+
+test('a turn that used nothing costs nothing; whether others wait is a matter of the workspace', async () => {
+  await using store = await openTestStore()
+  const { pool } = store
+  const finishes = async () => {
+    const found = await pool.query('select person, finish from shares order by person')
+    return Object.fromEntries(found.rows.map((row) => [row.person, row.finish]))
+  }
+  for (let i = 0; i < 3; i++) await ask(pool, 'UANA')
+  await ask(pool, 'UBEN')
+  const [ana, ben] = await relay(pool, 2)
+  expect(await finishes()).toEqual({ '': 250, UANA: 2000, UBEN: 2000 })
+  expect(await clearWakeup(pool, 'T1', ana?.id ?? '')).toBe(true)
+  expect(await finishes()).toEqual({ '': 125, UANA: 0, UBEN: 2000 })
+  await pool.query(
+    `insert into spend (id, workspace, state, ledger, run, agent, lane, pool, model, tier, budgets, tokens, cost,
+       least_tokens, least_cost, prompt, begun_at)
+     values ($1, 'T1', 'settled', $1, $2, 'quorum', 'interactive', 'main', 'm', 'local', '{}', 9000, 0, 0, 0, 8000,
+       now() + interval '1 second')`,
+    [randomUUID(), ben?.run],
+  )
+  await clearWakeup(pool, 'T1', ben?.id ?? '')
+  expect(await finishes()).toEqual({ '': 125, UANA: 0, UBEN: 2000 })
+  const other = await ask(pool, 'UBEN', { workspace: 'T2' })
+  const [turn] = await relay(pool, 1, 'T2')
+  expect(turn?.run).toBe(other)
+  expect(await clearWakeup(pool, 'T2', turn?.id ?? '')).toBe(false)
 })
 
 test('the window is one and a half times the slots of the workers that live, less what is under way', async () => {

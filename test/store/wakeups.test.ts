@@ -6,7 +6,7 @@ import type { Wait } from '../../src/core/wait.ts'
 import { parkRun, takeLease } from '../../src/store/leases.ts'
 import { openLedger } from '../../src/store/ledger.ts'
 import type { Store } from '../../src/store/open.ts'
-import { clearWakeup, wakeWaiting } from '../../src/store/wakeups.ts'
+import { clearWakeup, takeStale, wakeDue, wakeWaiting } from '../../src/store/wakeups.ts'
 import { ask } from '../support/asking.ts'
 import { openTestStore } from '../support/store.ts'
 
@@ -42,7 +42,7 @@ async function park(run: string, waits: Pick<Wait, 'for' | 'key'>): Promise<stri
 
 async function askAndPark(workspace: string, waits: Pick<Wait, 'for' | 'key'> = held): Promise<string> {
   const run = await ask(store.pool, 'UANA', { workspace })
-  await clearWakeup(store.pool, await park(run, waits))
+  await clearWakeup(store.pool, workspace, await park(run, waits))
   return run
 }
 
@@ -82,7 +82,7 @@ test('a run that was only just parked is woken, though its last wake-up is not c
   const run = await ask(store.pool, 'UANA', { workspace })
   const last = await park(run, held)
   expect(await wakeWaiting(store.pool, workspace, held)).toBe(1)
-  await clearWakeup(store.pool, last)
+  await clearWakeup(store.pool, workspace, last)
   expect(await awakeIn(workspace)).toEqual([run])
   expect(await wakeWaiting(store.pool, workspace, held)).toBe(0)
 })
@@ -94,4 +94,29 @@ test('of many who wait as many are woken as is asked for, those who asked first'
   expect(await wakeWaiting(store.pool, workspace, held, 2)).toBe(2)
   expect((await awakeIn(workspace)).toSorted()).toEqual(runs.slice(0, 2).toSorted())
   expect(await wakeWaiting(store.pool, workspace, held)).toBe(2)
+})
+
+test('what was handed over long ago is handed over again under the same id, unless somebody works on it', async () => {
+  const { pool } = store
+  const workspace = randomUUID()
+  const run = await ask(pool, 'UANA', { workspace })
+  const working = await ask(pool, 'UANA', { workspace })
+  await ask(pool, 'UANA', { workspace: randomUUID() })
+  const ids = await pool.query('select id from wakeups where run = $1', [run])
+  await takeLease(pool, working, randomUUID(), 60_000)
+  expect(await takeStale(pool, workspace, 15_000)).toEqual([])
+  await pool.query(`update wakeups set dispatched_at = now() - interval '16 seconds'`)
+  expect(await takeStale(pool, workspace, 15_000)).toEqual([{ id: ids.rows[0].id, run }])
+  expect(await takeStale(pool, workspace, 15_000)).toEqual([])
+  expect(await awakeIn(workspace)).toEqual([])
+})
+
+test('a run that is due without a wake-up gets one, in its own workspace', async () => {
+  const { pool } = store
+  const workspace = randomUUID()
+  const run = await ask(pool, 'UANA', { workspace })
+  await pool.query('delete from wakeups where workspace = $1', [workspace])
+  expect(await wakeDue(pool, randomUUID())).toBe(0)
+  expect(await wakeDue(pool, workspace)).toBe(1)
+  expect(await awakeIn(workspace)).toEqual([run])
 })

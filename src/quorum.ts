@@ -30,6 +30,11 @@ const DOORS: Record<string, Door> = {
     about: 'what is configured, reachable and migrated, and what to do about what is not',
     open: async (args) => (await import('./doors/doctor.ts')).doctorDoor(args),
   },
+  workspaces: {
+    usage: '| invite [--days 7] | remove T…',
+    about: 'where it is installed; a link to install it; leave a workspace',
+    open: async (args) => (await import('./doors/workspaces.ts')).workspacesDoor(args),
+  },
   init: {
     usage: 'DIR',
     about: 'write a commented starter home',
@@ -50,6 +55,11 @@ const DOORS: Record<string, Door> = {
     usage: '[--by agent] [--since 7d]',
     about: 'what was spent on models: by agent, channel, user, run, step, tool, model or day',
     open: async (args) => (await import('./doors/spend.ts')).openSpend(args),
+  },
+  feedback: {
+    usage: '[--down] [--since 30d]',
+    about: 'what people thought of answers: thumbs, what was wrong, what they did instead',
+    open: async (args) => (await import('./doors/feedback.ts')).openFeedback(args),
   },
   pool: {
     usage: 'status | drain NAME… | undrain NAME…',

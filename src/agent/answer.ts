@@ -38,8 +38,11 @@ export type AnswerContext = {
   catalogue: () => Promise<CatalogueTool[]>
 }
 
+/** Takes the text of an answer as it comes; `onRestart`: what was passed on so far does not hold any more. */
+export type Hearing = { onText(delta: string): void; onRestart(): void }
+
 /** Whose question it is and what is allowed for it. `since`: ms since 1970. */
-type AskOptions = {
+type AskOptions = Partial<Hearing> & {
   signal: AbortSignal
   about: Purpose
   model: string | undefined
@@ -56,6 +59,7 @@ type AskOptions = {
 export async function askModel(
   context: AnswerContext,
   work: Work,
+  hearing?: Hearing,
 ): Promise<'recorded' | 'lost' | { wait: Wait }> {
   const seen = lastRead(work)
   const tools = offered(context.agent, await context.catalogue())
@@ -70,7 +74,7 @@ export async function askModel(
     ...(looksUp(context.agent, tools) ? [LOOKUP] : []),
     ...(looksAround(work, tools) ? [VIEW] : []),
   ]
-  const raw = await ask(context, work, { messages, tools: offer })
+  const raw = await ask(context, work, { messages, tools: offer }, hearing)
   if ('wait' in raw) return raw
   const answer = { ...raw, calls: makeUnique(raw.calls, work) }
   const { attempts, ...by } = answer.served ?? { attempts: 1 }
@@ -180,6 +184,7 @@ async function ask(
   context: AnswerContext,
   work: Work,
   request: { messages: ChatMessage[]; tools: ChatTool[] },
+  hearing: Hearing | undefined,
 ): Promise<ChatAnswer | { wait: Wait }> {
   const { workspace, channel, thread, asker: user, agent: name, id: run, lane } = work.run
   const { model, smaller } = context.agent
@@ -190,6 +195,7 @@ async function ask(
     smaller,
     cloud: permitCloud(context.policy, { channel, agent: name }),
     since: sinceWhen(work),
+    ...hearing,
   })
   if (asked.lane !== undefined && asked.lane !== lane) {
     await moveToLane(work.pool, run, asked.lane)

@@ -6,6 +6,7 @@ import { tellFault } from '../core/tell.ts'
 import { voidApprovals } from '../store/approvals.ts'
 import { appendSteps, type Taken } from '../store/leases.ts'
 import type { Db } from '../store/transaction.ts'
+import { noteWhatWasDone } from './feedback.ts'
 import { lastRead, tryRecord, type Work } from './lease.ts'
 import type { ThreadView } from './thread.ts'
 
@@ -23,12 +24,15 @@ export async function finish(
 ): Promise<'finished' | 'moved' | 'lost'> {
   const cited = passagesOf(work.steps)
   const { text, ...rest } = tellEnd(end, work.steps)
-  await thread.sayEnd(`end:${lastRead(work)}`, { markdown: text, cited, ...rest })
   const finished: StepOf<'finished'> = { kind: 'finished', at: new Date().toISOString(), ...end }
+  await thread.sayEnd(`end:${lastRead(work)}`, { markdown: text, cited, ...rest }, [...work.steps, finished])
   const asked = work.steps.some((s) => s.kind === 'proposed' && s.approval !== undefined)
   for (;;) {
     const said = lastRead(work)
-    const done = await tryRecord(work, [finished], asked ? (tx) => voidApprovals(tx, work.run.id) : undefined)
+    const done = await tryRecord(work, [finished], async (tx) => {
+      if (asked) await voidApprovals(tx, work.run.id)
+      await noteWhatWasDone(tx, work.run, work.steps)
+    })
     if (done === 'lost') return 'lost'
     if (done === 'recorded') break
     // The end is said; only a word that came with it is worth another answer.
@@ -98,7 +102,6 @@ export async function failUnread(
   thread: ThreadView,
 ): Promise<'finished' | 'lost'> {
   const text = tellFault('broken', run.id)
-  await thread.sayEnd('end:unreadable', { markdown: text, cited: [], badge: '' })
   const finished: StepOf<'finished'> = {
     kind: 'finished',
     at: new Date().toISOString(),
@@ -106,6 +109,7 @@ export async function failUnread(
     text,
     code: 'broken',
   }
+  await thread.sayEnd('end:unreadable', { markdown: text, cited: [], badge: '' }, [finished])
   const done = await appendSteps(db, lease, run.n, [finished])
   return done === 'lost' ? 'lost' : 'finished'
 }

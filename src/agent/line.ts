@@ -7,7 +7,7 @@ import { showInLine, type ThreadContext } from './thread.ts'
 
 export type LineContext = Pick<ThreadContext, 'pool' | 'log'> & {
   workspace: string
-  speak: Pick<ThreadContext['speak'], 'post' | 'find' | 'update'>
+  speak: Pick<ThreadContext['speak'], 'post' | 'find' | 'update' | 'streams'>
   weigh: Weigh
 }
 

@@ -32,10 +32,11 @@ export function sayOnce(
   const { owner, part, channel, thread, priority, droppable } = saying
   const options = { ...(priority ? { priority } : {}), ...(droppable ? { droppable } : {}) }
   const message = { ...saying.message, metadata: { run: owner, part } }
-  return doOnce(mouth.pool, saying, lostMs, {
+  const deed: Deed = {
     find: () => mouth.speak.find(channel, thread, owner, part),
     make: async () => (await mouth.speak.post(channel, thread, message, options)).ts,
-  })
+  }
+  return doOnce(mouth.pool, saying, deed, lostMs)
 }
 
 /** Shares files in a thread once, waiting for whoever is doing it. Their names must be theirs alone. */
@@ -50,17 +51,18 @@ export async function shareForSure(
     find: () => mouth.speak.findFile(channel, thread, files[0]?.name ?? ''),
     make: async () => (await mouth.speak.upload(channel, thread, files, comment)).file,
   }
-  while ((await doOnce(mouth.pool, named, AUTHOR_LOST_MS, deed)) === 'busy') await sleep(100)
+  while ((await doOnce(mouth.pool, named, deed)) === 'busy') await sleep(100)
 }
 
 /** What is done once: both give where it stands now. */
 type Deed = { find: () => Promise<string | undefined>; make: () => Promise<string> }
 
-async function doOnce(
+/** Does it, or finds what came of it. `busy`: somebody else is doing it right now. */
+export async function doOnce(
   pool: pg.Pool,
   { owner, part, channel }: Named,
-  lostMs: number,
   deed: Deed,
+  lostMs = AUTHOR_LOST_MS,
 ): Promise<{ ts: string; new: boolean } | 'busy'> {
   const post = await beginPost(pool, owner, part, channel)
   if (post.state === 'posted') return { ts: post.ts, new: false }

@@ -3,48 +3,45 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import { callState } from '../core/decide.ts'
 import { Fault } from '../core/fault.ts'
-import { isQuiet, plan } from '../core/plan.ts'
-import type { Cited, Numbered, StepOf } from '../core/run.ts'
-import { layOut } from '../slack/blocks/answer.ts'
+import { isQuiet, type Plan, plan } from '../core/plan.ts'
+import type { Numbered, Step, StepOf } from '../core/run.ts'
 import { planMessage } from '../slack/blocks/plan.ts'
-import { openLive } from '../slack/live.ts'
+import { beginningOf } from '../slack/pour.ts'
 import type { Speak } from '../slack/speak.ts'
-import type { File } from '../slack/upload.ts'
 import { findPost } from '../store/posts.ts'
 import type { Run } from '../store/runs.ts'
 import type { Progress } from '../tools/progress.ts'
+import type { Hearing } from './answer.ts'
 import { cardStates, onOneCard, postCard, refreshCard, remind, remindAt } from './approvals/cards.ts'
 import { inputState, postInput, refreshInput, roundsOf } from './approvals/input.ts'
-import { sayForSure, sayOnce, shareForSure } from './say.ts'
+import { PROGRESS, placed, readShown, startOnce, streamPart } from './begin.ts'
+import { openBoard } from './board.ts'
+import { type Ending, sayEnd } from './said.ts'
+import { sayOnce } from './say.ts'
 import { openSession } from './session.ts'
+import { openTalk } from './talk.ts'
 
-/** At most one edit of the plan in this many milliseconds. */
-const EDIT_MS = 1500
 /** Where the channel is full the first sign waits for so long, in ms; then the work itself is the sign. */
 const FIRST_SIGN_MS = 5_000
 /** So long the end of a run waits for its plan to be closed, in ms; where Slack is slower that is done beside other work. */
 const CLOSING_MS = 2_000
 
-const PROGRESS = { priority: 'progress', droppable: true } as const
-
 export type ThreadContext = {
   pool: pg.Pool
-  speak: Pick<Speak, 'post' | 'update' | 'find' | 'status' | 'name' | 'upload' | 'findFile'>
+  speak: Pick<
+    Speak,
+    'post' | 'update' | 'find' | 'status' | 'name' | 'upload' | 'findFile' | 'remove' | 'streams'
+  >
+  /** A stream is followed by another before it is this old, in ms. */
+  streamMs?: number | undefined
   log: (level: 'warn', message: string, fields?: Record<string, unknown>) => void
-}
-
-/** The end of a run in words: an answer with what it cites, which people may rate, or one sentence. */
-export type Ending = {
-  markdown: string
-  cited: readonly Cited[]
-  uncited?: string
-  badge: string
-  feedback?: boolean
 }
 
 export type ThreadView = {
   /** Shows the newest state of the work, within Slack's pace. */
   showPlan(steps: readonly Numbered[]): void
+  /** One more answer of the model is on its way: takes its text as it comes, for where it is shown at once. */
+  hearAnswer(): Hearing | undefined
   /** The run waits for something that is not a person, and says so in one sentence. */
   showWait(steps: readonly Numbered[], sentence: string): Promise<void>
   /** The run waits for people: what is shown must be the newest state. */
@@ -63,10 +60,10 @@ export type ThreadView = {
   /** Brings every card to what became of its call. */
   refreshCards(steps: readonly Numbered[]): Promise<void>
   /**
-   * Says the end. `key` names this ending, so that a restart says nothing twice. `unsayable`: Slack will
+   * Says the end; `steps` are those of the run with it. `key` names this ending, so that a restart says nothing twice. `unsayable`: Slack will
    * never take it (the channel is gone, we are not in it). Throws the `Fault` of a passing failure.
    */
-  sayEnd(key: string, ending: Ending): Promise<'said' | 'unsayable'>
+  sayEnd(key: string, ending: Ending, steps: readonly Step[]): Promise<'said' | 'unsayable'>
   /** Closes the plan to one line with the button that opens the trace. */
   close(steps: readonly Numbered[]): Promise<void>
   /** Shows nothing more of the plan: this worker is done with the run, or has lost it. */
@@ -75,17 +72,30 @@ export type ThreadView = {
 
 /** The first sign in the thread; harmless where it is there already. Never throws. */
 export async function showBegun(
-  context: Pick<ThreadContext, 'pool' | 'log'> & { speak: Pick<Speak, 'post' | 'find' | 'status'> },
+  context: Pick<ThreadContext, 'pool' | 'log'> & {
+    speak: Pick<Speak, 'post' | 'find' | 'status' | 'streams'>
+  },
   run: Run,
   steps: readonly Numbered[],
 ): Promise<void> {
   await quietly(context, run, async () => {
-    const sign = { ...placed(run, 'plan', planMessage(plan(steps), run.id)), priority: 'progress' as const }
-    const said = isQuiet(steps) || sayOnce(context, { ...sign, droppable: FIRST_SIGN_MS })
+    const said = isQuiet(steps) || beginShowing(context, run, plan(steps))
     const [first] = steps
     const begun = first?.kind === 'asked' ? { title: first.text, by: run.asker } : undefined
     await Promise.all([said, context.speak.status(run.channel, run.thread, 'processing', begun)])
   })
+}
+
+/** A stream in a direct conversation, where there are streams; a message elsewhere. */
+async function beginShowing(
+  context: Pick<ThreadContext, 'pool'> & { speak: Pick<Speak, 'post' | 'find' | 'streams'> },
+  run: Run,
+  begun: Plan,
+): Promise<unknown> {
+  const started = run.dm && (await startOnce(context, run, streamPart(1), beginningOf(begun, '').chunks))
+  if (started && started !== 'unavailable') return started
+  const sign = { ...placed(run, 'plan', planMessage(begun, run.id)), priority: 'progress' as const }
+  return sayOnce(context, { ...sign, droppable: FIRST_SIGN_MS })
 }
 
 /**
@@ -93,14 +103,22 @@ export async function showBegun(
  * whether a worker came meanwhile: then the plan is brought to the run's newest state, which is what `reread` gives.
  */
 export async function showInLine(
-  context: Pick<ThreadContext, 'pool' | 'log'> & { speak: Pick<Speak, 'post' | 'find' | 'update'> },
+  context: Pick<ThreadContext, 'pool' | 'log'> & {
+    speak: Pick<Speak, 'post' | 'find' | 'update' | 'streams'>
+  },
   run: Run,
   sentence: string,
   { begun, reread }: { begun: () => Promise<boolean>; reread: () => Promise<Numbered[]> },
 ): Promise<void> {
   await quietly(context, run, async () => {
     const message = planMessage(plan(await reread(), new Map(), sentence), run.id)
-    const said = await sayOnce(context, { ...placed(run, 'plan', message), ...PROGRESS })
+    const stream = run.dm ? await findPost(context.pool, run.id, streamPart(1)) : undefined
+    if (stream && !stream.ts) return
+    // Nobody looks after a stream that waits in line, and there are few to be had.
+    if (stream?.ts) await context.speak.streams.stop(run.channel, stream.ts, [], 'processing')
+    const said = stream?.ts
+      ? { ts: stream.ts, new: false }
+      : await sayOnce(context, { ...placed(run, 'plan', message), ...PROGRESS })
     if (said === 'busy') return
     if (!said.new) await context.speak.update(run.channel, said.ts, message, PROGRESS)
     if (await begun())
@@ -115,16 +133,17 @@ export async function showInLine(
  * worked on the run before, and whoever heard the question has shown that it begins.
  */
 export function openThread(context: ThreadContext, run: Run, first = false): ThreadView {
-  const live = openPlan(context, run)
+  const talk = run.dm ? openTalk(context, run, first) : openBoard(context, run)
   const session = openSession(context.speak, run, first ? 'processing' : undefined)
   const shown = new Map<string, string>()
   const progress = new Map<string, string>()
   let cards: Promise<void> = Promise.resolve()
   let told = false
+  let written = ''
   /** Where whoever asked wants to see nothing of the work, nothing is shown until something is waited for. */
   const show = (steps: readonly Numbered[], wait?: string) => {
     told ||= wait !== undefined || !isQuiet(steps)
-    if (told) live.show(planMessage(plan(steps, progress, wait), run.id))
+    if (told) talk.show(plan(steps, progress, wait))
   }
 
   return {
@@ -136,14 +155,33 @@ export function openThread(context: ThreadContext, run: Run, first = false): Thr
       progress.set(call, tellProgress(far))
       show(steps)
     },
+    hearAnswer() {
+      if (!run.dm) return undefined
+      const before = written
+      let own = ''
+      const write = () => {
+        written = [before, own].filter((text) => text !== '').join('\n\n')
+        talk.write(written)
+      }
+      return {
+        onText(delta) {
+          own += delta
+          write()
+        },
+        onRestart() {
+          own = ''
+          write()
+        },
+      }
+    },
     postInput: (steps, proposed) => postInput(context, run, steps, proposed),
     async showWait(steps, sentence) {
       show(steps, sentence)
-      await quietly(context, run, () => live.flush())
+      await quietly(context, run, () => talk.park('processing'))
     },
     async showWaiting(steps) {
       show(steps)
-      await quietly(context, run, () => Promise.all([live.flush(), session.set('suspended')]))
+      await quietly(context, run, () => Promise.all([talk.park('suspended'), session.set('suspended')]))
     },
     postCard: (steps, group) => postCard(context, run, steps, group),
     refreshCards(steps) {
@@ -190,53 +228,21 @@ export function openThread(context: ThreadContext, run: Run, first = false): Thr
           await quietly(context, run, () => remind(context, run, waiting))
       }
     },
-    sayEnd: (key, ending) => sayEnd(context, run, key, ending),
+    sayEnd: (key, ending, steps) =>
+      sayEnd(context, run, talk, { key, ending, plan: isQuiet(steps) ? undefined : plan(steps) }),
     async close(steps) {
       const closing = quietly(context, run, async () => {
-        told ||= isQuiet(steps) && (await findPost(context.pool, run.id, 'plan')) !== undefined
+        told ||= !isQuiet(steps) || (await readShown(context.pool, run.id)).shown.length > 0
         progress.clear()
-        show(steps)
-        await Promise.all([live.close(), session.set('active')])
+        await Promise.all([told && talk.close(plan(steps)), session.set('active')])
       })
       await Promise.race([closing, sleep(CLOSING_MS, undefined, { ref: false })])
     },
     leave() {
-      live.leave()
+      void talk.leave()
       session.close()
     },
   }
-}
-
-function openPlan(context: ThreadContext, run: Run) {
-  let begun = Date.now()
-  let ts: string | undefined
-  return openLive(
-    async (message, { last }) => {
-      if (!ts) {
-        const saying = { ...placed(run, 'plan', message), ...PROGRESS }
-        const said = await (last ? sayForSure(context, saying) : sayOnce(context, saying)).catch(
-          unlessLimited,
-        )
-        if (said === 'busy') return 'dropped'
-        ts = said.ts
-        if (said.new) begun = Date.now()
-        if (said.new) return
-      }
-      if (!last && Date.now() - begun < EDIT_MS) return 'dropped'
-      return context.speak.update(run.channel, ts, message, { priority: 'progress', droppable: !last })
-    },
-    { everyMs: EDIT_MS },
-  )
-}
-
-/** A plan that finds no room is left out: what follows it says more. */
-function unlessLimited(error: unknown): 'busy' {
-  if (error instanceof Fault && error.code === 'slack-limited') return 'busy'
-  throw error
-}
-
-function placed(run: Run, part: string, message: ReturnType<typeof planMessage>) {
-  return { owner: run.id, part, channel: run.channel, thread: run.thread, message }
 }
 
 /** How far a call has come, in words: `40 of 100, reading page 3`. */
@@ -252,59 +258,6 @@ function cardsOf(steps: readonly Numbered[]): StepOf<'proposed'>[][] {
     const group = onOneCard(steps, s)
     return group[0]?.approval === s.approval ? [group] : []
   })
-}
-
-async function sayEnd(
-  context: ThreadContext,
-  run: Run,
-  key: string,
-  ending: Ending,
-): Promise<'said' | 'unsayable'> {
-  const { files, messages, unfiled } = layOut({ ...ending, run: run.id })
-  try {
-    const filed = files.length === 0 || (await shareFiles(context, run, key, files))
-    for (const [i, message] of (filed ? messages : unfiled()).entries())
-      await sayForSure(context, {
-        ...placed(run, filed ? `${key}:${i}` : `${key}:unfiled:${i}`, message),
-        priority: ending.feedback ? 'answer' : 'error',
-      })
-    return 'said'
-  } catch (error) {
-    if (!(error instanceof Fault) || error.retry) throw error
-    context.log('warn', 'Slack refused the answer for good', {
-      run: run.id,
-      code: error.code,
-      why: error.message,
-    })
-    return 'unsayable'
-  }
-}
-
-/** False where Slack will not take the files: the app may lack the scope for them. Then the words are said. */
-async function shareFiles(
-  context: ThreadContext,
-  run: Run,
-  key: string,
-  files: readonly File[],
-): Promise<boolean> {
-  // What was begun without the files goes on so.
-  if (await findPost(context.pool, run.id, `${key}:unfiled:0`)) return false
-  const named = { owner: run.id, part: `${key}:files`, channel: run.channel, thread: run.thread }
-  const comment = files.some(({ name }) => name.endsWith('.md'))
-    ? 'The whole answer:'
-    : 'All rows of the tables:'
-  try {
-    await shareForSure(context, named, files, comment)
-    return true
-  } catch (error) {
-    if (!(error instanceof Fault) || error.retry) throw error
-    context.log('warn', 'Slack refused the files of an answer; it is said without them', {
-      run: run.id,
-      code: error.code,
-      why: error.message,
-    })
-    return false
-  }
 }
 
 async function quietly(

@@ -10,6 +10,7 @@ const SHOWS = [
   'agents',
   'trace',
   'approvals',
+  'settings',
   'help',
 ] as const
 type Shows = (typeof SHOWS)[number]
@@ -27,6 +28,7 @@ export const HELP = [
   '`/quorum prompt server__name argument=value` asks with a prompt of a tool server. `/quorum prompts` lists them.',
   '`/quorum status` shows what I am doing for you, `/quorum approvals` what waits for you, `/quorum trace RUN` how I got to an answer.',
   '`/quorum sources` shows what I know from where, as far as you may read it; `/quorum agents` who answers.',
+  '`/quorum settings` shows what was settled for this channel: who answers, with which tools, sources and approvers.',
   '`/quorum budget` shows what may be spent on what you ask: used, held, left.',
   '`/quorum stop` stops what I am doing for you in this channel. In a thread, where commands do not work, mention me before the word: `@quorum stop`, `status`, `trace` …',
 ].join('\n')
@@ -68,7 +70,10 @@ const EXAMPLE = 'Write them as {"name": "value"}.'
 
 /** JSON as people type it in Slack: in code marks, with the quotes that Slack makes typographic. */
 function readArguments(text: string): object | undefined {
-  const plain = text.replace(/^```(?:json)?\s*([\s\S]*?)\s*```$/, '$1').replace(/^`([\s\S]*)`$/, '$1')
+  const plain = text
+    .replace(/^```(?:json)?([\s\S]*)```$/, '$1')
+    .trim()
+    .replace(/^`([\s\S]*)`$/, '$1')
   if (plain === '') return {}
   for (const one of [plain, plain.replace(/[“”„]/g, '"')]) {
     try {
@@ -95,10 +100,13 @@ export function readPrompted(text: string): Prompted | string {
     /^([a-z0-9][a-z0-9_-]*?)__([A-Za-z0-9_.-]+)(?:\s+([\s\S]*))?$/.exec(text.trim()) ?? []
   if (!server || !name) return 'Which prompt? Write `/quorum prompt server__name argument=value`.'
   const args = new Map<string, string>()
-  const left = rest.replace(/([\w.-]+)=(?:"([^"]*)"|“([^”]*)”|(\S+))/g, (_, key, plain, curly, bare) => {
-    args.set(key, plain ?? curly ?? bare)
-    return ''
-  })
+  const left = rest.replace(
+    /(?<![\w.-])([\w.-]+)=(?:"([^"]*)"|“([^”]*)”|(\S+))/g,
+    (_, key, plain, curly, bare) => {
+      args.set(key, plain ?? curly ?? bare)
+      return ''
+    },
+  )
   if (left.trim() !== '') return `I do not understand “${left.trim().slice(0, 100)}”. Write argument=value.`
   return { server, name, args: Object.fromEntries(args) }
 }

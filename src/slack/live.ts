@@ -1,30 +1,33 @@
-/** One message that is edited while work goes on: often wanted, seldom sent. */
-import type { Message } from './message.ts'
+/** One message that changes while work goes on: often wanted, seldom sent. */
 
-export type Live = {
+export type Live<State> = {
   /** The newest state; an older one that was not sent yet is forgotten. */
-  show(message: Message): void
+  show(state: State): void
   /** Sends the newest state now, whatever the clock says, and waits until it has arrived. */
   flush(): Promise<void>
   /** Flushes, then ignores everything. */
   close(): Promise<void>
-  /** Sends nothing more, not even what waits to be sent: somebody else shows the work from here on. */
-  leave(): void
+  /**
+   * Sends nothing more, not even what waits to be sent: somebody else shows the work from here on. Resolves when what
+   * is being sent has arrived, or failed.
+   */
+  leave(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
 
 /**
  * Sends the first state at once, then at most one every `everyMs`, never two at a time; the last state wins
- * and what has not changed is not sent. `send` may answer `dropped`: the state is tried again at the next turn.
+ * and what has not changed, as JSON, is not sent. `send` may answer `dropped`: the state is tried again at the next turn.
  * `last` is true for a flush, when the state should not be dropped. A failure of `send` is thrown by `flush`
  * and by nothing else.
  */
-export function openLive(
-  send: (message: Message, options: { last: boolean }) => Promise<unknown>,
-  options: { everyMs?: number } = {},
-): Live {
-  const everyMs = options.everyMs ?? 1500
-  let wanted: { message: Message; key: string } | undefined
+export function openLive<State>(
+  send: (state: State, options: { last: boolean }) => Promise<unknown>,
+  options: { everyMs?: number | (() => number) } = {},
+): Live<State> {
+  const { everyMs = 1500 } = options
+  const pace = () => (typeof everyMs === 'number' ? everyMs : everyMs())
+  let wanted: { state: State; key: string } | undefined
   let sentKey: string | undefined
   let sending: Promise<void> | undefined
   let timer: NodeJS.Timeout | undefined
@@ -33,11 +36,11 @@ export function openLive(
   let flushing = 0
 
   async function sendNewest(last: boolean): Promise<void> {
-    const state = wanted
-    if (!state || state.key === sentKey) return
+    const newest = wanted
+    if (!newest || newest.key === sentKey) return
     lastAt = performance.now()
-    const outcome = await send(state.message, { last })
-    if (outcome !== 'dropped') sentKey = state.key
+    const outcome = await send(newest.state, { last })
+    if (outcome !== 'dropped') sentKey = newest.key
   }
 
   function turn(): void {
@@ -57,7 +60,7 @@ export function openLive(
 
   function arm(): void {
     if (timer || sending || closed || flushing > 0) return
-    const wait = lastAt + everyMs - performance.now()
+    const wait = lastAt + pace() - performance.now()
     if (wait <= 0) turn()
     else timer = setTimeout(turn, wait)
   }
@@ -86,19 +89,20 @@ export function openLive(
     try {
       await flush()
     } finally {
-      leave()
+      void leave()
     }
   }
 
-  function leave(): void {
+  async function leave(): Promise<void> {
     closed = true
     clearTimeout(timer)
+    await sending
   }
 
   return {
-    show(message) {
+    show(state) {
       if (closed) return
-      wanted = { message, key: JSON.stringify(message) }
+      wanted = { state, key: JSON.stringify(state) }
       if (wanted.key !== sentKey) arm()
     },
     flush,

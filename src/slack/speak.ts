@@ -7,11 +7,13 @@ import { type Channels, openChannels } from './channels.ts'
 import { slackWord } from './faults.ts'
 import { type Identity, identify, webClient } from './identify.ts'
 import type { Log, Message } from './message.ts'
+import { type Missed, openMissed } from './missed.ts'
 import { openPeople, type People } from './people.ts'
 import { findFileWith, findWith, postWith, type SayOptions, sayWith } from './post.ts'
 import { openReading, type Reading } from './reading.ts'
 import { respond } from './respond.ts'
 import { openRoster, type Roster } from './roster.ts'
+import { openStreams, type Streams } from './stream.ts'
 import { fixedToken, type Tokens } from './token.ts'
 import { type File, uploadWith } from './upload.ts'
 
@@ -33,6 +35,9 @@ export type Speak = People & {
   findFile(channel: string, thread: string, name: string): Promise<string | undefined>
   /** Edits. A droppable edit is dropped where Slack limits us. */
   update(channel: string, ts: string, message: Message, options?: SayOptions): Promise<'sent' | 'dropped'>
+  /** Takes one of our messages away; fine where it is gone. Says whether it is gone. Never fails. */
+  remove(channel: string, ts: string): Promise<boolean>
+  streams: Streams
   /** Only `user` sees it, until they reload. */
   whisper(channel: string, user: string, thread: string | undefined, message: Message): Promise<void>
   /** The address of a message; undefined where Slack does not tell. */
@@ -73,6 +78,8 @@ export type Speaker = {
   identity: Identity
   speak: Speak
   channels: Channels
+  /** What was said to us while Slack could not reach us. */
+  missed: Missed
   reading: Reading
   close(): void
   [Symbol.asyncDispose](): Promise<void>
@@ -95,6 +102,7 @@ export async function openSpeaker(settings: SpeakerSettings): Promise<Speaker> {
       identity,
       speak,
       channels,
+      missed: openMissed(calls.call, identity),
       reading,
       close: calls.close,
       [Symbol.asyncDispose]: async () => calls.close(),
@@ -120,6 +128,16 @@ function speakWith(call: Call, identity: Identity, settings: SpeakerSettings): S
     find,
     findFile: findFileWith(call, identity),
     upload: uploadWith(call),
+    streams: openStreams(call, identity, log),
+    remove: async (channel, ts) => {
+      try {
+        await call('chat.delete', { channel, ts }, { priority: 'progress' })
+        return true
+      } catch (error) {
+        log?.('debug', 'A message could not be taken away', { error: String(error) })
+        return slackWord(error) === 'message_not_found'
+      }
+    },
     status: statusWith(call, log),
     update: async (channel, ts, message, options = {}) => {
       const answer = await say('chat.update', { channel, ts }, message, options)

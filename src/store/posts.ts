@@ -52,6 +52,35 @@ export async function findPost(
   return row && { ts: row.ts ?? undefined }
 }
 
+/** Notes where something stands now that was announced, or was never announced. */
+export async function setPost(
+  db: Db,
+  post: { owner: string; part: string; channel: string; ts: string },
+): Promise<void> {
+  await db.query(
+    `insert into posts (owner, part, channel, ts) values ($1, $2, $3, $4)
+     on conflict (owner, part) do update set ts = excluded.ts`,
+    [post.owner, post.part, post.channel, post.ts],
+  )
+}
+
+/** Forgets a post that was taken away. */
+export async function forgetPost(db: Db, owner: string, ts: string): Promise<void> {
+  await db.query('delete from posts where owner = $1 and ts = $2', [owner, ts])
+}
+
+/** Everything an owner announced, in the order it was: by its part, with the moment it was begun. */
+export async function readParts(
+  db: Db,
+  owner: string,
+): Promise<{ part: string; ts: string | undefined; begunAt: Date }[]> {
+  const found = await db.query(
+    'select part, ts, begun_at from posts where owner = $1 order by begun_at, part',
+    [owner],
+  )
+  return found.rows.map((row) => ({ part: row.part, ts: row.ts ?? undefined, begunAt: row.begun_at }))
+}
+
 /** Where everything of an owner was said. */
 export async function readPosts(db: Db, owner: string): Promise<{ channel: string; ts: string }[]> {
   const found = await db.query('select channel, ts from posts where owner = $1 and ts is not null', [owner])

@@ -13,6 +13,7 @@ import { createRun, readSteps } from '../../src/store/runs.ts'
 import { wakeWaiting } from '../../src/store/wakeups.ts'
 import { NOBODY_KNOWN, NOTHING_TO_READ } from '../support/advancing.ts'
 import { openTestStore } from '../support/store.ts'
+import { noStreams } from '../support/streams.ts'
 
 const at = () => new Date().toISOString()
 const answer: ChatAnswer = {
@@ -229,6 +230,8 @@ function contextOn(pool: pg.Pool, { ask = () => answer, post }: Told): AdvanceCo
       roster: NOBODY_KNOWN,
       upload: async () => ({ file: 'F1' }),
       findFile: async () => undefined,
+      remove: async () => true,
+      streams: noStreams,
       status: async () => {},
       respond: async () => {},
       whisper: async () => {},

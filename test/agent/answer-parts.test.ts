@@ -51,6 +51,7 @@ async function openRun() {
         cited: [],
         badge: 'm',
       },
+      [],
     )
   return { run, replies, age, end }
 }

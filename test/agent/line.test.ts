@@ -10,6 +10,7 @@ import { advancingWith } from '../support/advancing.ts'
 import { ask } from '../support/asking.ts'
 import { until } from '../support/stage.ts'
 import { openTestStore } from '../support/store.ts'
+import { noStreams } from '../support/streams.ts'
 
 function waitingOn(pool: pg.Pool, meanwhile: () => Promise<void> = async () => {}) {
   const shown = new Map<string, string>()
@@ -28,6 +29,7 @@ function waitingOn(pool: pg.Pool, meanwhile: () => Promise<void> = async () => {
       return 'sent' as const
     },
     find: async () => undefined,
+    streams: noStreams,
   }
   const context = { pool, workspace: 'T1', speak, weigh: () => 1, log: () => {} }
   return { context, shown: () => [...shown.values()], posts }

@@ -11,7 +11,9 @@ const say = (text: string) => ({ text })
 
 test('first at once, then one at most every 1.5 s, the last state wins', async () => {
   const sent: [string, number][] = []
-  const live = openLive(async (message) => void sent.push([message.text, performance.now()]))
+  const live = openLive<{ text: string }>(
+    async (message) => void sent.push([message.text, performance.now()]),
+  )
   const from = performance.now()
   for (let i = 0; i < 40; i++) {
     live.show(say(String(i)))
@@ -87,7 +89,7 @@ test('once left nothing is sent, not even what was dropped and waits for its tur
 test('a failed edit does not stop later ones, and a flush tells of its failure', async () => {
   let broken = true
   const sent: string[] = []
-  const live = openLive(
+  const live = openLive<{ text: string }>(
     async (message) => {
       if (broken) throw new Error('no')
       sent.push(message.text)

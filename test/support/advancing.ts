@@ -4,6 +4,7 @@ import type pg from 'pg'
 import type { AdvanceContext } from '../../src/agent/advance.ts'
 import { AgentFront } from '../../src/core/home.ts'
 import { PolicyFile } from '../../src/core/rules.ts'
+import { noStreams } from './streams.ts'
 
 /** A Slack in which nothing was said before and no file is to be had. */
 export const NOTHING_TO_READ: AdvanceContext['reading'] = {
@@ -50,6 +51,8 @@ export function advancingWith(pool: pg.Pool, other: Partial<AdvanceContext> = {}
       roster: NOBODY_KNOWN,
       upload: async () => ({ file: 'F1' }),
       findFile: async () => undefined,
+      remove: async () => true,
+      streams: noStreams,
       status: async () => {},
       respond: async () => {},
       whisper: async () => {},

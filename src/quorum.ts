@@ -25,6 +25,11 @@ const DOORS: Record<string, Door> = {
     about: 'what is configured, reachable and migrated, and what to do about what is not',
     open: async (args) => (await import('./doors/doctor.ts')).doctorDoor(args),
   },
+  workspaces: {
+    usage: '| invite [--days 7] | remove T…',
+    about: 'where it is installed; a link to install it; leave a workspace',
+    open: async (args) => (await import('./doors/workspaces.ts')).workspacesDoor(args),
+  },
   init: {
     usage: 'DIR',
     about: 'write a commented starter home',

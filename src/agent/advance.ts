@@ -8,6 +8,7 @@ import { Fault } from '../core/fault.ts'
 import type { Agent } from '../core/home.ts'
 import { leanOn } from '../core/reading.ts'
 import type { Cited, StepOf } from '../core/run.ts'
+import { narrow, narrowingOf, offeredIn, tighten } from '../core/settings.ts'
 import type { Wait } from '../core/wait.ts'
 import { hasMoved } from '../store/budgets.ts'
 import { parkRun, putOffRun, releaseRun, type Taken, takeLease } from '../store/leases.ts'
@@ -97,13 +98,16 @@ async function showOver(context: AdvanceContext, runId: string): Promise<void> {
 }
 
 async function walk(context: AdvanceContext, work: Work, thread: ThreadView): Promise<Advanced> {
-  const agent = context.agent(work.run.agent)
+  const narrowing = narrowingOf(work.steps)
+  const agent = narrow(context.agent(work.run.agent), narrowing)
+  const policy = tighten(context.policy, narrowing)
+  const catalogue = async () => offeredIn(await context.catalogue(), narrowing)
   const limits: Limits = { maxTurns: agent.maxTurns, maxInvalid: MAX_INVALID }
   for (;;) {
     if (work.signal.aborted && work.signal.reason !== ('stop' satisfies AbortReason))
       return letGo(context, work)
     const next = decide(work.steps, limits, new Date().toISOString())
-    const done = await perform({ ...context, agent }, work, thread, next)
+    const done = await perform({ ...context, agent, policy, catalogue }, work, thread, next)
     if (done === 'lost' || done === 'parked' || done === 'finished') return done
     thread.showPlan(work.steps)
     void thread.refreshCards(work.steps)

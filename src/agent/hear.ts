@@ -30,6 +30,7 @@ import { takeExplanation, takeRating } from './feedback.ts'
 import { keyOfMessage, type Mentioned, takeUpEdit, takeUpMessage, threadOf } from './mention.ts'
 import { takePreferences } from './preferences.ts'
 import { BEGUN, takeUpPrivate } from './private.ts'
+import { prepareSettings, type Seen, takeSettings } from './settings.ts'
 import { shareAnswer } from './share.ts'
 import { stopDeleted, stopMine, stopPressed, stopThread } from './stop.ts'
 import { showBegun } from './thread.ts'
@@ -182,7 +183,7 @@ async function readUnhandled(pool: pg.Pool, key: string): Promise<Heard | undefi
 }
 
 /** What must be known of the world before the transaction: who decides, whether they are an admin, what is shown. */
-type Prepared = { known?: Known; admin?: boolean; shown?: Message | undefined }
+type Prepared = { known?: Known; admin?: boolean; shown?: Message | undefined; seen?: Seen }
 
 async function prepare(context: HearContext, heard: Heard): Promise<Prepared> {
   if (heard.kind === 'clicked' && heard.choice !== 'decline')
@@ -190,6 +191,8 @@ async function prepare(context: HearContext, heard: Heard): Promise<Prepared> {
   if (heard.kind === 'submitted' && heard.form === 'edit')
     return { known: await prepareDecision(context, heard, true) }
   if (heard.kind === 'commanded') return { shown: await answerWord(context, heard) }
+  if (heard.kind === 'filled' && heard.form === 'settings')
+    return { seen: await prepareSettings(context, heard) }
   if (heard.kind === 'message') {
     const nothing = await asksNothing(context.pool, heard)
     const word = nothing ? { word: 'help', rest: '' } : readWord(heard.text)
@@ -216,6 +219,7 @@ async function tellStory(context: HearContext, tx: Tx, heard: Heard, prepared: P
       return interrupt(tx, heard)
     case 'filled':
       if (heard.form === 'feedback') return { whisper: await takeExplanation(tx, heard) }
+      if (prepared.seen) return { whisper: await takeSettings(tx, context, heard, prepared.seen) }
       await takePreferences(tx, heard)
       return { home: true }
     case 'pressed': {

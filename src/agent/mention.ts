@@ -18,6 +18,7 @@ import {
 import { findStop, lockThread, meetStop } from '../store/stops.ts'
 import type { Tx } from '../store/transaction.ts'
 import { likingsOf } from './preferences.ts'
+import { settingsFor } from './settings.ts'
 
 /** `created`: a new run; `steered`: told to the run at work; `known`: this message has its run already. */
 export type Mentioned =
@@ -59,19 +60,21 @@ export async function takeUpMessage(
   await lockThread(tx, thread)
   const stop = await findStop(tx, thread, heard.ts)
   if (stop?.met) return { outcome: 'known' }
+  const { agent: settled = agent, narrowing } = await settingsFor(tx, heard)
   const asked: StepOf<'asked'> = {
     kind: 'asked',
     at: now(),
     user: heard.user,
     text: heard.text,
     ts: heard.ts,
+    ...(narrowing ? { narrowing } : {}),
     ...(await likingsOf(tx, heard.workspace, heard.user)),
     ...also,
     ...(joins ? { before: true } : {}),
     ...enclosedOf(heard),
   }
   const place = { workspace: heard.workspace, channel: heard.channel, thread: thread.ts, message: heard.ts }
-  const run = { ...place, asker: heard.user, agent, dm: heard.dm }
+  const run = { ...place, asker: heard.user, agent: settled, dm: heard.dm }
   // Twice, because the run that is in the way may end meanwhile.
   for (let attempt = 0; attempt < 2; attempt++) {
     const created = await createRun(tx, run, asked)

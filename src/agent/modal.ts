@@ -11,12 +11,14 @@ import { checkAnswer, openAnswer } from './approvals/input.ts'
 import { openAbout } from './commands/about.ts'
 import { openFeedback } from './feedback.ts'
 import { openPreferences } from './preferences.ts'
+import { openSettings, type SettingsContext } from './settings.ts'
 import { openShare, type ShareContext } from './share.ts'
 import { type TraceContext, traceOf, traceOfMessage } from './trace.ts'
 
 export type ModalContext = DecisionContext &
   TraceContext &
-  ShareContext & { speak: Pick<Speak, 'decider' | 'name' | 'joined'> }
+  ShareContext &
+  SettingsContext & { speak: Pick<Speak, 'decider' | 'name' | 'joined'> }
 
 /** The modal a button opens, or a sentence why there is none; nothing where this press opens none. */
 export async function openModal(
@@ -35,6 +37,8 @@ export async function openModal(
       return openAnswer(context.pool, subject, viewer)
     case 'feedback':
       return openFeedback(subject, viewer)
+    case 'settings':
+      return openSettings(context, viewer)
     case 'share':
       return openShare(context, subject, viewer)
     case 'show_trace':

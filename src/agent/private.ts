@@ -18,6 +18,7 @@ import { inputSaying } from './approvals/input.ts'
 import type { Weighed } from './approvals/weigh.ts'
 import { likingsOf } from './preferences.ts'
 import type { Ending } from './said.ts'
+import { settingsFor } from './settings.ts'
 import type { ThreadView } from './thread.ts'
 
 export type PrivateContext = {
@@ -37,15 +38,17 @@ export async function takeUpPrivate(
 ): Promise<Run | undefined> {
   const { workspace, channel, user, trigger, responseUrl, rest } = heard
   const message = `private-${trigger}`
+  const { agent: settled = agent, narrowing } = await settingsFor(tx, heard)
   const asked: StepOf<'asked'> = {
     kind: 'asked',
     at: new Date().toISOString(),
     user,
     text: rest,
     ts: message,
+    ...(narrowing ? { narrowing } : {}),
     ...(await likingsOf(tx, workspace, user)),
   }
-  const place = { workspace, channel, thread: message, message, asker: user, agent, dm: false }
+  const place = { workspace, channel, thread: message, message, asker: user, agent: settled, dm: false }
   return createRun(tx, { ...place, reply: responseUrl }, asked)
 }
 

@@ -10,6 +10,7 @@ const SHOWS = [
   'agents',
   'trace',
   'approvals',
+  'settings',
   'help',
 ] as const
 type Shows = (typeof SHOWS)[number]
@@ -27,6 +28,7 @@ export const HELP = [
   '`/quorum prompt server__name argument=value` asks with a prompt of a tool server. `/quorum prompts` lists them.',
   '`/quorum status` shows what I am doing for you, `/quorum approvals` what waits for you, `/quorum trace RUN` how I got to an answer.',
   '`/quorum sources` shows what I know from where, as far as you may read it; `/quorum agents` who answers.',
+  '`/quorum settings` shows what was settled for this channel: who answers, with which tools, sources and approvers.',
   '`/quorum budget` shows what may be spent on what you ask: used, held, left.',
   '`/quorum stop` stops what I am doing for you in this channel. In a thread, where commands do not work, mention me before the word: `@quorum stop`, `status`, `trace` …',
 ].join('\n')

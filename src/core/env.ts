@@ -35,6 +35,9 @@ export const Env = z.object({
   QUORUM_SECRET: text(
     'Seals the tokens of installed workspaces and connected accounts: 32 bytes as base64 or hex (`openssl rand -base64 32`). Several, with commas: the first seals, all open. Empty: a key file under QUORUM_DATA beside the embedded database; with DATABASE_URL nobody can connect or install.',
   ),
+  QUORUM_WORKSPACE: text(
+    'The workspace that commands such as search and sources are about, where several are installed.',
+  ),
   OPENAI_BASE_URL: empty(z.url({ protocol: /^https?$/, error: 'not a web address' }).optional()).describe(
     'An OpenAI-compatible endpoint, used where the home has no models.yaml.',
   ),

@@ -85,7 +85,7 @@ export const Heard = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('filled'),
     ...where,
-    form: z.enum(['feedback', 'preferences', 'ask_about', 'share']),
+    form: z.enum(['feedback', 'preferences', 'ask_about', 'share', 'settings']),
     subject: z.string(),
     /** The message that a shortcut was used on, and where an answer to it alone can be given. */
     ...Enclosed.shape,

@@ -131,7 +131,17 @@ export const PolicyFile = z.strictObject({
   tools: Rules,
   /** Further rules for calls asked for in one channel. */
   channels: z
-    .record(shaped(/^[CGD][A-Z0-9]+$/, 'a Slack channel id'), z.strictObject({ models, tools: Rules }))
+    .record(
+      shaped(/^[CGD][A-Z0-9]+$/, 'a Slack channel id'),
+      z.strictObject({
+        models,
+        /** Who may change the channel's settings in Slack, beside the admins: users or user groups. */
+        managers: z
+          .array(shaped(/^([UW][A-Z0-9]+|S[A-Z0-9]+)$/, 'a Slack user id or a user group id (S…)'))
+          .optional(),
+        tools: Rules,
+      }),
+    )
     .default({}),
   /** Further rules for the calls of one agent. */
   agents: z.record(z.string(), z.strictObject({ models, tools: Rules })).default({}),

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { Enclosed, ReadFile, Said } from './enclosed.ts'
 import { Effect } from './rules.ts'
+import { Narrowing } from './settings.ts'
 import { Taint } from './taint.ts'
 
 /** Where a conversation lives. `ts` is the timestamp of the thread's first message. */
@@ -76,6 +77,8 @@ export const Step = z.discriminatedUnion('kind', [
     show: z.enum(['line', 'none']).optional(),
     /** The language (ISO 639-1) its person wants answers in; that of the question where it is left out. */
     language: z.string().optional(),
+    /** What was settled for its channel when it was asked. */
+    narrowing: Narrowing.optional(),
     /** It was asked in a thread that we had no part in: what was said there before is read first. */
     before: z.boolean().optional(),
     ...Enclosed.shape,

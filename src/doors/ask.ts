@@ -10,13 +10,13 @@ import type { Purpose } from '../core/meter.ts'
 import { permitCloud } from '../core/permit.ts'
 import { buildPrompt } from '../core/prompt.ts'
 import type { Wait } from '../core/wait.ts'
-import { openSpeaker } from '../slack/speak.ts'
 import type { Hit } from '../store/passages.ts'
 import { openEngines } from './engines.ts'
 import { readEnv } from './environment.ts'
 import { findWorkspace } from './knowledge.ts'
 import { print } from './print.ts'
 import { formatHits } from './search.ts'
+import { openSpeakerFor } from './speaker.ts'
 
 export const ASK_USAGE = 'quorum ask "question" [--as U0123] [--channel C0123] [--explain] [--json]'
 
@@ -34,9 +34,7 @@ export async function openAsk(args: string[]): Promise<number> {
   const env = { ...read, LOG_LEVEL: read.LOG_LEVEL === 'info' ? ('warn' as const) : read.LOG_LEVEL }
   await using engines = await openEngines({ env })
   const { store, home, models, embedder, strategy } = engines
-  await using speaker = env.SLACK_BOT_TOKEN
-    ? await openSpeaker({ botToken: env.SLACK_BOT_TOKEN, apiUrl: env.SLACK_API_URL })
-    : undefined
+  await using speaker = await openSpeakerFor(env, store)
   const meter = engines.meter(speaker?.speak ?? { members: async () => [], name: async (id) => id })
   const [agent] = home.agents
   if (!agent) throw new Error('a home has at least one agent')

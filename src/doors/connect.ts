@@ -47,7 +47,8 @@ export function connectRoutes(pages: () => Hono) {
   return [{ path: '/connect/:ticket', method: ['GET', 'POST'], handler }]
 }
 
-function addressOf(env: Pick<Env, 'QUORUM_URL' | 'HOST'>, port: number): string {
+/** Where browsers reach us, without a slash at the end. */
+export function addressOf(env: Pick<Env, 'QUORUM_URL' | 'HOST'>, port: number): string {
   if (env.QUORUM_URL) return env.QUORUM_URL.replace(/\/+$/, '')
   const everywhere = ['0.0.0.0', '::', ''].includes(env.HOST)
   const host = everywhere ? '127.0.0.1' : env.HOST

@@ -1,4 +1,5 @@
 /** `quorum doctor`: line by line, what is configured, reachable and migrated, and what to do about what is not. */
+import { openToken } from '../agent/installs/tokens.ts'
 import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
 import type { Home } from '../core/home.ts'
@@ -6,6 +7,7 @@ import { readHome } from '../home/read.ts'
 import { openQueue } from '../queue/open.ts'
 import { openSpeaker } from '../slack/speak.ts'
 import { countConnected } from '../store/credentials.ts'
+import { type Install, listInstalls, listServed } from '../store/installs.ts'
 import { pending } from '../store/migrate.ts'
 import { openStore, type Store } from '../store/open.ts'
 import { SECRET_HELP } from '../store/seal.ts'
@@ -13,11 +15,13 @@ import { serverHash } from '../tools/bind.ts'
 import { openTools } from '../tools/open.ts'
 import { isAcceptedServer } from '../tools/pins.ts'
 import { tooAlike } from './accepting.ts'
+import { addressOf } from './connect.ts'
 import { readEnv } from './environment.ts'
 import { examineModels } from './examine-models.ts'
 import { examineEmbeddings, examineProgress } from './examine-vectors.ts'
 import { print } from './print.ts'
 import { readSeal } from './secret.ts'
+import { heldBy, tellInstall } from './workspaces.ts'
 
 /** What was found about one thing. `warn` works, but not as well as it could. */
 export type Finding = { mark: 'ok' | 'warn' | 'bad'; about: string; said: string; help?: string }
@@ -82,6 +86,11 @@ async function examineHome(env: Env): Promise<{ read?: Home; findings: Finding[]
 
 async function examineSlack(env: Env): Promise<Finding> {
   const help = 'Create the app from manifests/slack, install it, put its tokens into .env.'
+  if (!env.SLACK_BOT_TOKEN && env.SLACK_CLIENT_ID) {
+    const about = 'slack'
+    if (!env.SLACK_CLIENT_SECRET) return { mark: 'bad', about, said: 'SLACK_CLIENT_SECRET is not set', help }
+    return { mark: 'ok', about, said: `installed by the page ${addressOf(env, env.PORT)}/slack/install` }
+  }
   if (!env.SLACK_BOT_TOKEN) return { mark: 'bad', about: 'slack', said: 'SLACK_BOT_TOKEN is not set', help }
   try {
     await using speaker = await openSpeaker({ botToken: env.SLACK_BOT_TOKEN, apiUrl: env.SLACK_API_URL })
@@ -134,9 +143,54 @@ async function* examineStore(env: Env, home: Home | undefined): AsyncGenerator<F
       : { mark: 'warn', about: 'migrations', said: `${waiting.length} to apply: ${waiting.join(', ')}`, help }
     if (waiting.length === 0) yield await examineSearch(opened)
     if (waiting.length === 0) yield* examineProgress(opened)
+    if (waiting.length === 0 && env.SLACK_CLIENT_ID) yield* examineInstalls(env, opened)
     if (home) yield* examineAccounts(env, home, waiting.length === 0 ? opened : undefined)
   } catch (error) {
     yield bad('migrations', error, 'Run the version of Quorum that this database belongs to.')
+  }
+}
+
+/** Where the app is installed by its page, and whether Slack takes its tokens. Nothing is renewed here. */
+async function* examineInstalls(env: Env, { pool }: Store): AsyncGenerator<Finding> {
+  const about = 'workspace'
+  try {
+    const held = heldBy(env)
+    const installs = (await listInstalls(pool)).filter(({ state }) => state !== 'removed')
+    const help = 'A link for one: quorum workspaces invite'
+    if (installs.length === 0) yield { mark: 'warn', about, said: 'installed nowhere yet', help }
+    const served = await listServed(pool)
+    for (const install of installs) {
+      const { holder, name } = install
+      const teams = served.filter((one) => one.holder === holder).map(({ workspace }) => workspace)
+      const whose = holder.startsWith('E')
+        ? `${name} (${holder}: ${teams.join(', ') || 'no workspace yet'})`
+        : `${name} (${holder})`
+      yield { about, ...(await examineToken(held, install, whose)) }
+    }
+  } catch (error) {
+    yield bad(about, error, SECRET_HELP)
+  }
+}
+
+async function examineToken(
+  { oauth, seal }: ReturnType<typeof heldBy>,
+  install: Install,
+  whose: string,
+): Promise<Omit<Finding, 'about'>> {
+  const again = 'Let an administrator there install it again: quorum workspaces invite'
+  try {
+    const { token } = openToken(seal, install)
+    if (!(await oauth.works(token)))
+      return { mark: 'bad', said: `${whose}: Slack refuses its token`, help: again }
+    if (install.state === 'refused')
+      return { mark: 'bad', said: `${whose}: ${tellInstall(install)}`, help: again }
+    return { mark: 'ok', said: `${whose}: its token works` }
+  } catch (error) {
+    return {
+      mark: 'bad',
+      said: `${whose}: ${error instanceof Error ? error.message : String(error)}`,
+      help: again,
+    }
   }
 }
 

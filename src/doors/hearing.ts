@@ -5,6 +5,7 @@ import { type HomeContext, homeOf } from '../agent/home.ts'
 import { type Follower, stillListening } from '../agent/knowledge/follower.ts'
 import { overhear } from '../agent/knowledge/overhear.ts'
 import { openRights } from '../agent/knowledge/rights.ts'
+import { catchUp, type MissedContext, noteListening } from '../agent/missed.ts'
 import { checkModal, openModal } from '../agent/modal.ts'
 import { type Repeating, repeat } from '../agent/repeat.ts'
 import { inboxKey } from '../core/heard.ts'
@@ -34,7 +35,7 @@ export type Hearing = {
 /** Prepares to hear a workspace. `listening`: whether Slack can reach us now. */
 export function openHearing(
   engines: Engines,
-  speaker: Pick<Speaker, 'identity' | 'speak'>,
+  speaker: Pick<Speaker, 'identity' | 'speak' | 'missed'>,
   connecting: ConnectContext,
   poke: Poke,
   listening: () => boolean,
@@ -73,6 +74,7 @@ export function openHearing(
     log,
   }
   const turns: Repeating[] = []
+  const closing = new AbortController()
   return {
     on: {
       changed: (change) =>
@@ -89,19 +91,37 @@ export function openHearing(
     begin() {
       const sweep = repeat(INBOX_MS, () => handleWaiting(context), log)
       const sources = () => home.sources
+      const missing: MissedContext = {
+        ...{ pool, workspace, missed: speaker.missed, log },
+        hear: async (heard) => {
+          if ((await takeIn(pool, heard)) === 'stored') await handleHeard(context, inboxKey(heard), heard)
+        },
+      }
+      const catching = repeat(
+        LISTENING_MS,
+        async () => {
+          if (listening() && !closing.signal.aborted) await catchUp(missing, closing.signal)
+        },
+        log,
+      )
       const noting = async () => {
-        if (listening()) await stillListening({ pool, workspace, sources })
+        if (!listening()) return
+        await noteListening(missing)
+        catching.poke()
+        await stillListening({ pool, workspace, sources })
       }
       const listened = repeat(LISTENING_MS, noting, log)
       turns.push(
         sweep,
         listened,
+        catching,
         repeat(FORGET_MS, () => forgetOld(context, home.retention), log),
       )
       sweep.poke()
       listened.poke()
     },
     async close() {
+      closing.abort()
       await Promise.all(turns.map((turn) => turn.close()))
     },
   }

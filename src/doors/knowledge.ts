@@ -7,7 +7,7 @@ import type { Fusion } from '../core/fuse.ts'
 import { readHome } from '../home/read.ts'
 import type { Embedder } from '../models/embed.ts'
 import { openReranker, type Reranker } from '../models/rerank.ts'
-import { openSpeaker, type Speaker } from '../slack/speak.ts'
+import type { Speaker } from '../slack/speak.ts'
 import { listWorkspaces } from '../store/documents.ts'
 import { openLedger } from '../store/ledger.ts'
 import { migrate } from '../store/migrate.ts'
@@ -21,6 +21,7 @@ import { ingestDoor } from './ingest.ts'
 import { print, showOver } from './print.ts'
 import { searchDoor } from './search.ts'
 import { sourcesDoor } from './sources.ts'
+import { openSpeakerFor } from './speaker.ts'
 import { untilAsked } from './until.ts'
 import { webFetch } from './web.ts'
 
@@ -94,9 +95,7 @@ async function withKnowledge(work: (knowledge: Knowledge) => Promise<number>): P
   })
   await migrate(store.pool)
   const strategy = await prepareSearch(store.pool)
-  await using speaker = env.SLACK_BOT_TOKEN
-    ? await openSpeaker({ botToken: env.SLACK_BOT_TOKEN, apiUrl: env.SLACK_API_URL })
-    : undefined
+  await using speaker = await openSpeakerFor(env, store)
   const workspace = await findWorkspace(speaker, store)
   const rights = openRights({ pool: store.pool, roster: speaker?.speak.roster })
   await using ledger = openLedger(store.pool)
@@ -121,5 +120,8 @@ export async function findWorkspace(
   if (speaker) return speaker.identity.workspace
   const [only = NOBODYS, ...more] = await listWorkspaces(store.pool)
   if (more.length === 0) return only
-  throw new Fault('config-invalid', 'Set SLACK_BOT_TOKEN, so that I know whose knowledge this is.')
+  throw new Fault(
+    'config-invalid',
+    'Set SLACK_BOT_TOKEN or QUORUM_WORKSPACE, so that I know whose knowledge this is.',
+  )
 }

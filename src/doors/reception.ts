@@ -41,12 +41,14 @@ export type ReceptionSettings = Attending & {
   /** What installed workspaces are served with; absent where there are none. */
   held?: { oauth: SlackOAuth; seal: Seal } | undefined
   apiUrl?: string | undefined
+  /** How fast the clock of Slack's limits goes; only for a local workspace that keeps them. */
+  speed?: number | undefined
 }
 
 /** Opens what is there. @throws Fault where the environment's token is no good */
 export async function openReception(engines: Engines, settings: ReceptionSettings): Promise<OpenReception> {
   const { store, log } = engines
-  const { botToken, held, apiUrl } = settings
+  const { botToken, held, apiUrl, speed } = settings
   const { pool } = store
   const attended = new Map<string, Attended & { id?: string }>()
   const failing = new Map<string, { until: number; pauseMs: number }>()
@@ -58,7 +60,7 @@ export async function openReception(engines: Engines, settings: ReceptionSetting
     if (begun) one.begin()
   }
   const own = botToken
-    ? await attend(engines, await openSpeaker({ botToken, apiUrl, log }), settings)
+    ? await attend(engines, await openSpeaker({ botToken, apiUrl, speed, log }), settings)
     : undefined
   if (own) add(own)
 
@@ -67,7 +69,7 @@ export async function openReception(engines: Engines, settings: ReceptionSetting
     if (!held || (tried && tried.until > Date.now())) return
     try {
       const tokens = openTokens({ pool, log, ...held }, holder, id)
-      const speaker = await openSpeaker({ botToken: tokens, workspace, apiUrl, log })
+      const speaker = await openSpeaker({ botToken: tokens, workspace, apiUrl, speed, log })
       add(await attend(engines, speaker, settings), id)
       failing.delete(workspace)
       log('info', 'a workspace is attended to', { workspace })

@@ -95,6 +95,7 @@ export async function serve(
     botToken,
     held,
     apiUrl,
+    speed: slackAt.speed,
     part,
     connecting,
     listening,

@@ -42,7 +42,7 @@ export const METHODS = {
   'conversations.members': { scopes: everywhere('read'), safe: true, tier: 4 },
   'conversations.replies': { scopes: everywhere('history'), safe: true, tier: 3 },
   'conversations.history': { scopes: everywhere('history'), safe: true, tier: 3 },
-  'users.conversations': { scopes: ['channels:read', 'groups:read'], safe: true, tier: 3 },
+  'users.conversations': { scopes: everywhere('read'), safe: true, tier: 3 },
   'users.info': { scopes: ['users:read'], safe: true, tier: 4 },
   'users.list': { scopes: ['users:read'], safe: true, tier: 2 },
   'usergroups.list': { scopes: ['usergroups:read'], safe: true, tier: 2 },

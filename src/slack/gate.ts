@@ -32,8 +32,8 @@ export const LIMITS = {
 } as const satisfies Record<string, Limit>
 export type Tier = keyof typeof LIMITS | 'free'
 
-/** Calls take a while to arrive: two that left a limit's time apart may arrive closer together. */
-const MARGIN = 1.05
+/** Calls take a while to arrive: two that left a limit's time apart may arrive closer together. In ms. */
+const withMargin = (ms: number) => ms + Math.max(ms * 0.05, 300)
 /** After a limit, progress stays quiet for at least this long, so that answers and approvals find room. */
 const QUIET_MS = 10_000
 
@@ -66,7 +66,7 @@ export function openGate(limit: Limit, clock: Clock): Gate {
   function left(share: number): number {
     const now = clock.now()
     if (now < closedUntil) return closedUntil - now
-    while (sent.length > 0 && (sent[0] ?? 0) <= now - limit.ms * MARGIN) sent.shift()
+    while (sent.length > 0 && (sent[0] ?? 0) <= now - withMargin(limit.ms)) sent.shift()
     const limits = now < carefulUntil ? [limit, limit.careful] : [limit]
     return Math.max(...limits.map((one) => leftOf(one, share, now)))
   }
@@ -74,7 +74,7 @@ export function openGate(limit: Limit, clock: Clock): Gate {
   function leftOf({ calls, ms }: { calls: number; ms: number }, share: number, now: number): number {
     const room = calls <= 3 ? calls : Math.floor(calls * share)
     const before = sent[sent.length - room]
-    return before === undefined ? 0 : before + ms * MARGIN - now
+    return before === undefined ? 0 : before + withMargin(ms) - now
   }
 
   function admit(): void {

@@ -50,7 +50,7 @@ const Submission = z.object({
   user: z.object({ id }),
   view: z.object({
     id,
-    callback_id: z.enum(['edit', 'answer', 'feedback', 'preferences', 'ask_about', 'share']),
+    callback_id: z.enum(['edit', 'answer', 'feedback', 'preferences', 'ask_about', 'share', 'settings']),
     private_metadata: z.string(),
     state: z.object({ values: z.record(z.string(), z.record(z.string(), z.unknown())) }),
   }),
@@ -258,6 +258,7 @@ function valuesOf(state: Record<string, Record<string, unknown>>): Record<string
     value: z.string().nullish(),
     selected_option: z.object({ value: z.string() }).nullish(),
     selected_options: z.array(z.object({ value: z.string() })).nullish(),
+    selected_users: z.array(z.string()).nullish(),
     selected_date: z.string().nullish(),
     selected_date_time: z.number().nullish(),
   })
@@ -266,8 +267,9 @@ function valuesOf(state: Record<string, Record<string, unknown>>): Record<string
       const read = Held.safeParse(Object.values(actions)[0])
       if (!read.success) return []
       const { value, selected_option: one, selected_options: several } = read.data
-      const { selected_date: day, selected_date_time: moment } = read.data
-      const given = several?.map((option) => option.value) ?? one?.value ?? day ?? moment ?? value
+      const { selected_date: day, selected_date_time: moment, selected_users: people } = read.data
+      const list = several?.map((option) => option.value) ?? people
+      const given = list ?? one?.value ?? day ?? moment ?? value
       return given === undefined || given === null ? [] : [[block, given]]
     }),
   )

@@ -48,7 +48,7 @@ export const ORG_EVENTS = ['team_access_granted', 'team_access_revoked'] as cons
 /** The slash command, and the buttons of our messages and of App Home. */
 export const COMMANDS = ['/quorum'] as const
 /** Buttons that open a modal at once: the modal changes nothing, and they are pressed again where it is lost. */
-export const OPENERS = ['trace', 'edit', 'answer', 'feedback', 'preferences', 'share'] as const
+export const OPENERS = ['trace', 'edit', 'answer', 'feedback', 'preferences', 'share', 'settings'] as const
 /** Entries of a message's own menu: each opens a modal. The manifests are held against this. */
 export const SHORTCUTS = ['ask_about', 'show_trace'] as const
 export type Opener = (typeof OPENERS)[number]

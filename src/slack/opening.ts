@@ -45,7 +45,7 @@ const Press = z.object({
 })
 
 /** Commands that open what a button of the same name opens. */
-const COMMANDED = ['trace'] as const
+const COMMANDED = ['trace', 'settings'] as const
 
 /** The modal that a command asks for; undefined where it asks for something else. */
 export function commandedOpening(heard: HeardOf<'commanded'>): Opening | undefined {

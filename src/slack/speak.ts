@@ -7,6 +7,7 @@ import { type Channels, openChannels } from './channels.ts'
 import { slackWord } from './faults.ts'
 import { type Identity, identify, webClient } from './identify.ts'
 import type { Log, Message } from './message.ts'
+import { type Missed, openMissed } from './missed.ts'
 import { openPeople, type People } from './people.ts'
 import { findFileWith, findWith, postWith, type SayOptions, sayWith } from './post.ts'
 import { openReading, type Reading } from './reading.ts'
@@ -77,6 +78,8 @@ export type Speaker = {
   identity: Identity
   speak: Speak
   channels: Channels
+  /** What was said to us while Slack could not reach us. */
+  missed: Missed
   reading: Reading
   close(): void
   [Symbol.asyncDispose](): Promise<void>
@@ -99,6 +102,7 @@ export async function openSpeaker(settings: SpeakerSettings): Promise<Speaker> {
       identity,
       speak,
       channels,
+      missed: openMissed(calls.call, identity),
       reading,
       close: calls.close,
       [Symbol.asyncDispose]: async () => calls.close(),

@@ -192,6 +192,13 @@ async function forgetHeld(tx: Tx, workspace: string, person: string): Promise<nu
   await tx.query('delete from shares where workspace = $1 and person = $2', of)
   await tx.query('update stops set by = $3 where workspace = $1 and by = $2', [...of, NOBODY])
   await tx.query('delete from feedback where workspace = $1 and person = $2', of)
+  await tx.query(
+    `update settings set changed_by = case when changed_by = $2 then $3 else changed_by end,
+       settings = case when settings -> 'approvers' ? $2 then jsonb_set(settings, '{approvers}',
+         (settings -> 'approvers') - $2 || jsonb_build_array($3::text)) else settings end
+     where workspace = $1 and (changed_by = $2 or settings -> 'approvers' ? $2)`,
+    [...of, NOBODY],
+  )
   await tx.query('delete from preferences where workspace = $1 and person = $2', of)
   await tx.query('delete from connects where workspace = $1 and (person = $2 or asker = $2)', of)
   await tx.query(`delete from grants where workspace = $1 and (holder = $2 or $2 = any(given_by))`, of)

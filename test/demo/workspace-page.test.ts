@@ -167,6 +167,7 @@ describe('the page', () => {
       'session',
       'message',
       'changed',
+      'session',
       'changed',
       'home',
       'message',
@@ -184,10 +185,11 @@ describe('the page', () => {
       'message',
       'session',
       'changed',
+      'session',
       'changed',
       'message',
     ])
-    expect(forBen.told[3]?.message).toMatchObject({ ts, text: 'a' })
+    expect(forBen.told[4]?.message).toMatchObject({ ts, text: 'a' })
     expect(forGil.told.map((one) => one.message?.text)).toEqual(['hello partners'])
     for (const page of [forAna, forBen, forGil]) page.close()
   })

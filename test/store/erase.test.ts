@@ -18,6 +18,7 @@ import { doubtPerson } from '../../src/store/members.ts'
 import { openStore, type Store } from '../../src/store/open.ts'
 import { findPreferences, putPreferences } from '../../src/store/preferences.ts'
 import { appendFromOutside, createRun, lockRun, type Run, readSteps } from '../../src/store/runs.ts'
+import { addSettings, findSettings } from '../../src/store/settings.ts'
 import { inTransaction } from '../../src/store/transaction.ts'
 import { keepTurn, lockChannel } from '../../src/store/turns.ts'
 import { prepareSearch } from '../../src/store/words.ts'
@@ -260,6 +261,8 @@ test('a person is forgotten to the last byte of the files; what others said stay
   const rated = { workspace: 'T1', channel: 'C1', run: others.id, person: PERSON }
   expect(await explainRating(store.pool, rated, { category: 'wrong', note: `no ${WORD}` })).toBe(true)
   await putPreferences(store.pool, 'T1', PERSON, { trace: 'none', language: 'de' })
+  const settled = { workspace: 'T1', channel: 'C9', by: PERSON }
+  await addSettings(store.pool, settled, { approvers: ['U2', PERSON] })
   const heard = {
     kind: 'message',
     workspace: 'T1',
@@ -289,6 +292,10 @@ test('a person is forgotten to the last byte of the files; what others said stay
   expect(words[1]?.at(-1)).toMatchObject({ kind: 'finished', outcome: 'stopped' })
   expect((await store.pool.query('select 1 from feedback')).rowCount).toBe(0)
   expect(await findPreferences(store.pool, 'T1', PERSON)).toEqual({ trace: 'plan' })
+  expect(await findSettings(store.pool, 'T1', 'C9')).toMatchObject({
+    by: 'forgotten',
+    settings: { approvers: ['U2', 'forgotten'] },
+  })
   expect(words[2]?.[0]).toMatchObject({ user: 'U2', text: 'what is broken?' })
   // Whoever worked on it when it was forgotten can add nothing to it.
   if (typeof lease === 'string') throw new Error('no lease')

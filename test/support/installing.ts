@@ -44,14 +44,19 @@ export async function comeBack(address: string, cookie: string): Promise<Page> {
   return { status: page.status, text: await page.text() }
 }
 
-/** The whole way. `team` is the workspace's or the organisation's id. */
-export async function installIn(
+/** Goes the way of a link: `team`, a workspace or an organisation, is installed where its page allows it. */
+export async function follow(link: string, workspace: Workspace, team = workspace.team): Promise<Page> {
+  workspace.allowRedirect(new URL('oauth_redirect', link).href)
+  const opened = await openLink(link)
+  if ('status' in opened) return opened
+  return comeBack(await press(opened.location, team), opened.cookie)
+}
+
+/** The same with a fresh link of the stage's. */
+export function installIn(
   stage: Stage,
   workspace: Workspace,
   { link = invite(stage), team = workspace.team } = {},
 ): Promise<Page> {
-  workspace.allowRedirect(`${baseOf(stage)}/slack/oauth_redirect`)
-  const opened = await openLink(link)
-  if ('status' in opened) return opened
-  return comeBack(await press(opened.location, team), opened.cookie)
+  return follow(link, workspace, team)
 }

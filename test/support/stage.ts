@@ -57,6 +57,10 @@ export type StageOptions = {
   patience?: Patience
   /** Rules of the policy for channels. */
   channels?: (channels: Workspace['channels']) => Record<string, unknown>
+  /** Slack's published limits hold, with a clock so many times faster than ours; none where it is left out. */
+  speed?: number
+  /** Hears everything that is logged. */
+  onLog?: Engines['log']
 }
 
 export type Stage = AsyncDisposable & {
@@ -89,6 +93,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const workspace = opened.use(
     await openWorkspace({
       ...(options.http ? { eventsUrl: 'http://127.0.0.1:9/' } : {}),
+      ...(options.speed ? { tiers: options.speed } : {}),
       ...(options.enterprise ? { enterprise: options.enterprise } : {}),
       installed: options.installs !== true,
     }),
@@ -148,6 +153,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     embedder: openEmbedder(embeddings, {}, openSpending(meter, embeddings)),
     strategy: await prepareSearch(store.pool),
     log: (level, message, fields) => {
+      options.onLog?.(level, message, fields)
       if (level === 'warn' || level === 'error')
         lines.push(`${level} ${message} ${JSON.stringify(fields ?? {})}`)
     },
@@ -241,12 +247,13 @@ async function start(engines: Engines, workspace: Workspace, options: StageOptio
   const { botToken, appToken, signingSecret, apiUrl, clientId, clientSecret } = workspace
   const who = options.installs ? { app: { clientId, clientSecret } } : { botToken }
   const line = options.http ? { signingSecret } : { appToken }
-  const serving = await serve(engines, { ...who, ...line, apiUrl }, 'all')
+  const serving = await serve(engines, { ...who, ...line, apiUrl, speed: options.speed }, 'all')
   if (options.http) workspace.sendEventsTo(`http://127.0.0.1:${engines.env.PORT}/slack/events`)
   return serving
 }
 
-async function freePort(): Promise<number> {
+/** A port nobody listens on just now. */
+export async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo

@@ -1,6 +1,7 @@
 /** A call that takes the place of another: edited by a person, or run again. It always has to wait for a yes of its own. */
 import { randomUUID } from 'node:crypto'
 import type { Numbered, ToolCall } from '../../core/run.ts'
+import { narrowingOf, tighten } from '../../core/settings.ts'
 import { taintOf } from '../../core/taint.ts'
 import type { Known, Opened } from './deciding.ts'
 import { type Instead, type Weighed, weigh, wordsOf } from './weigh.ts'
@@ -23,7 +24,8 @@ export function weighInstead(
   const instead = { ...rest, replaces: first.call, terms: { approvers, need, selfApprove } }
   const at = new Date().toISOString()
   const read = { taint: taintOf(steps), words: wordsOf(steps, run.asker), steps }
-  const weighed = weigh(policy, run, { tool, call, at, ...read, instead })
+  const held = tighten(policy, narrowingOf(steps))
+  const weighed = weigh(held, run, { tool, call, at, ...read, instead })
   const { step, approval } = weighed
   if (step.verdict === 'ask' && approval) return { step, approval }
   return step.why

@@ -3,6 +3,7 @@
 import type { CatalogueTool } from '../../core/catalogue.ts'
 import { HELP } from '../../core/command.ts'
 import type { Agent } from '../../core/home.ts'
+import { offeredIn, tighten } from '../../core/settings.ts'
 import { approvalsMessage } from '../../slack/blocks/approvals.ts'
 import { sayMessage } from '../../slack/blocks/say.ts'
 import { sourcesMessage } from '../../slack/blocks/sources.ts'
@@ -14,13 +15,15 @@ import { isAdmin } from '../admins.ts'
 import { approvalsFor } from '../approvals/waiting.ts'
 import { type ShowContext, showBudgets } from '../budgets/show.ts'
 import { sourcesFor } from '../knowledge/readable.ts'
+import { type SettingsContext, settingsFor, showSettings } from '../settings.ts'
 import { findTraced, type TraceContext } from '../trace.ts'
 import { tellTools } from './direct.ts'
 import { tellPrompts } from './prompts.ts'
 import { tellStatus } from './status.ts'
 
 export type WordContext = ShowContext &
-  TraceContext & {
+  TraceContext &
+  SettingsContext & {
     speak: Pick<Speak, 'permalink'>
     /** Every tool that was accepted, whether its server is there or not. */
     accepted: () => readonly CatalogueTool[]
@@ -52,10 +55,15 @@ export async function answerWord(context: WordContext, said: Said): Promise<Mess
       return showBudgets(context, said)
     case 'prompts':
       return sayMessage(await tellPrompts(context.tools))
-    case 'tools':
-      return sayMessage(tellTools(context.policy, context.accepted(), { ...said, agent: context.agent }))
-    case 'agents':
-      return sayMessage(tellAgents(context.agents, context.agent))
+    case 'tools': {
+      const { agent = context.agent, narrowing = {} } = await settingsFor(context.pool, said)
+      const policy = tighten(context.policy, narrowing)
+      return sayMessage(tellTools(policy, offeredIn(context.accepted(), narrowing), { ...said, agent }))
+    }
+    case 'agents': {
+      const { agent = context.agent } = await settingsFor(context.pool, said)
+      return sayMessage(tellAgents(context.agents, agent))
+    }
     case 'approvals': {
       const { mine, asked } = await approvalsFor(context, user)
       return approvalsMessage(mine, asked)
@@ -65,6 +73,8 @@ export async function answerWord(context: WordContext, said: Said): Promise<Mess
       const mine = await sourcesFor(context, said, admin)
       return sourcesMessage(mine.map(({ error, ...one }) => ({ ...one, ...(admin ? { error } : {}) })))
     }
+    case 'settings':
+      return showSettings(context, said)
     case 'trace': {
       const run = await findTraced(context, said.rest, said)
       return typeof run === 'string' ? sayMessage(run) : traceMessage(run.id)

@@ -49,11 +49,10 @@ export async function takeInstallChange(context: ChangeContext, change: InstallC
 }
 
 /** Events come late and come again: one about an earlier installation must not end this one. */
-async function isOfBefore({ held, pool }: ChangeContext, install: Install, at: number): Promise<boolean> {
+async function isOfBefore({ held }: ChangeContext, install: Install, at: number): Promise<boolean> {
   const { sealed, installedAt } = install
   if (!sealed || !held || at * 1000 > installedAt.getTime() + DOUBT_MS) return false
-  const { token } = await openToken({ pool, seal: held.seal }, { ...install, sealed })
-  return held.oauth.works(token)
+  return held.oauth.works(openToken(held.seal, install).token)
 }
 
 /** Forgets the token and all that was connected in its workspaces, and ends what is under way there. */

@@ -51,19 +51,16 @@ export function sealToken(
   return seal.seal(JSON.stringify({ token, ...(refresh ? { refresh } : {}) }), aboutInstall(of))
 }
 
-/** Opens what an installation holds. @throws Fault config-invalid where no key fits */
-export async function openToken(
-  { pool, seal }: Pick<TokensContext, 'pool' | 'seal'>,
-  install: Install & { sealed: string },
-): Promise<GrantedToken> {
+/** Opens what an installation holds. `stale`: under an older key. @throws Fault config-invalid where no key fits */
+export function openToken(seal: Seal, install: Install): GrantedToken & { stale: boolean } {
+  if (!install.sealed) throw gone(install.holder)
   const { plain, stale } = seal.open(install.sealed, aboutInstall(install))
-  if (stale) await resealToken(pool, install, seal.seal(plain, aboutInstall(install)))
-  return JSON.parse(plain)
+  return { ...JSON.parse(plain), stale }
 }
 
 /** @param installation its `id`: a later installation of the same holder is another one */
 export function openTokens(context: TokensContext, holder: string, installation: string): Tokens {
-  const { pool } = context
+  const { pool, seal } = context
   let held: Held | undefined
   let reading: Promise<Held> | undefined
   let renewing: Promise<void> | undefined
@@ -71,8 +68,9 @@ export function openTokens(context: TokensContext, holder: string, installation:
 
   async function read(): Promise<Held> {
     const install = await readInstall(pool, holder)
-    if (!install?.sealed || install.id !== installation) throw gone(holder)
-    const secret = await openToken(context, { ...install, sealed: install.sealed })
+    if (install?.id !== installation) throw gone(holder)
+    const secret = openToken(seal, install)
+    if (secret.stale) await resealToken(pool, install, sealToken(seal, install, secret))
     held = { install, secret, read: Date.now() }
     return held
   }

@@ -58,6 +58,7 @@ const UNTOLD = 'Slack does not say who can read this, so only what is surely the
 
 export function openRights({ pool, roster, log }: RightsContext): Rights {
   const listings = new Map<string, Promise<string>>()
+  const asking: Asking = new Map()
 
   /** Keeps what Slack tells of one scope. @throws Fault */
   async function read(from: Roster, workspace: string, scope: string): Promise<void> {
@@ -70,8 +71,10 @@ export function openRights({ pool, roster, log }: RightsContext): Rights {
   }
 
   async function know(workspace: string, scopes: readonly string[], ageMs: number): Promise<void> {
-    const unsure = await unsureScopes(pool, workspace, scopes, ageMs)
-    await Promise.all(unsure.map((scope) => read(demand(roster), workspace, scope)))
+    const unsure = () => unsureScopes(pool, workspace, scopes, ageMs)
+    await askTogether(asking, `${workspace} scope`, unsure, async (fresh) => {
+      await Promise.all(fresh.map((scope) => read(demand(roster), workspace, scope)))
+    })
   }
 
   /** Lists the workspace's people, once at a time, and gives the moment of which that tells. */
@@ -92,7 +95,8 @@ export function openRights({ pool, roster, log }: RightsContext): Rights {
       unsure = await unsurePeople(pool, workspace, readers, AGES.people)
       return putPeople(pool, workspace, at, new Map(unsure.map((id) => [id, 'external'])))
     }
-    await readPeople(from, workspace, unsure)
+    const still = () => unsurePeople(pool, workspace, readers, AGES.people)
+    await askTogether(asking, `${workspace} person`, still, (fresh) => readPeople(from, workspace, fresh))
   }
 
   /** Keeps what Slack tells of people, one by one. @throws Fault */
@@ -154,6 +158,35 @@ export function openRights({ pool, roster, log }: RightsContext): Rights {
         await (scope === 'everyone' ? list(roster, workspace) : read(roster, workspace, scope))
       if (due.length > 0) await refreshMemberStatistics(pool)
     },
+  }
+}
+
+/** What Slack is being asked for, by name. */
+type Asking = Map<string, Promise<void>>
+
+/**
+ * Asks for what is unsure, but not for what somebody else is asking for just now: that is waited for and looked at
+ * again, since doubt may have been cast on it meanwhile.
+ */
+async function askTogether(
+  asking: Asking,
+  kind: string,
+  unsure: () => Promise<string[]>,
+  ask: (fresh: string[]) => Promise<void>,
+): Promise<void> {
+  for (let turn = 0; ; turn++) {
+    const needed = await unsure()
+    const fresh = turn < 3 ? needed.filter((one) => !asking.has(`${kind} ${one}`)) : needed
+    const others = new Set(needed.flatMap((one) => (turn < 3 && asking.get(`${kind} ${one}`)) || []))
+    const mine = fresh.length > 0 ? ask(fresh) : Promise.resolve()
+    const keys = fresh.map((one) => `${kind} ${one}`)
+    for (const key of keys) asking.set(key, mine)
+    const forget = () => {
+      for (const key of keys) if (asking.get(key) === mine) asking.delete(key)
+    }
+    mine.then(forget, forget)
+    await Promise.all([mine, ...others])
+    if (others.size === 0) return
   }
 }
 

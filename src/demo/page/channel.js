@@ -22,7 +22,7 @@ export function openChannel(node, hands) {
     id: 'main-composer',
     testid: 'composer',
     hands,
-    send: (text) => hands.say(hands.state.place, undefined, text),
+    send: (text, files) => hands.say(hands.state.place, undefined, text, files),
     recall: () => hands.editLast(hands.state.place, undefined, 'main'),
   })
   const head = el('header', { class: 'panel-head' })

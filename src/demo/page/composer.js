@@ -1,21 +1,24 @@
-/** Where people write. Enter sends, Shift and Enter begin a new line, @ offers names. */
+/** Where people write. Enter sends, Shift and Enter begin a new line, @ offers names, files can be dropped. */
+import { openAttach } from './attach.js'
 import { el, icon } from './dom.js'
 import { openNames } from './names.js'
 
 /**
- * Makes a composer. `send(text)` resolves true when the text was taken, otherwise the text comes back into the box;
+ * Makes a composer. `send(text, files)` resolves true when both were taken, otherwise they come back into the box;
  * `recall()` is asked to edit the last message when the box is empty. `aim(key, placeholder)` points the composer at
  * another conversation; each keeps its own draft.
  */
 export function openComposer({ id, testid, hands, send, recall }) {
   const drafts = new Map()
+  const waiting = new Map()
   let key
   const names = openNames(hands)
-  const { area, button, hint, node } = draw(id, testid, names)
+  const attach = openAttach({ testid, complain: hands.complain, changed: () => grow() })
+  const { area, button, hint, node } = draw(id, testid, names, attach)
   const grow = () => {
     area.style.height = 'auto'
     area.style.height = `${Math.min(area.scrollHeight, innerHeight * 0.4)}px`
-    button.classList.toggle('ready', area.value.trim() !== '')
+    button.classList.toggle('ready', area.value.trim() !== '' || attach.get().length > 0)
     hint.hidden = !area.value.startsWith('/')
   }
   const put = (text) => {
@@ -31,14 +34,29 @@ export function openComposer({ id, testid, hands, send, recall }) {
   }
   const submit = async () => {
     const text = area.value.trim()
-    if (text === '' || key === undefined) return
+    const files = attach.get()
+    if ((text === '' && files.length === 0) || key === undefined) return
     const sentTo = key
     drafts.delete(key)
     put('')
-    if (await send(text)) return
-    if (key === sentTo && area.value === '') fill(text)
-    else drafts.set(sentTo, text)
+    attach.set([])
+    if (await send(text, files)) return
+    if (key === sentTo && area.value === '') {
+      attach.set(files)
+      fill(text)
+    } else {
+      drafts.set(sentTo, text)
+      waiting.set(sentTo, files)
+    }
   }
+  area.addEventListener('paste', (event) => {
+    if (attach.take(event.clipboardData)) event.preventDefault()
+  })
+  node.addEventListener('dragover', (event) => event.preventDefault())
+  node.addEventListener('drop', (event) => {
+    event.preventDefault()
+    attach.take(event.dataTransfer)
+  })
   area.addEventListener('input', () => {
     drafts.set(key, area.value)
     grow()
@@ -66,13 +84,17 @@ export function openComposer({ id, testid, hands, send, recall }) {
       if (to === key) return
       // What was written before the page knew where it is stays.
       const early = key === undefined ? area.value : ''
+      const files = attach.get()
+      if (key !== undefined) waiting.set(key, files)
+      const back = key === undefined ? files : (waiting.get(to) ?? [])
       key = to
+      attach.set(back)
       put(drafts.get(to) ?? early)
     },
   }
 }
 
-function draw(id, testid, names) {
+function draw(id, testid, names, attach) {
   const area = el('textarea', {
     id,
     rows: '1',
@@ -98,6 +120,6 @@ function draw(id, testid, names) {
     el('code', {}, word),
   ])
   const hint = el('p', { class: 'composer-hint', hidden: true }, el('code', {}, '/quorum'), ' takes ', words)
-  const box = el('div', { class: 'composer-box' }, area, button)
-  return { area, button, hint, node: el('form', { class: 'composer' }, names.node, box, hint) }
+  const box = el('div', { class: 'composer-box' }, attach.button, attach.input, area, button)
+  return { area, button, hint, node: el('form', { class: 'composer' }, names.node, attach.row, box, hint) }
 }

@@ -1,4 +1,5 @@
 /** The page: opens its parts, connects them to the server, and lets one person act. */
+import { packFiles } from './attach.js'
 import { openChannel } from './channel.js'
 import { confirmWith, notice } from './dialogs.js'
 import { openModalLayer } from './modal.js'
@@ -140,10 +141,15 @@ hands.closeThread = () => {
 hands.toggleSide = () => $('app').classList.toggle('side-open')
 
 /** Says something, or gives a slash command. True when it was taken. */
-hands.say = async (channel, thread, text) => {
-  if (text.startsWith('/')) return command(channel, thread, text)
+hands.say = async (channel, thread, text, dropped = []) => {
+  if (text.startsWith('/') && dropped.length === 0) return command(channel, thread, text)
   if (/@quorum\b/i.test(text)) await offerInvitation(channel)
-  return Boolean(await hands.order('/ui/say', { channel, text, ...(thread && { thread_ts: thread }) }))
+  const files = await packFiles(dropped).catch(() => undefined)
+  if (!files) notice('A file could not be read.')
+  return (
+    files !== undefined &&
+    Boolean(await hands.order('/ui/say', { channel, text, files, ...(thread && { thread_ts: thread }) }))
+  )
 }
 
 /** Whoever mentions the agent where it cannot hear is asked first, as in Slack. */
@@ -228,6 +234,10 @@ hands.deleteMessage = async (message) => {
   )
   if (sure) await hands.order('/ui/delete', { channel: message.channel, ts: message.ts })
 }
+
+/** Uses an entry of the app's in a message's own menu. */
+hands.shortcut = (message, callback_id) =>
+  hands.order('/ui/shortcut', { channel: message.channel, message_ts: message.ts, callback_id })
 
 hands.stop = async (button) => {
   const { channel, ts } = hands.state.thread

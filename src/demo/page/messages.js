@@ -213,6 +213,8 @@ function tools(message, hands, where) {
   const offered = [
     where === 'main' &&
       tool('reply', 'Reply in thread', 'reply', () => hands.openThread(message.channel, message.ts)),
+    tool('ask', 'Ask about this', 'ask-about', () => hands.shortcut(message, 'ask_about')),
+    tool('trace', 'Show trace', 'show-trace', () => hands.shortcut(message, 'show_trace')),
     own && tool('edit', 'Edit message', 'edit', () => hands.startEdit(message, where)),
     own && tool('trash', 'Delete message', 'delete', () => hands.deleteMessage(message)),
   ].filter(Boolean)

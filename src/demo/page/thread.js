@@ -16,7 +16,7 @@ export function openThreadPanel(node, hands) {
     id: 'thread-composer',
     testid: 'thread-composer',
     hands,
-    send: (text) => hands.say(here().channel, here().ts, text),
+    send: (text, files) => hands.say(here().channel, here().ts, text, files),
     recall: () => hands.editLast(here().channel, here().ts, 'thread'),
   })
   const subtitle = el('span', { class: 'soft' })

@@ -128,7 +128,9 @@ function tell(chosen: Candidate[]): string {
   for (const each of chosen) {
     const { passage, kind, text } = each
     const line =
-      kind === 'steps' ? citeSteps(text, passage.n) : `${kind === 'point' ? '- ' : ''}${text} [${passage.n}]`
+      kind === 'steps'
+        ? citeSteps(text, passage.n)
+        : `${kind === 'point' ? '- ' : ''}${text}${cite(passage.n)}`
     if (passage.title !== last?.passage.title)
       paragraphs.push(`${last ? 'Also from' : 'From'} **${passage.title}**:`, line)
     else if (kind === last.kind && kind !== 'steps')
@@ -139,13 +141,17 @@ function tell(chosen: Candidate[]): string {
   return paragraphs.join('\n\n')
 }
 
+function cite(n: number): string {
+  return n > 0 ? ` [${n}]` : ''
+}
+
 /** The number goes behind the first line of every step, before any code below it. */
 function citeSteps(steps: string, n: number): string {
   const all = steps.split(/\n(?=\d+[.)]\s)/)
   const shown = all.slice(0, MOST_STEPS).map((step) => {
     const [first = '', ...rest] = step.split('\n')
-    return [`${first} [${n}]`, ...rest].join('\n')
+    return [`${first}${cite(n)}`, ...rest].join('\n')
   })
-  if (all.length > MOST_STEPS) shown.push(`… and ${all.length - MOST_STEPS} more on that page. [${n}]`)
+  if (all.length > MOST_STEPS) shown.push(`… and ${all.length - MOST_STEPS} more on that page.${cite(n)}`)
   return shown.join('\n')
 }

@@ -17,6 +17,7 @@ export type WireRequest = {
   stream_options?: { include_usage?: boolean }
 }
 
+/** Files and what was said before are read like passages, with the number 0: there is nothing to cite. */
 export type Passage = { n: number; title: string; text: string }
 /** A call of this turn and what became of it, in the words of the tool message. */
 export type PastCall = { name: string; args: unknown; result: string }
@@ -62,9 +63,10 @@ export function readSituation(request: WireRequest): Situation {
 }
 
 function hear(situation: Situation, content: string): void {
-  situation.passages.push(...readPassages(content))
+  situation.passages.push(...readPassages(content), ...readShared(content))
   const messages = [...content.matchAll(/<message\b([^>]*)>\n?([\s\S]*?)\n?<\/message>/g)]
-  if (messages.length === 0 && !content.startsWith('<passages>')) situation.said.push(content.trim())
+  if (messages.length === 0 && !/^<(passages|file|thread)\b/.test(content))
+    situation.said.push(content.trim())
   for (const [, attributes = '', text = ''] of messages) {
     // A new wording of the question takes the place of the old one.
     if (attributes.includes('edited=')) situation.said.shift()
@@ -80,6 +82,17 @@ function readPassages(content: string): Passage[] {
     title: /title="([^"]*)"/.exec(attributes ?? '')?.[1] ?? '',
     text: text ?? '',
   }))
+}
+
+/** Files that were read, and the thread as one. */
+function readShared(content: string): Passage[] {
+  const files = [...content.matchAll(/<file name="([^"]*)"[^>]*>\n([\s\S]*?)\n<\/file>/g)]
+  const said = [...content.matchAll(/<said [^>]*>\n([\s\S]*?)\n<\/said>/g)]
+  const thread = said.map(([, words]) => words ?? '').join('\n\n')
+  return [
+    ...files.map(([, title = '', text = '']) => ({ n: 0, title, text })),
+    ...(thread === '' ? [] : [{ n: 0, title: 'this thread', text: thread }]),
+  ]
 }
 
 function textOf(message: WireMessage): string {

@@ -45,11 +45,19 @@ function think(situation: Situation, today: string): Reply {
   if (talk) return words(talk)
   const found = quote(last, situation.passages, today)
   if (found) return words(found)
+  const shared = situation.passages.find(({ n }) => n === 0)
+  if (shared) return words(beginningOf(shared))
   const deed = deeds[0]
   if (deed && !deed.tool && !LOOKS_UP.test(deed.clause.verb)) return words(noTool(deed, tools))
   return words(
     situation.passages.length > 0 ? `${NOTHING} The pages I was given speak of other things.` : NOTHING,
   )
+}
+
+/** Where a question names nothing in a file or a thread it is about, that is shown as it begins. */
+function beginningOf({ title, text }: Situation['passages'][number]): string {
+  const start = text.slice(0, 400).replace(/\s+\S*$/, '')
+  return `From **${title}**:\n\n${start}${start.length < text.length ? ' …' : ''}`
 }
 
 /** What the turn asks for; an answer to our question, or `again`, reaches back into the thread. */

@@ -79,6 +79,7 @@ function initial(element: Json): unknown {
   if (Array.isArray(element.initial_options)) {
     return element.initial_options.map((option) => (isObject(option) ? option.value : undefined))
   }
+  if (Array.isArray(element.initial_users)) return element.initial_users
   return element.initial_date ?? element.initial_time ?? element.initial_date_time ?? element.initial_user
 }
 

@@ -180,6 +180,8 @@ export type Workspace = Installing & {
     unsubscribe(): void
     /** Events that come within 30 ms of each other are delivered in the opposite order. */
     shuffle(on: boolean): void
+    /** What was not acknowledged until now never comes: Slack gives up after some minutes. */
+    giveUp(): void
   }
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -331,7 +333,7 @@ function createHub(
 }
 
 function misbehaving(hub: Hub, faults: Faults, dropSockets: () => void): Workspace['misbehave'] {
-  const { redeliver, shuffle } = hub.outbox
+  const { redeliver, shuffle, giveUp } = hub.outbox
   const { limit, slow, refuse, breakHttp } = faults
   const both = (on: boolean) => {
     hub.both = on
@@ -339,7 +341,7 @@ function misbehaving(hub: Hub, faults: Faults, dropSockets: () => void): Workspa
   const unsubscribe = () => {
     hub.stops = false
   }
-  return { unsubscribe, redeliver, both, limit, slow, refuse, breakHttp, dropSockets, shuffle }
+  return { unsubscribe, redeliver, both, limit, slow, refuse, breakHttp, dropSockets, shuffle, giveUp }
 }
 
 function identity(hub: Hub, botToken: string) {

@@ -6,7 +6,15 @@ import { randomUUID } from 'node:crypto'
 import type { Json } from './world.ts'
 
 type Kind = 'events_api' | 'interactive' | 'slash_commands'
-export type Parcel = { envelope: string; kind: Kind; payload: Json; attempt: number; reason?: string }
+export type Parcel = {
+  envelope: string
+  kind: Kind
+  payload: Json
+  attempt: number
+  reason?: string
+  /** Slack has given it up. */
+  over?: () => boolean
+}
 
 /** What became of handing a parcel over once. `lost`: the connection died before the answer. */
 export type Handed =
@@ -40,6 +48,8 @@ export type Outbox = {
   ask(kind: 'interactive' | 'slash_commands', payload: Json): Promise<unknown>
   redeliver(times: number): void
   shuffle(on: boolean): void
+  /** Gives up every event that was not acknowledged. */
+  giveUp(): void
   /** Events that are neither acknowledged nor given up. */
   pending(): number
   close(): Promise<void>
@@ -61,6 +71,7 @@ export function openOutbox(settings: { waits: number[]; ackMs: number; changed: 
   let repeats = 0
   let pending = 0
   let shuffling = false
+  let givenUp = 0
   let held: (() => void)[] = []
 
   async function hand(parcel: Parcel, patience?: number): Promise<Handed> {
@@ -69,6 +80,7 @@ export function openOutbox(settings: { waits: number[]; ackMs: number; changed: 
     const delivery: Delivery = { envelope, kind, type: typeOf(parcel.payload), at: Date.now(), attempt }
     deliveries.push(delivery)
     if (deliveries.length > KEPT) deliveries.shift()
+    if (parcel.over?.()) return { outcome: 'refused', reason: 'given up', final: true }
     const handed = await transport.hand(parcel, settings.ackMs, patience)
     if (handed.outcome === 'acknowledged') delivery.acknowledged = Date.now()
     settings.changed()
@@ -80,8 +92,10 @@ export function openOutbox(settings: { waits: number[]; ackMs: number; changed: 
     const again = repeats
     repeats = 0
     pending += 1
+    const age = givenUp
+    const over = () => givenUp > age
     const start = async () => {
-      await deliver(event, again, settings.waits, hand, pauses.pause)
+      await deliver(event, again, settings.waits, (parcel) => hand({ ...parcel, over }), pauses.pause)
       pending -= 1
       settings.changed()
     }
@@ -117,6 +131,9 @@ export function openOutbox(settings: { waits: number[]; ackMs: number; changed: 
     },
     shuffle(on) {
       shuffling = on
+    },
+    giveUp() {
+      givenUp += 1
     },
     pending: () => pending,
     async close() {

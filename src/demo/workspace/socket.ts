@@ -68,6 +68,7 @@ export function openSocketTransport(app: string, changed: () => void): SocketTra
       const socket = pool.next() ?? (await pool.wait(patience))
       if (closed) return { outcome: 'closed' }
       if (!socket) return { outcome: 'refused', reason: 'no connection' }
+      if (parcel.over?.()) return { outcome: 'refused', reason: 'given up', final: true }
       return send(socket, parcel, ackMs)
     },
     ticket: tickets.issue,

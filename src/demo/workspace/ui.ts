@@ -1,6 +1,7 @@
 /** The page's own requests: what one person sees, and what they do. Plain JSON both ways. */
+import type { Dropped } from './file-methods.ts'
 import type { Hub } from './hub.ts'
-import { click, closeView, command, submit } from './interact.ts'
+import { click, closeView, command, submit, useShortcut } from './interact.ts'
 import { edit, expectPerson, expectReader, interrupt, invite, openHome, remove, say } from './people.ts'
 import { isObject } from './shape.ts'
 import {
@@ -58,8 +59,13 @@ type Act = (hub: Hub, as: string, body: Json) => unknown
 
 const ACTS: Record<string, Act> = {
   '/ui/say': (hub, as, body) => ({
-    ts: say(hub, as, need(body, 'channel'), need(body, 'text'), threadIn(body)),
+    ts: say(hub, as, need(body, 'channel'), optional(body, 'text') ?? '', {
+      ...threadIn(body),
+      ...filesIn(body),
+    }),
   }),
+  '/ui/shortcut': (hub, as, body) =>
+    useShortcut(hub, as, need(body, 'callback_id'), need(body, 'channel'), need(body, 'message_ts')),
   '/ui/invite': (hub, as, body) => {
     const channel = need(body, 'channel')
     expectReader(hub.world, as, channel)
@@ -125,4 +131,15 @@ function optional(body: Json, name: string): string | undefined {
 function threadIn(body: Json): { thread?: string } {
   const thread = optional(body, 'thread_ts')
   return thread ? { thread } : {}
+}
+
+/** Files of a message that a page sends, their bytes as base64. */
+function filesIn(body: Json): { files?: Dropped[] } {
+  if (!Array.isArray(body.files) || body.files.length === 0) return {}
+  const files = body.files.filter(isObject).map((file) => {
+    const type = optional(file, 'type')
+    const content = Buffer.from(optional(file, 'base64') ?? '', 'base64')
+    return { name: need(file, 'name'), content, ...(type ? { type } : {}) }
+  })
+  return { files }
 }

@@ -3,6 +3,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { canonical } from '../core/canonical.ts'
 import type { CatalogueTool } from '../core/catalogue.ts'
 import type { ChatAnswer, ChatMessage, ChatTool } from '../core/chat.ts'
+import { sharesOf } from '../core/enclosed.ts'
 import type { Agent } from '../core/home.ts'
 import { LOOKUP } from '../core/lookup.ts'
 import type { Purpose } from '../core/meter.ts'
@@ -36,6 +37,8 @@ export type AnswerContext = {
     options: AskOptions,
   ) => Promise<(ChatAnswer | { wait: Wait; quotes?: { pool: string } }) & { lane?: Lane }>
   catalogue: () => Promise<CatalogueTool[]>
+  /** Tokens that the agent's model can read and write in one call, where that is known. */
+  contextTokens?: (agent: Agent) => number | undefined
 }
 
 /** Takes the text of an answer as it comes; `onRestart`: what was passed on so far does not hold any more. */
@@ -67,6 +70,7 @@ export async function askModel(
   const messages = buildPrompt({
     instructions: context.agent.instructions,
     past,
+    pastTokens: sharesOf(context.contextTokens?.(context.agent)).past,
     steps: work.steps,
   })
   const offer = [

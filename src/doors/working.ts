@@ -9,7 +9,9 @@ import { repeat } from '../agent/repeat.ts'
 import type { Slots } from '../agent/slots.ts'
 import { openWorker, type Worker } from '../agent/work.ts'
 import type { ChatRequest } from '../core/chat.ts'
+import type { Agent } from '../core/home.ts'
 import type { ModelQuestion } from '../models/open.ts'
+import { contextOf } from '../models/pool.ts'
 import { openReranker } from '../models/rerank.ts'
 import type { Queue } from '../queue/open.ts'
 import type { Speaker } from '../slack/speak.ts'
@@ -59,6 +61,10 @@ export async function startWorker(
       models.ask(request, { ...options, meter }),
     catalogue: () => tools.catalogue(workspace),
     call: tools.call,
+    contextTokens: ({ model }: Agent) => {
+      const pool = models.pools.find(({ name }) => name === model) ?? models.pools[0]
+      return pool && contextOf(pool)
+    },
     offerConnect: (run: Run, server: string, scopes?: readonly string[]) =>
       offerConnect({ ...connecting, speak }, run, server, scopes),
     recall: remember.bind(null, {

@@ -186,6 +186,15 @@ describe('files that are dropped into the thread', () => {
     expect(stage.said(ops, ts).at(-1)).toContain('Answer 2.')
   })
 
+  test('of a channel shared with others are read, though Slack says only later what they are', async () => {
+    const { workspace } = stage
+    const { partners } = workspace.channels
+    const files = [{ name: 'terms.md', content: 'Thirty days net.' }]
+    const ts = await workspace.say(workspace.users.gil, partners, '@quorum when do we pay?', { files })
+    await stage.ended(partners, ts)
+    expect(prompt()).toContain('<file name="terms.md">\nThirty days net.')
+  })
+
   test('that cannot be read cost one clear line each', async () => {
     const { workspace } = stage
     const { general } = workspace.channels

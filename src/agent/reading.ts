@@ -134,14 +134,22 @@ async function readEarlier(
   read: (ends: AbortSignal) => Promise<Earlier | 'not-ours'>,
   { signal, shares }: Bounds,
 ): Promise<Told | undefined> {
+  const ends = AbortSignal.any([signal, AbortSignal.timeout(SAID_MS)])
   try {
-    const earlier = await read(AbortSignal.any([signal, AbortSignal.timeout(SAID_MS)]))
-    return earlier === 'not-ours' ? undefined : await tellEarlier(context, earlier, shares)
+    const earlier = await Promise.race([read(ends), lateFor(ends)])
+    if (earlier !== undefined)
+      return earlier === 'not-ours' ? undefined : await tellEarlier(context, earlier, shares)
   } catch (error) {
-    signal.throwIfAborted()
     if (!(error instanceof Fault)) throw error
-    return { files: [], lack: 'What was said before could not be read from Slack just now' }
   }
+  signal.throwIfAborted()
+  return { files: [], lack: 'What was said before could not be read from Slack just now' }
+}
+
+/** Comes when it is too late. */
+function lateFor(signal: AbortSignal): Promise<undefined> {
+  if (signal.aborted) return Promise.resolve(undefined)
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(undefined), { once: true }))
 }
 
 /** What was said, with names in place of ids and without secrets, as far as it fits. */
@@ -197,7 +205,7 @@ async function readFiles(
   const known = [...new Map(attached.map((one) => [one.file.id, one])).values()]
   if (known.length === 0) return []
   const ends = AbortSignal.any([signal, AbortSignal.timeout(FILES_MS)])
-  const late = new Promise<undefined>((resolve) => ends.addEventListener('abort', () => resolve(undefined)))
+  const late = lateFor(ends)
   await using reader = openReader({ textMs: 5_000, binaryMs: 20_000, memoryMb: 384 })
   const files = await Promise.all(
     known.map(async (one): Promise<ReadFile> => {

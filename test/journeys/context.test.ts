@@ -111,6 +111,25 @@ describe('the first mention in a thread', () => {
     expect(said).toContain('What was said before could not be read')
   })
 
+  test('is stopped while it is read, without waiting for Slack', async () => {
+    const { workspace } = stage
+    const { general } = workspace.channels
+    const { ana, ben } = workspace.users
+    const root = await workspace.say(ben, general, 'A long story.')
+    const calls = () => workspace.calls.filter((call) => call.method === 'conversations.replies').length
+    const before = calls()
+    workspace.misbehave.slow('conversations.replies', 9_000)
+    const asked = stage.model.requests.length
+    const ts = await workspace.say(ana, general, '@quorum and then?', { thread: root })
+    await workspace.until(() => calls() > before)
+    await workspace.say(ana, general, '@quorum stop', { thread: root })
+    await stage.ended(general, root)
+    expect(stage.model.requests.length).toBe(asked)
+    const steps = await stepsOf(ts)
+    expect(steps.at(-1)?.body.outcome).toBe('stopped')
+    expect(steps.some((step) => step.kind === 'read')).toBe(false)
+  })
+
   test('cannot be told by what was said that it is over', async () => {
     const { workspace } = stage
     const { general } = workspace.channels

@@ -51,6 +51,11 @@ const DOORS: Record<string, Door> = {
     about: 'what was spent on models: by agent, channel, user, run, step, tool, model or day',
     open: async (args) => (await import('./doors/spend.ts')).openSpend(args),
   },
+  feedback: {
+    usage: '[--down] [--since 30d]',
+    about: 'what people thought of answers: thumbs, what was wrong, what they did instead',
+    open: async (args) => (await import('./doors/feedback.ts')).openFeedback(args),
+  },
   pool: {
     usage: 'status | drain NAME… | undrain NAME…',
     about: 'the model servers: which are up, how busy; which get no new calls',

@@ -98,7 +98,9 @@ test('several processes at once read a source once', async () => {
   expect(outcomes.filter((one) => typeof one === 'object')[0]).toMatchObject({ added: 2 })
 })
 
-test('upkeep reads everything when it begins, again when it is due or poked, and forgets what is not named', async () => {
+test('upkeep reads everything when it begins, again when it is due or poked, and forgets what is not named', {
+  timeout: 180_000,
+}, async () => {
   await using one = await openFiles({ 'a.md': 'a' })
   await using two = await openFiles({ 'b.md': 'b' })
   let sources: Record<string, Source> = { one: source(one.dir, { every: '1d' }), two: source(two.dir) }
@@ -117,13 +119,13 @@ test('upkeep reads everything when it begins, again when it is due or poked, and
 
   await one.write('new.md', 'new')
   upkeep.poke('one')
-  await until(async () => told.length === 3)
+  await until(async () => told.length === 3, 60_000)
   expect(told[2]).toMatchObject(['one', { added: 1 }])
 
   sources = { one: source(one.dir, { every: '1s' }) }
   await one.write('newer.md', 'newer')
-  await until(async () => (await state('one'))?.documents === 3)
-  expect(await state('two')).toBeUndefined()
+  await until(async () => (await state('one'))?.documents === 3, 60_000)
+  await until(async () => (await state('two')) === undefined, 60_000)
   await upkeep.close()
   const before = told.length
   upkeep.poke()

@@ -61,7 +61,7 @@ function findOurs(call: Call, self: { botId: string; botUser: string }) {
     for (let page = 0; page < (thread ? 5 : 1); page++) {
       const args = { channel, include_all_metadata: true, ...(cursor ? { cursor } : {}) }
       const answer = thread
-        ? await call('conversations.replies', { ...args, ts: thread, limit: 200 })
+        ? await call('conversations.replies', { ...args, ts: thread, limit: 999 })
         : await call('conversations.history', { ...args, limit: 100 })
       const { messages, response_metadata } = Page.parse(answer)
       const ours = messages.find(

@@ -1,9 +1,15 @@
 /** Slack at its worst: away for an hour, twice the line, the same request again, clocks that differ. */
 import { createHmac } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
+import { ToolServer } from '../../src/core/home.ts'
 import { openWorkspace } from '../../src/demo/workspace/open.ts'
 import { serve } from '../../src/doors/serve.ts'
+import { METHODS } from '../../src/slack/call.ts'
 import { openStage, type Stage, until } from '../support/stage.ts'
+import { makeTemporary } from '../support/temporary.ts'
 
 const answer = () => ({ text: 'Here I am.' })
 const runsOf = async (stage: Stage) =>
@@ -194,6 +200,37 @@ test('at once more than a channel takes: every question is answered, progress is
   const refused = workspace.calls.filter(({ error }) => error === 'ratelimited')
   expect(refused.length).toBeLessThanOrEqual(workspace.calls.length * 0.03)
 }, 120_000)
+
+test('limits of every method: what is waited for comes, what is dropped is progress, and approvals are taken', async () => {
+  await using temporary = await makeTemporary()
+  const desk = fileURLToPath(import.meta.resolve('../support/servers/desk.ts'))
+  const record = path.join(temporary.dir, 'record')
+  await using stage = await openStage({
+    model: ({ body }) =>
+      body.messages.at(-1)?.role === 'tool'
+        ? answer()
+        : { calls: [{ name: 'desk__book', args: { id: 'a day', before: 0, after: 0 } }] },
+    servers: { desk: ToolServer.parse({ command: process.execPath, args: [desk, record] }) },
+    policy: { desk__book: { decision: 'ask', approvers: ['requester'] } },
+  })
+  const { workspace } = stage
+  const { ana } = workspace.users
+  const { general } = workspace.channels
+  for (const method of Object.keys(METHODS)) workspace.misbehave.limit(method, 1)
+  const ts = await workspace.say(ana, general, '@quorum book a day')
+  const card = await stage.card(general, ts)
+  for (const method of Object.keys(METHODS)) workspace.misbehave.limit(method, 1)
+  await workspace.click(ana, general, card, 'approve')
+  await stage.ended(general, ts)
+  expect(await readFile(record, 'utf8')).toBe('a day\n')
+  expect(stage.said(general, ts).filter((text) => text.startsWith('Here I am'))).toHaveLength(1)
+  const limited = new Set(
+    workspace.calls.flatMap(({ method, error }) => (error === 'ratelimited' ? [method] : [])),
+  )
+  expect([...limited]).toEqual(
+    expect.arrayContaining(['chat.postMessage', 'chat.update', 'conversations.info']),
+  )
+}, 60_000)
 
 test('the local workspace gives up what nobody acknowledged', async () => {
   await using workspace = await openWorkspace()

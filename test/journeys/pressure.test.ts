@@ -101,6 +101,20 @@ describe('nobody listened for an hour', () => {
     expect(stage.log.join('\n')).toContain('internal_error')
   })
 
+  test('also where our clock is minutes ahead of Slack’s', async () => {
+    await using stage = await openStage({ model: answer })
+    const { workspace, engines } = stage
+    await stage.ask('@quorum first')
+    await stage.stop()
+    const ts = await workspace.say(workspace.users.ana, workspace.channels.general, '@quorum before we left?')
+    workspace.misbehave.giveUp()
+    await engines.store.pool.query(
+      `update presence set heard_at = now(), missed_from = now() + interval '3 minutes', reading_until = now()`,
+    )
+    await stage.restart()
+    await stage.ended(workspace.channels.general, ts)
+  })
+
   test('a short while is left to Slack, and a first start reads nothing', async () => {
     await using stage = await openStage({ model: answer })
     await stage.ask('@quorum first')

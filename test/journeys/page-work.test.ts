@@ -101,6 +101,24 @@ it('a thumb down asks what was wrong at once, and says that it was kept', async 
   expect(kept.rows).toEqual([{ note: 'It is higher with the antenna.' }])
 })
 
+it('in a direct message the answer grows while it is written, and stands whole in its place', async () => {
+  const { promise: read, resolve: goOn } = Promise.withResolvers<void>()
+  const pieces = ['The mast is twelve metres high, ', 'without the antenna.']
+  stage.model.follow(() => ({ text: pieces, last: read }))
+  const page = await visit(stage.workspace.users.chloe, '#dm')
+  await write(page, 'how high is the mast?')
+  const thread = page.getByTestId('thread')
+  const growing = thread.locator('.streaming')
+  await growing.getByText('The mast is twelve').waitFor()
+  expect(await growing.textContent()).not.toContain('antenna')
+  goOn()
+  await thread.getByText('The mast is twelve metres high, without the antenna.').waitFor()
+  await growing.waitFor({ state: 'detached' })
+  await thread.getByRole('button', { name: 'Good answer' }).waitFor()
+  expect(await thread.getByText('twelve metres').count()).toBe(1)
+  stage.model.follow(() => ({ text: 'The mast is 12 m high.' }))
+})
+
 it('Home shows what is under way, stops it, and keeps what a person likes', async () => {
   const { workspace } = stage
   const { ben } = workspace.users

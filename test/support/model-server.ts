@@ -25,7 +25,8 @@ export type SeenRequest = {
 
 /**
  * What the server does with one request.
- * - an answer: `text` (an array is sent piece by piece), `reasoning`, `calls`; `paceMs` waits before each piece
+ * - an answer: `text` (an array is sent piece by piece), `reasoning`, `calls`; `paceMs` waits before each piece,
+ *   `last` before the last
  * - `chunks`: these objects as they are, one event each; `done: false` leaves the connection open after them
  * - `status`: an error with this body and these headers
  * - `fault`: something goes wrong, after `text` where that makes sense
@@ -38,6 +39,7 @@ export type Reply =
       finish?: string
       usage?: { prompt_tokens: number; completion_tokens: number } | null
       paceMs?: number
+      last?: Promise<unknown>
     }
   | { chunks: unknown[]; done?: boolean }
   | { status: number; body?: unknown; headers?: Record<string, string> }
@@ -167,6 +169,7 @@ async function send(response: ServerResponse, reply: Reply, body: SeenRequest['b
     })),
   ]
   for (const delta of pieces) {
+    if (delta === pieces.at(-1)) await reply.last
     if (reply.paceMs) await new Promise((resolve) => setTimeout(resolve, reply.paceMs))
     response.write(event(chunkOf(body.model, delta)))
   }

@@ -4,7 +4,7 @@
 export type Piece = { text: string } | { numbers: number[]; space: string }
 
 /** `[1]`, `[1, 2]`, `[1-3]`, `[^1]`, `【1†…】`. */
-const CITATION = /( ?)(?:\[\^?(\d{1,4}(?:\s*[,;–-]\s*\d{1,4})*)\]|【(\d{1,4})(?:†[^】]{0,40})?】)/g
+const CITATION = /( ?)(?:\[\^?(\d{1,4}(?:\s{0,3}[,;–-]\s{0,3}\d{1,4})*)\]|【(\d{1,4})(?:†[^】]{0,40})?】)/g
 /** A range names at most so many passages; a longer one is of something else. */
 const LONGEST_RANGE = 50
 

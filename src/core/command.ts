@@ -70,7 +70,10 @@ const EXAMPLE = 'Write them as {"name": "value"}.'
 
 /** JSON as people type it in Slack: in code marks, with the quotes that Slack makes typographic. */
 function readArguments(text: string): object | undefined {
-  const plain = text.replace(/^```(?:json)?\s*([\s\S]*?)\s*```$/, '$1').replace(/^`([\s\S]*)`$/, '$1')
+  const plain = text
+    .replace(/^```(?:json)?([\s\S]*)```$/, '$1')
+    .trim()
+    .replace(/^`([\s\S]*)`$/, '$1')
   if (plain === '') return {}
   for (const one of [plain, plain.replace(/[“”„]/g, '"')]) {
     try {
@@ -97,10 +100,13 @@ export function readPrompted(text: string): Prompted | string {
     /^([a-z0-9][a-z0-9_-]*?)__([A-Za-z0-9_.-]+)(?:\s+([\s\S]*))?$/.exec(text.trim()) ?? []
   if (!server || !name) return 'Which prompt? Write `/quorum prompt server__name argument=value`.'
   const args = new Map<string, string>()
-  const left = rest.replace(/([\w.-]+)=(?:"([^"]*)"|“([^”]*)”|(\S+))/g, (_, key, plain, curly, bare) => {
-    args.set(key, plain ?? curly ?? bare)
-    return ''
-  })
+  const left = rest.replace(
+    /(?<![\w.-])([\w.-]+)=(?:"([^"]*)"|“([^”]*)”|(\S+))/g,
+    (_, key, plain, curly, bare) => {
+      args.set(key, plain ?? curly ?? bare)
+      return ''
+    },
+  )
   if (left.trim() !== '') return `I do not understand “${left.trim().slice(0, 100)}”. Write argument=value.`
   return { server, name, args: Object.fromEntries(args) }
 }

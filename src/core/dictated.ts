@@ -15,7 +15,8 @@ export type Act = {
   before: string
 }
 
-const QUOTED = /"[^"]*"|“[^”]*”|(?<![\p{L}\p{N}])'[^']*'(?!\p{L})/gu
+/** What begins with a mark that never ends is as if quoted to its end: nobody knows what of it is. */
+const QUOTED = /"[^"]*"|“[^”]*(?:”|$)|(?<![\p{L}\p{N}])'[^']*'(?!\p{L})/gu
 const BLOT = '■'
 
 /**
@@ -35,7 +36,7 @@ const GOES_ON =
   /^(a|an|the|my|our|his|her|its|their|your|with|for|from|to|at|in|on|by|as|subject|title|titled|description|body|saying|also|until|between|who|which)$/iu
 /** Beginnings of a sentence that says more of the act before it. */
 const SAYS_MORE =
-  /^\s*["'(]?(the|it|its|his|her|their|this|that|with|at|from|in|on|use|subject|title|body|description|amount)\b/iu
+  /^\s{0,50}["'(]?(the|it|its|his|her|their|this|that|with|at|from|in|on|use|subject|title|body|description|amount)\b/iu
 
 /** The acts a person asks for in a text, in its order; what they say not to do ends an act and begins none. */
 export function actsOf(text: string): Act[] {
@@ -53,7 +54,7 @@ export function actsOf(text: string): Act[] {
     } else if (/\b(and|then)\s+$/iu.test(before) && /^[a-z]/.test(word) && !GOES_ON.test(word))
       cuts.push({ at, verb: undefined })
   }
-  for (const { 0: end, index } of masked.matchAll(/[.!?]+(?=\s)|\n+/gu)) {
+  for (const { 0: end, index } of masked.matchAll(/(?<![.!?])[.!?]+(?=\s)|\n+/gu)) {
     const at = index + end.length
     if (!SAYS_MORE.test(masked.slice(at))) cuts.push({ at, verb: undefined })
   }
@@ -62,7 +63,7 @@ export function actsOf(text: string): Act[] {
     const until = cuts[i + 1]?.at ?? text.length
     if (verb === undefined) return []
     const said = text.slice(at, until)
-    const quoted = [...said.matchAll(QUOTED)].map(([whole]) => whole.slice(1, -1))
+    const quoted = [...said.matchAll(QUOTED)].flatMap(([whole]) => (isOpen(whole) ? [] : whole.slice(1, -1)))
     return [
       {
         verb,
@@ -73,6 +74,10 @@ export function actsOf(text: string): Act[] {
       },
     ]
   })
+}
+
+function isOpen(quoted: string): boolean {
+  return quoted.startsWith('“') && !quoted.endsWith('”')
 }
 
 /** Other words for what a tool acts on. */

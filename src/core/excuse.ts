@@ -79,7 +79,7 @@ function pointed(said: string, told: readonly Told[]): string[] {
 function asQuoted(text: string): string {
   return fold(text)
     .trim()
-    .replace(/[.!?]+$/, '')
+    .replace(/(?<![.!?])[.!?]+$/, '')
 }
 
 type Told = { name: string; named: boolean; leaf: Leaf }
@@ -124,8 +124,8 @@ function ownWords(text: string): string {
     text
       .normalize('NFC')
       .replace(/```[\s\S]*?(```|$)/g, '\n')
-      .replace(/^\s*>>>[\s\S]*/m, '\n')
-      .replace(/^\s*>.*$/gm, '\n')
+      .replace(/^[^\S\n]*>>>[\s\S]*/m, '\n')
+      .replace(/^[^\S\n]*>.*$/gm, '\n')
       // Slack makes links of addresses.
       .replace(/\b(mailto|tel):(?=[\p{L}\p{N}+])/gu, '')
   )

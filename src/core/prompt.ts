@@ -266,7 +266,7 @@ function enclose(tag: string, text: string): string {
   return `<${tag}>\n${harmless(text)}\n</${tag}>`
 }
 
-const OUR_TAGS = /<(?=\s*\/?\s*(?:passages?|message|result|arguments|thread|said|files?|quoted)\b)/gi
+const OUR_TAGS = /<(?=\s*(?:\/\s*)?(?:passages?|message|result|arguments|thread|said|files?|quoted)\b)/gi
 /** What chat templates mark roles, turns and calls with: most servers read it in any text as if it were theirs. */
 const THEIR_TAGS =
   /<(?=[|｜][^<>|｜\s]{1,60}[|｜]>|\/?(?:s|bos|eos|think|tool_(?:call|response)s?|(?:start|end)_of_turn)>)/gi

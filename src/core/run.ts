@@ -19,6 +19,8 @@ export const Cited = z.object({
   date: z.string().optional(),
   text: z.string(),
   source: z.string().optional(),
+  /** Of the document, within its source. By it what was made of a conversation is found when somebody is forgotten. */
+  path: z.string().optional(),
   /** What stands right before and behind it, of the passages that stand there. */
   around: z
     .array(z.object({ passage: z.string(), side: z.enum(['before', 'after']), text: z.string() }))
@@ -135,6 +137,8 @@ export const Step = z.discriminatedUnion('kind', [
     by: ServedBy.optional(),
     /** What the prompt held that others wrote. */
     taint: z.array(Taint).optional(),
+    /** How many tools were not offered, because people of other organisations can read the answer. */
+    withheld: z.int().positive().optional(),
     firstTokenMs: z.number().nonnegative(),
     ms: z.number().nonnegative(),
     attempts: z.int().positive(),

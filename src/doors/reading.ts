@@ -59,42 +59,63 @@ function tell(log: Log, name: string, outcome: Outcome): void {
     log('info', 'a source was read', { name, lines: formatIngested(name, outcome) })
 }
 
-/** What sources.yaml says, also after it changed; a file that is wrong changes nothing and is told once. */
-function followSources(
-  home: Home,
+type SourcesNow = Disposable & {
+  now: () => Home['sources']
+  /** Looks now; what changed counts from the next look on that finds the same. */
+  look(): Promise<void>
+}
+
+/**
+ * What sources.yaml says, also after it changed: a change counts when two looks find the same, because a file that is
+ * just being written, or is away for a moment, names fewer sources, and what is not named is forgotten. While any
+ * file of the home is wrong nothing changes; that is told once.
+ */
+export function followSources(
+  home: Pick<Home, 'dir' | 'sources'>,
   log: Log,
   onChange: (sources: Home['sources']) => void,
-): Disposable & { now: () => Home['sources'] } {
+): SourcesNow {
   const file = path.join(home.dir, 'sources.yaml')
   const printOf = async () => {
     const found = await stat(file).catch(() => undefined)
     return found ? `${found.mtimeMs} ${found.size} ${found.ino}` : 'none'
   }
   let sources = home.sources
-  let known = printOf()
-  let looking = false
-  const look = async () => {
-    if (looking) return
-    looking = true
+  // The file as it was when what it said was taken on, when it was wrong, and what it said at the last look.
+  let known: string | undefined
+  let wrong: string | undefined
+  let said: string | undefined
+  const readAgain = async () => {
+    const print = await printOf()
+    if (print === known) return
     try {
-      const print = await printOf()
-      if (print === (await known)) return
-      known = Promise.resolve(print)
       const read = (await readHome(home.dir, process.env)).sources
-      if (JSON.stringify(read) === JSON.stringify(sources)) return
+      const says = JSON.stringify(read)
+      const twice = says === said
+      said = says
+      if (says === JSON.stringify(sources)) known = print
+      if (says === JSON.stringify(sources) || !twice) return
+      known = print
       sources = read
       log('info', 'sources were read again', { sources: Object.keys(sources) })
       onChange(sources)
     } catch (error) {
+      if (wrong === print) return
+      wrong = print
       const why = error instanceof Error ? error.message : String(error)
       log('error', 'sources.yaml could not be read again; what it said before still holds', { why })
-    } finally {
-      looking = false
     }
+  }
+  let looking: Promise<void> | undefined
+  const look = () => {
+    looking ??= readAgain().finally(() => {
+      looking = undefined
+    })
+    return looking
   }
   const timer = setInterval(() => void look(), LOOK_MS)
   timer.unref()
-  return { now: () => sources, [Symbol.dispose]: () => clearInterval(timer) }
+  return { now: () => sources, look, [Symbol.dispose]: () => clearInterval(timer) }
 }
 
 /** Watches the directories among the sources. */

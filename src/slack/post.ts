@@ -7,7 +7,10 @@ import type { Call, CallOptions } from './call.ts'
 import { mayHaveArrived, slackWord } from './faults.ts'
 import type { Log, Message } from './message.ts'
 
-export type SayOptions = Pick<CallOptions, 'priority' | 'droppable'>
+export type SayOptions = Pick<CallOptions, 'priority' | 'droppable'> & {
+  /** Where Slack refuses the blocks this fails: the text alone would say too little. */
+  exact?: boolean
+}
 export type Say = (
   method: 'chat.postMessage' | 'chat.update' | 'chat.postEphemeral',
   args: Record<string, unknown>,
@@ -34,7 +37,7 @@ const LONGEST_EDIT = 4_000
  */
 export function sayWith(call: Call, log: Log | undefined): Say {
   let plans = true
-  return async (method, args, message, options) => {
+  return async (method, args, message, { exact = false, ...options } = {}) => {
     const full: Record<string, unknown> = { ...args, ...wireOf(message) }
     // An edit without blocks would keep the old ones.
     const plain = { ...full, blocks: method === 'chat.update' ? [] : undefined }
@@ -42,17 +45,20 @@ export function sayWith(call: Call, log: Log | undefined): Say {
     const hasPlan = rest.length < (message.blocks?.length ?? 0)
     const text = method === 'chat.update' && message.blocks ? cut(message.text, LONGEST_EDIT) : message.text
     const tries = [
-      ...(hasPlan && !plans ? [] : [{ ...full, text }]),
-      ...(hasPlan && rest.length > 0 ? [{ ...full, text, blocks: rest }] : []),
-      ...(message.blocks ? [plain] : []),
+      ...(hasPlan && !plans && !exact ? [] : [{ ...full, text }]),
+      ...(hasPlan && rest.length > 0 && !exact ? [{ ...full, text, blocks: rest }] : []),
+      ...(message.blocks && !exact ? [plain] : []),
     ]
+    let refused = ''
     for (let i = 0; ; i++) {
       try {
         const said = await call(method, tries[i] ?? plain, options)
-        if (i === 1 && hasPlan && plans) plans = false
+        // What was edited may be of a kind that holds no such blocks at all.
+        if (i === 1 && hasPlan && refused !== 'block_mismatch') plans = false
         return said
       } catch (error) {
-        if (i >= tries.length - 1 || !BAD_BLOCKS.has(slackWord(error) ?? '')) throw error
+        refused = slackWord(error) ?? ''
+        if (i >= tries.length - 1 || !BAD_BLOCKS.has(refused)) throw error
         const fields = { method, error: String(error) }
         log?.('warn', 'Slack refused the blocks of a message; its text is sent instead', fields)
       }

@@ -3,7 +3,7 @@ import type { Block, SourceDocument } from '../core/chunk.ts'
 
 /** A line that is not indented and begins something with a name, in most languages. */
 const DECLARATION =
-  /^(?:(?:export|default|public|private|protected|internal|static|final|abstract|async|declare|pub(?:\([a-z]+\))?|unsafe|override|open|data|sealed|inline|extern|local)\s+)*(?:function\*?|class|interface|type|enum|struct|trait|impl(?:<[^>]{0,100}>)?|module|namespace|def|defmodule|func|fun|fn|sub|proc|macro_rules!|object|record|protocol|extension|const|let|var|val|message|service|resource|create (?:or replace )?(?:table|view|function|index)(?: if not exists)?)\s+(?:\([^)]{0,100}\)\s*)?["'`]?([\w$.:-]+)/im
+  /^(?:(?:export|default|public|private|protected|internal|static|final|abstract|async|declare|pub(?:\([a-z]+\))?|unsafe|override|open|data|sealed|inline|extern|local)\s+){0,6}(?:function\*?|class|interface|type|enum|struct|trait|impl(?:<[^>]{0,100}>)?|module|namespace|def|defmodule|func|fun|fn|sub|proc|macro_rules!|object|record|protocol|extension|const|let|var|val|message|service|resource|create (?:or replace )?(?:table|view|function|index)(?: if not exists)?)\s+(?:\([^)]{0,100}\)\s*)?["'`]?([\w$.:-]+)/im
 
 /**
  * A block for each part between blank lines that begins at the margin, called by the first name it declares; the

@@ -38,8 +38,10 @@ function groupsOf(text: string): Group[] {
   let group: Group | undefined
   let naming = false
   for (const line of text.replace(/^\uFEFF/, '').split(/\r\n|\r|\n/)) {
-    const [, key = '', value = ''] = /^\s*([a-z-]+)\s*:\s*([^#]*?)\s*(?:#.*)?$/i.exec(line) ?? []
-    const field = key.toLowerCase()
+    const [said = ''] = line.split('#', 1)
+    const [key = '', ...rest] = said.split(':')
+    const field = key.trim().toLowerCase()
+    const value = rest.join(':').trim()
     if (field === 'user-agent') {
       // Names in a row begin one group together.
       if (!group || !naming) {
@@ -48,7 +50,7 @@ function groupsOf(text: string): Group[] {
       }
       group.agents.push(/^[a-z_-]+/i.exec(value)?.[0].toLowerCase() ?? value)
       naming = true
-    } else if (field !== '') {
+    } else if (/^[a-z-]+$/.test(field) && rest.length > 0) {
       naming = naming && field === 'sitemap'
       if (group) obey(group, field, value)
     }

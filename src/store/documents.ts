@@ -143,12 +143,16 @@ export async function removeDocuments(db: Db, shelf: Shelf, paths: string[]): Pr
   return rowCount ?? 0
 }
 
-/** Removes everything of sources that are not named any more; answers how many documents that were. */
+/**
+ * Removes everything of sources that are not named any more; answers how many documents that were. What was said in
+ * channels stays until whoever follows them has left them: it could not be told apart from what is being read.
+ */
 export async function forgetOtherSources(db: Db, workspace: string, named: string[]): Promise<number> {
-  const { rowCount } = await db.query('delete from documents where workspace = $1 and not source = any($2)', [
-    workspace,
-    named,
-  ])
+  const { rowCount } = await db.query(
+    `delete from documents where workspace = $1 and not source = any($2)
+       and not source in (select source from followed where workspace = $1)`,
+    [workspace, named],
+  )
   return rowCount ?? 0
 }
 

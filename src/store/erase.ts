@@ -2,9 +2,11 @@
 import type pg from 'pg'
 import { tsOf } from '../core/overheard.ts'
 import { endRuns } from './ending.ts'
+import { forgetConversations } from './followed.ts'
 import type { Store } from './open.ts'
+import { appendFromOutside, lockRun } from './runs.ts'
 import { type Db, inTransaction, type Tx } from './transaction.ts'
-import { forgetTurnsOf } from './turns.ts'
+import { forgetTurnsOf, lockChannels } from './turns.ts'
 
 /** How many of each were removed or emptied. */
 export type Erased = {
@@ -39,8 +41,10 @@ export async function forgetPerson(pool: pg.Pool, workspace: string, person: str
        on conflict (workspace, person) do update set until = excluded.until`,
       [workspace, person, until],
     )
-    const said = await forgetSaid(tx, workspace, person)
+    // Whoever writes down what is said is waited for, and finds afterwards that this person is forgotten.
+    await lockChannels(tx, workspace)
     const ended = await endRunsOf(tx, workspace, person)
+    const said = await forgetSaid(tx, workspace, person)
     const runs = await emptyRuns(tx, workspace, person)
     const read = await forgetRead(tx, workspace, person)
     const steps = said.answers + read + (await emptyParts(tx, workspace, person))
@@ -51,40 +55,114 @@ export async function forgetPerson(pool: pg.Pool, workspace: string, person: str
   })
 }
 
-/** Their messages, the documents these stood in, and the answers that were given with those at hand. */
+/** Their messages, the documents these stood in, and what was made of those in runs. */
 async function forgetSaid(tx: Tx, workspace: string, person: string) {
-  const stood = await tx.query<{ path: string; source: string }>(
-    `select distinct t.path, f.source from turns t join followed f using (workspace, channel)
-     where t.workspace = $1 and t.author = $2 and t.path is not null`,
+  const stood = await tx.query<{ path: string }>(
+    'select distinct path from turns where workspace = $1 and author = $2 and path is not null',
     [workspace, person],
   )
+  const paths = stood.rows.map((row) => row.path)
+  const quoted = await findQuotes(tx, workspace, person, paths)
+  const answers = await emptyAfter(tx, await emptyQuotes(tx, workspace, quoted))
   const messages = await forgetTurnsOf(tx, workspace, person)
-  const [paths, sources] = [stood.rows.map((row) => row.path), stood.rows.map((row) => row.source)]
-  const answers = await tx.query(
-    `with gone as (
-       select array_agg(p.id::text) as ids from passages p join documents d on d.id = p.document
-         join unnest($2::text[], $3::text[]) as s (path, source) on s.path = d.path and s.source = d.source
-       where d.workspace = $1),
-     given as (
-       select s.run, min(s.n) as n from steps s, gone g where s.kind = 'recalled'
-         and jsonb_path_query_array(s.body, '$.passages.**.passage') ?| g.ids group by s.run)
-     update steps a set body = ${emptied('a')} from given g
-     where a.run = g.run and a.n > g.n and a.kind in ('answered', 'finished')`,
-    [workspace, paths, sources],
+  const documents = await forgetConversations(tx, workspace, paths)
+  return { messages, documents, answers }
+}
+
+/** A talk goes on for no longer than this, in seconds: 40 messages, each within 15 minutes of the one before. */
+const LONGEST_TALK = 40 * 15 * 60
+
+/**
+ * Paths of documents that runs quote and that hold, or held, words of a person: those their messages stand in now, and
+ * talks that one of these may have left when somebody replied to it.
+ */
+async function findQuotes(tx: Tx, workspace: string, person: string, paths: string[]): Promise<string[]> {
+  const { rows } = await tx.query<{ path: string }>(
+    `with quoted as (
+       select distinct p ->> 'path' as path
+       from runs r join steps s on s.run = r.id and s.kind = 'recalled', jsonb_array_elements(s.body -> 'passages') p
+       where r.workspace = $1),
+     talks as (
+       select path, split_part(path, '/', 1) as channel, split_part(path, '/', 3) as begun
+       from quoted where path ~ '^[A-Z0-9]+/talk/[0-9]{10}\\.[0-9]{6}$')
+     select path from quoted where path = any($3)
+     union
+     select path from talks k where exists (select from turns t
+       where t.workspace = $1 and t.author = $2 and t.channel = k.channel and t.ts >= k.begun
+         and t.ts <= to_char(k.begun::numeric + $4, 'FM0000000000.000000'))`,
+    [workspace, person, paths, LONGEST_TALK],
   )
-  const documents = await tx.query(
-    `delete from documents d using unnest($2::text[], $3::text[]) as s (path, source)
-     where d.workspace = $1 and d.path = s.path and d.source = s.source`,
-    [workspace, paths, sources],
+  return [...new Set([...paths, ...rows.map((row) => row.path)])]
+}
+
+/** A step that holds words of the person; what came after it in its run may be made of them. */
+type Place = { run: string; n: number }
+
+/** Takes what runs quote of these documents out of them, also where it was of words that have changed since. */
+async function emptyQuotes(tx: Tx, workspace: string, paths: string[]): Promise<Place[]> {
+  const { rows } = await tx.query<Place>(
+    `with live as (
+       select coalesce(array_agg(p.id::text), '{}') as ids from passages p join documents d on d.id = p.document
+       where d.workspace = $1 and d.path = any($2))
+     update steps s set body = jsonb_set(s.body, '{passages}', (
+         select jsonb_agg(case when p ->> 'path' = any($2) or p ->> 'passage' = any(l.ids)
+           then without_quote(p) else p end order by n)
+         from jsonb_array_elements(s.body -> 'passages') with ordinality as e (p, n)))
+     from runs r, live l where r.id = s.run and r.workspace = $1 and s.kind = 'recalled'
+       and (jsonb_path_query_array(s.body, '$.passages[*].path') ?| $2
+         or jsonb_path_query_array(s.body, '$.passages.**.passage') ?| l.ids)
+     returning s.run, s.n`,
+    [workspace, paths],
   )
-  return { messages, documents: documents.rowCount ?? 0, answers: answers.rowCount ?? 0 }
+  return rows
+}
+
+/** Empties what a model, tools and the runtime said in runs after these places; answers how many steps that were. */
+async function emptyAfter(tx: Tx, places: readonly Place[]): Promise<number> {
+  const of = [places.map(({ run }) => run), places.map(({ n }) => n)]
+  const after = `(select run, min(n) as n from unnest($1::uuid[], $2::int[]) as p (run, n) group by run) g`
+  const { rows } = await tx.query<Call>(
+    `select s.run, s.body ->> 'approval' as approval from ${after} join steps s on s.run = g.run and s.n > g.n
+     where s.kind = 'proposed' and s.body ? 'approval'`,
+    of,
+  )
+  await emptyCalls(tx, rows)
+  const { rowCount } = await tx.query(
+    `update steps a set body = ${emptied('a')} from ${after}
+     where a.run = g.run and a.n > g.n and (a.kind in ('answered', 'proposed', 'returned', 'finished')
+       or a.kind = 'recalled' and a.body ? 'call')`,
+    of,
+  )
+  return rowCount ?? 0
+}
+
+type Call = { run: string; approval: string }
+
+const WHY_VOID = 'Somebody whose words it may be made of was forgotten.'
+
+/** Calls that hold words of the person lose their arguments; those that wait to be made are not made any more. */
+async function emptyCalls(tx: Tx, calls: readonly Call[]): Promise<void> {
+  const byRun = [...Map.groupBy(calls, ({ run }) => run)].toSorted(([a], [b]) => (a < b ? -1 : 1))
+  for (const [id, of] of byRun) {
+    const run = await lockRun(tx, id)
+    const ids = of.map(({ approval }) => approval)
+    const open = await tx.query<{ id: string }>(
+      `update approvals set state = 'void', changed_at = now()
+       where id = any($1::uuid[]) and state in ('allowed', 'pending', 'approved') returning id`,
+      [ids],
+    )
+    await tx.query(`update approvals set args = '{}' where id = any($1::uuid[])`, [ids])
+    const decided = { kind: 'decided', at: new Date().toISOString(), outcome: 'void', why: WHY_VOID } as const
+    if (run?.active && open.rows.length > 0)
+      await appendFromOutside(tx, run, ...open.rows.map((row) => ({ ...decided, approval: row.id })))
+  }
 }
 
 /** What runs of others read or quote of theirs: messages and files, and the answers that were given with these at hand. */
 async function forgetRead(tx: Tx, workspace: string, person: string): Promise<number> {
   const others = (key: string) =>
     `jsonb_path_query_array(s.body, '$.${key}[*] ? (@.from != $who)', jsonb_build_object('who', $2::text))`
-  const read = await tx.query<{ run: string; n: number }>(
+  const read = await tx.query<Place>(
     `update steps s set body = s.body || jsonb_build_object('files', ${others('files')})
        || case when s.body ? 'said' then jsonb_build_object('said', ${others('said')}) else '{}' end
      from runs r where r.id = s.run and r.workspace = $1 and s.kind = 'read'
@@ -92,19 +170,14 @@ async function forgetRead(tx: Tx, workspace: string, person: string): Promise<nu
      returning s.run, s.n`,
     [workspace, person],
   )
-  const quoted = await tx.query<{ run: string; n: number }>(
+  const quoted = await tx.query<Place>(
     `update steps s set body = s.body - '{quoted,quotedBy,files}'::text[] from runs r
      where r.id = s.run and r.workspace = $1 and s.kind in ('asked', 'steered') and s.body ->> 'quotedBy' = $2
      returning s.run, s.n`,
     [workspace, person],
   )
   const all = [...read.rows, ...quoted.rows]
-  const answers = await tx.query(
-    `update steps a set body = ${emptied('a')} from unnest($1::uuid[], $2::int[]) as g (run, n)
-     where a.run = g.run and a.n > g.n and a.kind in ('answered', 'finished')`,
-    [all.map((row) => row.run), all.map((row) => row.n)],
-  )
-  return all.length + (answers.rowCount ?? 0)
+  return all.length + (await emptyAfter(tx, all))
 }
 
 /** Ends what they have under way; whoever works on it finds that it is over. */
@@ -130,11 +203,11 @@ function emptied(step: string): string {
     when 'answered' then ${body} || jsonb_build_object('text', '${REMOVED}', 'calls', coalesce((
       select jsonb_agg(c || '{"args": {}}' order by n) from jsonb_array_elements(${body} -> 'calls') with ordinality as e (c, n)
     ), '[]'))
-    when 'proposed' then ${body} - 'risk' - 'previous'
+    when 'proposed' then ${body} - '{risk,previous}'::text[]
       || jsonb_build_object('call', ${body} -> 'call' || '{"args": {}}', 'why', '${REMOVED}')
       || case when ${body} ? 'editedBy' then '{"editedBy": "${NOBODY}"}' else '{}' end::jsonb
     when 'decided' then ${body} - 'input' - 'why' || case when ${body} ? 'by' then '{"by": "${NOBODY}"}' else '{}' end::jsonb
-    when 'returned' then ${body} - 'input' || '{"text": "${REMOVED}"}'
+    when 'returned' then ${body} - '{input,asked}'::text[] || '{"text": "${REMOVED}"}'
     when 'stopped' then ${body} || '{"by": "${NOBODY}"}'
     when 'finished' then ${body} || '{"text": "${REMOVED}"}'
     else ${body} end`
@@ -160,6 +233,12 @@ async function emptyRuns(tx: Tx, workspace: string, person: string): Promise<num
 
 /** What they wrote, decided and stopped in runs of others. */
 async function emptyParts(tx: Tx, workspace: string, person: string): Promise<number> {
+  const edited = await tx.query<Call>(
+    `select s.run, s.body ->> 'approval' as approval from steps s join runs r on r.id = s.run
+     where r.workspace = $1 and s.kind = 'proposed' and s.body ->> 'editedBy' = $2 and s.body ? 'approval'`,
+    [workspace, person],
+  )
+  await emptyCalls(tx, edited.rows)
   const steps = await tx.query(
     `update steps s set body = ${emptied('s')} from runs r where r.id = s.run and r.workspace = $1
        and (s.kind in ('asked', 'steered') and s.body ->> 'user' = $2
@@ -173,7 +252,29 @@ async function emptyParts(tx: Tx, workspace: string, person: string): Promise<nu
      where workspace = $1 and ($2 = any(votes) or decided_by = $2)`,
     [workspace, person, NOBODY],
   )
+  await renameApprover(tx, workspace, person)
   return steps.rowCount ?? 0
+}
+
+/** Where they stand among those who approved before or might have; who is still asked stays asked. */
+async function renameApprover(tx: Tx, workspace: string, person: string): Promise<void> {
+  const of = [workspace, `\\m${person}\\M`, NOBODY]
+  await tx.query(
+    `update steps s set body = s.body
+       || case when s.body ? 'remembered'
+         then jsonb_build_object('remembered', regexp_replace(s.body ->> 'remembered', $2, $3, 'g')) else '{}' end
+       || case when s.body ? 'approvers' and not r.active
+         then jsonb_build_object('approvers', regexp_replace((s.body -> 'approvers')::text, $2, $3, 'g')::jsonb) else '{}' end
+     from runs r where r.id = s.run and r.workspace = $1 and s.kind = 'proposed'
+       and concat(s.body ->> 'remembered', ' ', s.body -> 'approvers') ~ $2`,
+    of,
+  )
+  await tx.query(
+    `update approvals set approvers = regexp_replace(approvers::text, $2, $3, 'g')::jsonb
+     where workspace = $1 and state not in ('allowed', 'pending', 'approved', 'executing', 'unknown')
+       and approvers::text ~ $2`,
+    of,
+  )
 }
 
 async function forgetHeard(tx: Tx, workspace: string, person: string): Promise<number> {
@@ -182,6 +283,11 @@ async function forgetHeard(tx: Tx, workspace: string, person: string): Promise<n
     [workspace, person],
   )
   await tx.query('delete from posts where owner = any($1)', [rows.map((row) => row.key)])
+  // What was heard longer ago is gone already; the names of some of it hold who it came from.
+  await tx.query(
+    `delete from posts where owner like '%:' || $1 || ':%' and owner || ':' like '%:' || $2 || ':%'`,
+    [workspace, person],
+  )
   return rows.length
 }
 
@@ -228,10 +334,12 @@ export async function sweepOld(
      delete from posts p using old o where p.owner = o.id::text`,
     [workspace, days.runs ?? null],
   )
-  await db.query(`delete from inbox where workspace = $1 and handled_at < now() - $2 * interval '1 day'`, [
-    workspace,
-    days.inbox,
-  ])
+  await db.query(
+    `with old as (
+       delete from inbox where workspace = $1 and handled_at < now() - $2 * interval '1 day' returning key)
+     delete from posts p using old o where p.owner = o.key`,
+    [workspace, days.inbox],
+  )
 }
 
 /**

@@ -26,11 +26,15 @@ export async function listFollowed(
   return rows
 }
 
-/** Whether what is said in a channel is to be kept. */
-export async function isFollowed(db: Db, { workspace, channel }: ChannelPlace): Promise<boolean> {
+/** Whether what is said in a channel is to be kept, for this source where one is named. */
+export async function isFollowed(
+  db: Db,
+  { workspace, channel, source }: ChannelPlace & { source?: string },
+): Promise<boolean> {
   const { rows } = await db.query(
-    `select 1 from followed where workspace = $1 and channel = $2 and state <> 'left'`,
-    [workspace, channel],
+    `select 1 from followed where workspace = $1 and channel = $2 and state <> 'left'
+       and source = coalesce($3, source)`,
+    [workspace, channel, source ?? null],
   )
   return rows.length > 0
 }
@@ -45,23 +49,26 @@ export type Following = ChannelPlace & {
 }
 
 /**
- * Begins to follow a channel, or goes on with what is known of it now. Where its name or source is another, its
- * documents are made anew. One that is being forgotten is left alone: it is begun anew when that has ended.
+ * Begins to follow a channel, or goes on with what is known of it now. Where its source is another, its documents go
+ * there; where its name or source is, they are made anew. One that is being forgotten is left alone: it is begun anew
+ * when that has ended.
  */
 export async function followChannel(tx: Tx, channel: Following): Promise<'new' | 'known'> {
   const { workspace, channel: id, source, name, floor } = channel
   const state = channel.archived ? 'archived' : 'followed'
-  const before = await tx.query<{ source: string; name: string }>(
-    'select source, name from followed where workspace = $1 and channel = $2 for update',
+  const before = await tx.query<Pick<Followed, 'source' | 'name' | 'state'>>(
+    'select source, name, state from followed where workspace = $1 and channel = $2 for update',
     [workspace, id],
   )
   const [known] = before.rows
+  if (known?.state === 'left') return 'known'
   if (known) {
     await tx.query(
       `update followed set source = $3, name = $4, private = $5, state = $6
-       where workspace = $1 and channel = $2 and state <> 'left'`,
+       where workspace = $1 and channel = $2`,
       [workspace, id, source, name, channel.private, state],
     )
+    if (known.source !== source) await moveConversations(tx, channel)
     if (known.source !== source || known.name !== name)
       await tx.query(
         `insert into rewrites (workspace, channel, path)
@@ -85,6 +92,36 @@ export async function followChannel(tx: Tx, channel: Following): Promise<'new' |
   return rowCount === 1 ? 'new' : 'known'
 }
 
+/** Gives what was made of a channel to the source it is of now. */
+async function moveConversations(
+  tx: Tx,
+  { workspace, channel, source }: Pick<Following, 'workspace' | 'channel' | 'source'>,
+): Promise<void> {
+  await tx.query(
+    `update documents d set source = $3, updated_at = now() where workspace = $1 and ${SAID_IN('$2')} and source <> $3
+       and not exists (select from documents o where o.workspace = $1 and o.source = $3 and o.path = d.path)`,
+    [workspace, channel, source],
+  )
+  await tx.query(`delete from documents where workspace = $1 and ${SAID_IN('$2')} and source <> $3`, [
+    workspace,
+    channel,
+    source,
+  ])
+}
+
+/** SQL: whether a document is of what was said in a channel. Its source may have been another when it was made. */
+const SAID_IN = (channel: string) =>
+  `(path like ${channel} || '/thread/%' or path like ${channel} || '/talk/%')`
+
+/** Forgets what was made of conversations, whichever source it was kept for. */
+export async function forgetConversations(db: Db, workspace: string, paths: string[]): Promise<number> {
+  const { rowCount } = await db.query('delete from documents where workspace = $1 and path = any($2)', [
+    workspace,
+    paths,
+  ])
+  return rowCount ?? 0
+}
+
 /** We may not read the channel any more: what was read of it is to be forgotten. */
 export async function leaveChannel(db: Db, { workspace, channel }: ChannelPlace): Promise<void> {
   await db.query(`update followed set state = 'left' where workspace = $1 and channel = $2`, [
@@ -96,13 +133,12 @@ export async function leaveChannel(db: Db, { workspace, channel }: ChannelPlace)
 /** Forgets some documents of a channel that was left, then the rest of it; false while there is more. */
 export async function forgetSome(
   db: Db,
-  { workspace, channel, source }: Followed,
+  { workspace, channel }: ChannelPlace,
   limit: number,
 ): Promise<boolean> {
   const { rowCount } = await db.query(
-    `delete from documents where id in (select id from documents
-       where workspace = $1 and source = $2 and path like $3 || '/%' limit $4)`,
-    [workspace, source, channel, limit],
+    `delete from documents where id in (select id from documents where workspace = $1 and ${SAID_IN('$2')} limit $3)`,
+    [workspace, channel, limit],
   )
   if ((rowCount ?? 0) > 0) return false
   await db.query('delete from rewrites where workspace = $1 and channel = $2', [workspace, channel])

@@ -30,6 +30,15 @@ export async function lockChannel(tx: Tx, { workspace, channel }: ChannelPlace):
   await tx.query('select pg_advisory_xact_lock(hashtextextended($1, 7))', [`turns:${workspace}:${channel}`])
 }
 
+/** As {@link lockChannel}, for every channel of a workspace that is a source, in one order for all who do this. */
+export async function lockChannels(tx: Tx, workspace: string): Promise<void> {
+  await tx.query(
+    `select pg_advisory_xact_lock(hashtextextended('turns:' || workspace || ':' || channel, 7))
+     from (select workspace, channel from followed where workspace = $1 order by channel offset 0) f`,
+    [workspace],
+  )
+}
+
 type Kept = { path: string | null; author: string; text: string; edited: string; gone: boolean }
 
 /**

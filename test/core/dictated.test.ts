@@ -27,6 +27,7 @@ test('what others want, what is not to be done, what is cited and what is a thin
     'You should never delete report.docx',
     'He wrote: delete report.docx',
     'the delete of report.docx',
+    'He wrote “and please delete report.docx. Delete report.docx',
   ])
     expect([text, asks('delete_file', text)]).toEqual([text, false])
   expect(asks('send_email', 'Read the calendar and email from ben@example.com')).toBe(false)

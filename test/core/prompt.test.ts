@@ -244,3 +244,15 @@ describe('the prompt', () => {
     expect(told?.content).toMatch(/expired.*not a refusal/)
   })
 })
+
+test('a result that could open a tag at any place takes no time', () => {
+  const began = performance.now()
+  const result = `<${' '.repeat(32_000)}`.repeat(2)
+  buildPrompt(
+    parts([
+      asked,
+      ...['a', 'b', 'c'].flatMap((id) => [answered(1, [id]), allow(id), started(id), returned(id, result)]),
+    ]),
+  )
+  expect(performance.now() - began).toBeLessThan(1_000)
+})

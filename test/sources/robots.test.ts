@@ -35,6 +35,12 @@ test('one spelling of letters; comments, stray lines and other line ends', () =>
   expect(readRobotsTxt('User-agent: *\nCrawl-delay: soon', 'quorum').delay).toBeUndefined()
 })
 
+test('a line of nothing but blanks takes no time', () => {
+  const began = performance.now()
+  expect(allows(`User-agent: *\nDisallow: /x${' '.repeat(60_000)}y`, '/x')).toBe(true)
+  expect(performance.now() - began).toBeLessThan(2_000)
+})
+
 test('the head of a page', () => {
   const page = (head: string, body = '') => `<head>${head}</head><body>${body}</body>`
   const of = (html: string, header: string | null = null) => readHead(html, 'https://x.example/a/b', header)

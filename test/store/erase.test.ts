@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { inboxKey } from '../../src/core/heard.ts'
 import type { Numbered, Step } from '../../src/core/run.ts'
 import { forgetDoor } from '../../src/doors/forget.ts'
 import {
@@ -16,6 +17,7 @@ import { writeInbox } from '../../src/store/inbox.ts'
 import { appendSteps, takeLease } from '../../src/store/leases.ts'
 import { doubtPerson } from '../../src/store/members.ts'
 import { openStore, type Store } from '../../src/store/open.ts'
+import { beginPost, findPost } from '../../src/store/posts.ts'
 import { findPreferences, putPreferences } from '../../src/store/preferences.ts'
 import { appendFromOutside, createRun, lockRun, type Run, readSteps } from '../../src/store/runs.ts'
 import { addSettings, findSettings } from '../../src/store/settings.ts'
@@ -222,6 +224,102 @@ async function live() {
   return { say, quoted }
 }
 
+const FORGETFUL = 'U0ZQY'
+const SAID = 'kilimandjarro'
+const proposed = (call: { id: string; tool: string; args: unknown }, approval: string, more = {}): Step => ({
+  kind: 'proposed',
+  at,
+  call,
+  verdict: 'ask',
+  why: `it writes ${SAID}`,
+  approval,
+  ...more,
+})
+const approve = (id: string, of: Run, state: string, call = 'c1') =>
+  store.pool.query(
+    `insert into approvals (id, run, workspace, call, tool, server, args, hash, asker, approvers, state, expires_at)
+     values ($1, $2, 'T1', $3, 'files__write', 'files', $4, 'h', 'U2', $5, $6, now() + interval '1 hour')`,
+    [id, of.id, call, JSON.stringify({ text: SAID }), JSON.stringify([[FORGETFUL, 'U2']]), state],
+  )
+const argsOf = async (of: Run) =>
+  (
+    await store.pool.query<{ state: string; args: unknown }>(
+      'select state, args from approvals where run = $1 order by id',
+      [of.id],
+    )
+  ).rows
+
+test('what was made of words that have changed since goes too, and calls made of them are not made', async () => {
+  const place = { workspace: 'T1', channel: 'C8' }
+  const row = {
+    ...place,
+    source: 'chat',
+    name: 'ops',
+    private: false,
+    archived: false,
+    floor: '1600000000.0',
+  }
+  await inTransaction(store.pool, (tx) => followChannel(tx, row))
+  const say = (ts: string, thread?: string) =>
+    inTransaction(store.pool, async (tx) => {
+      await lockChannel(tx, place)
+      const author = thread ? 'U2' : FORGETFUL
+      await keepTurn(tx, place, { ts, author, app: false, text: SAID, ...(thread ? { thread } : {}) })
+    })
+  await say('1700002000.000100')
+  const talk = 'C8/talk/1700002000.000100'
+  const old = await shelve(`#ops: ${SAID}`, `${SAID} of old`, talk)
+  const quotes = (path: string): Step => {
+    const step = recalled([old, `#ops: ${SAID}`, `${SAID} of old`]) as Extract<Step, { kind: 'recalled' }>
+    return { ...step, passages: step.passages.map((one) => ({ ...one, path, source: 'chat' })) }
+  }
+  const ids = [1, 2].map((n) => `00000000-0000-4000-8000-0000000000b${n}`)
+  const [first = '', second = ''] = ids
+  const call = { id: 'c1', tool: 'files__write', args: { text: SAID } }
+  const ended = await run(
+    'U2',
+    'what is broken?',
+    quotes(talk),
+    answered(`The ${SAID}`, [call]),
+    proposed(call, first, { remembered: `U2, ${FORGETFUL}`, approvers: [[FORGETFUL, 'U2']] }),
+    { kind: 'returned', at, call: 'c1', outcome: 'succeeded', text: `wrote ${SAID}`, asked: SAID, ms: 1 },
+    { kind: 'finished', at, outcome: 'answered', text: `The ${SAID}` },
+  )
+  await approve(first, ended, 'succeeded')
+  await end(ended)
+  const waiting = await run('U2', 'mend it', quotes(talk), answered('', [call]), proposed(call, second))
+  await approve(second, waiting, 'pending')
+  const other = await run('U2', 'else?', quotes('C8/talk/1600000000.000100'), answered('not theirs'))
+  // The talk becomes a thread, and is written anew: no passage is left that the runs have read.
+  await say('1700002060.000100', '1700002000.000100')
+  await removeDocuments(store.pool, shelf, [talk])
+
+  expect(await forgetPerson(store.pool, 'T1', FORGETFUL)).toMatchObject({ messages: 1, runs: 0 })
+  const steps = async (of: Run) => JSON.stringify(await readSteps(store.pool, of.id))
+  for (const of of [ended, waiting]) expect(await steps(of)).not.toMatch(new RegExp(`${SAID}|${FORGETFUL}`))
+  expect(await steps(ended)).toContain('U2, forgotten')
+  expect(await steps(other)).toContain('not theirs')
+  expect(await argsOf(ended)).toEqual([{ state: 'succeeded', args: {} }])
+  expect(await argsOf(waiting)).toEqual([{ state: 'void', args: {} }])
+  const last = (await readSteps(store.pool, waiting.id)).at(-1)
+  expect(last).toMatchObject({ kind: 'decided', outcome: 'void', approval: second })
+})
+
+test('what they edited for others loses its words, and what was posted for what they pressed is forgotten', async () => {
+  const id = '00000000-0000-4000-8000-0000000000c1'
+  const call = { id: 'c1', tool: 'files__write', args: { text: SAID } }
+  const one = await run('U2', 'write', answered('', [call]), proposed(call, id, { editedBy: FORGETFUL }))
+  await approve(id, one, 'pending')
+  const post = (owner: string) =>
+    store.pool.query(`insert into posts (owner, part, channel) values ($1, 'notice', 'C1')`, [owner])
+  const theirs = `pressed:T1:C1:stop:subject:${FORGETFUL}:17.1`
+  for (const owner of [theirs, 'pressed:T1:C1:stop:subject:U0OTHER:17.1']) await post(owner)
+  await forgetPerson(store.pool, 'T1', FORGETFUL)
+  expect(await argsOf(one)).toEqual([{ state: 'void', args: {} }])
+  const { rows } = await store.pool.query(`select owner from posts where owner like 'pressed:%'`)
+  expect(rows).toEqual([{ owner: 'pressed:T1:C1:stop:subject:U0OTHER:17.1' }])
+})
+
 test('a person is forgotten to the last byte of the files; what others said stays', async () => {
   const { say, quoted } = await live()
   const call = { id: 'c1', tool: 'files__write', args: { text: WORD } }
@@ -304,7 +402,7 @@ test('a person is forgotten to the last byte of the files; what others said stay
   await say('1700001000.000100', PERSON, `the ${WORD} is broken`)
   const later = `${Math.floor(Date.now() / 1000) + 60}.000100`
   await say(later, PERSON, 'something new')
-  const turns = await store.pool.query('select author, ts from turns order by ts')
+  const turns = await store.pool.query(`select author, ts from turns where channel = 'C9' order by ts`)
   expect(turns.rows).toEqual([
     { author: 'U2', ts: '1700001001.000100' },
     { author: PERSON, ts: later },
@@ -344,7 +442,15 @@ test('what is older than it is kept is deleted, and nothing that is under way', 
     )
   await sweepOld(store.pool, 'T1', { inbox: 7 })
   expect(await left()).toHaveLength(3)
+  const heard = { kind: 'message', workspace: 'T1', channel: 'C1', user: 'U5', ts: '77', text: 'hm' } as const
+  const message = { ...heard, mention: true, forOther: false, dm: false }
+  await writeInbox(store.pool, message)
+  await store.pool.query(`update inbox set handled_at = now() - interval '8 days' where key = $1`, [
+    inboxKey(message),
+  ])
+  await beginPost(store.pool, inboxKey(message), 'notice', 'C1')
   await sweepOld(store.pool, 'T1', { runs: 30, inbox: 7 })
+  expect(await findPost(store.pool, inboxKey(message), 'notice')).toBeUndefined()
   expect((await left()).sort()).toEqual([fresh.id, busy.id].sort())
   expect(await readSteps(store.pool, old.id)).toEqual([])
 })

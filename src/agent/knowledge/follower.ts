@@ -77,9 +77,13 @@ export function openFollower(context: FollowContext): Follower {
       if (!signal.aborted) throw error
     }
   }
+  const namesOf = () => JSON.stringify(slackSources(context.sources()))
+  let named = namesOf()
   const documents = repeat(
     DOCUMENTS_MS,
     quietly(async () => {
+      if (named !== namesOf()) channels.poke()
+      named = namesOf()
       await forgetLeft(context, signal)
       while (!signal.aborted && (await rewriteSome(context)) > 0);
     }),
@@ -133,6 +137,10 @@ async function lookAround(context: FollowContext, told: Set<string>, signal: Abo
   const before = await listFollowed(pool, workspace)
   if (Object.keys(sources).length === 0 && before.length === 0) return
   await forgetLeft(context, signal)
+  // What nobody names any more is forgotten, also where Slack cannot be asked.
+  for (const one of before)
+    if (one.state !== 'left' && !sourceOf(one.channel, sources))
+      await reconsider(context, one, sources, signal)
   const mine = await channels.mine(signal)
   for (const channel of mine) {
     const source = sourceOf(channel.id, sources)
@@ -140,7 +148,7 @@ async function lookAround(context: FollowContext, told: Set<string>, signal: Abo
   }
   const ours = new Set(mine.map((channel) => channel.id))
   for (const one of before) {
-    if (one.state !== 'left' && !(ours.has(one.channel) && sourceOf(one.channel, sources)))
+    if (one.state !== 'left' && sourceOf(one.channel, sources) && !ours.has(one.channel))
       await reconsider(context, one, sources, signal)
   }
   tellMissing(context, sources, ours, told)

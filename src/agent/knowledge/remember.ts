@@ -56,6 +56,7 @@ export function citedOf(hits: readonly Hit[], known: number): Cited[] {
     ...(hit.date ? { date: hit.date } : {}),
     text: hit.text,
     source: hit.source,
+    path: hit.path,
     ...(hit.around ? { around: hit.around } : {}),
   }))
 }

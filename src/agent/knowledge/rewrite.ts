@@ -4,7 +4,7 @@ import { millisOf, type Turn } from '../../core/overheard.ts'
 import type { Channels } from '../../slack/channels.ts'
 import { foundConversation } from '../../sources/conversation.ts'
 import { removeDocuments } from '../../store/documents.ts'
-import { isFollowed, listFollowed } from '../../store/followed.ts'
+import { forgetConversations, isFollowed, listFollowed } from '../../store/followed.ts'
 import { claimRewrites, endRewrite, type Rewrite, readTurns } from '../../store/turns.ts'
 import { follow } from './ingest.ts'
 
@@ -31,9 +31,9 @@ export async function rewriteSome(context: RewriteContext): Promise<number> {
   for (const one of claimed) {
     const found = build(context, one, turns.get(one.path) ?? [], nameOf)
     const shelf = { workspace, source: one.source }
-    const change = found ? { found: [found] } : { gone: [one.path] }
-    await follow({ pool }, shelf, { audience: [one.channel] }, change)
-    // Where the channel was left meanwhile, what it held may have been forgotten before this was written.
+    if (found) await follow({ pool }, shelf, { audience: [one.channel] }, { found: [found] })
+    else await forgetConversations(pool, workspace, [one.path])
+    // Where the channel was left or went to another source meanwhile, nobody would look for what was written here.
     if (!(await isFollowed(pool, one))) await removeDocuments(pool, shelf, [one.path])
     await endRewrite(pool, one)
   }

@@ -140,7 +140,7 @@ export function openUpkeep(context: UpkeepContext): Upkeep {
   const stop = new AbortController()
   const poked = new Set<string>()
   const read = new Set<string>()
-  let named = ''
+  const forgetting = openForgetting(context)
   const first = Promise.withResolvers<void>()
 
   const isDue = (name: string, source: Source, ago: number) => {
@@ -149,8 +149,7 @@ export function openUpkeep(context: UpkeepContext): Upkeep {
   }
   const look = async (sites: boolean) => {
     const all = sources()
-    if (named !== Object.keys(all).join()) await forgetOthers(context, workspace, all)
-    named = Object.keys(all).join()
+    await forgetting(all)
     const tried = await sinceTried(pool, workspace)
     for (const [name, source] of readOf(all)) {
       if (stop.signal.aborted) return
@@ -190,6 +189,21 @@ export function openUpkeep(context: UpkeepContext): Upkeep {
       first.resolve()
       await Promise.all(turns.map((turn) => turn.close()))
     },
+  }
+}
+
+/** Forgets what is not named, once it has not been for a while: what is away for a moment would have to be read anew. */
+function openForgetting(context: UpkeepContext): (sources: Sources) => Promise<void> {
+  let named = ''
+  let since = 0
+  let done: string | undefined
+  return async (sources) => {
+    const names = JSON.stringify(Object.keys(sources))
+    if (names !== named) since = performance.now()
+    named = names
+    if (names === done || performance.now() - since < LOOK_MS) return
+    await forgetOthers(context, context.workspace, sources)
+    done = names
   }
 }
 

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { forgetOtherSources } from '../../../src/store/documents.ts'
 import { inTransaction } from '../../../src/store/transaction.ts'
 import { forgetTurnsOf } from '../../../src/store/turns.ts'
 import { everywhere, openStand } from '../../support/following.ts'
@@ -256,6 +257,51 @@ test('another name, an archive, a source taken out', LONG, async () => {
   for (const table of ['turns', 'threads', 'walks', 'rewrites'])
     expect((await stand.store.pool.query(`select 1 from ${table}`)).rows).toEqual([])
 })
+
+test('a channel that goes over to another source takes its documents along', LONG, async () => {
+  await using stand = await openStand()
+  const { workspace, follow, rest, settled, texts } = stand
+  const { ana } = workspace.users
+  const { ops } = workspace.channels
+  const kettle = await workspace.say(ana, ops, 'The kettle is broken.')
+  await follow()
+  await settled()
+  const kept = async () =>
+    (
+      await stand.store.pool.query<{ source: string; id: string }>(
+        'select d.source, p.id from documents d join passages p on p.document = d.id',
+      )
+    ).rows
+  const [before] = await kept()
+  await rest()
+  await follow({ talk: { slack: { channels: [ops], since: '90d' } }, ...everywhere() })
+  await until(async () => (await kept())[0]?.source === 'talk')
+  await settled()
+  expect(await kept()).toEqual([{ source: 'talk', id: before?.id }])
+  await workspace.remove(ana, ops, kettle)
+  expect(await texts()).toEqual([])
+})
+
+test(
+  'what was said is forgotten by whoever follows, not by whoever reads the other sources',
+  LONG,
+  async () => {
+    await using stand = await openStand()
+    const { workspace, follow, settled, texts, documents } = stand
+    const { ana } = workspace.users
+    const { ops } = workspace.channels
+    await workspace.say(ana, ops, 'The kettle is broken.')
+    const sources = everywhere()
+    await follow(sources)
+    await settled()
+    expect(await forgetOtherSources(stand.store.pool, workspace.team, [])).toBe(0)
+    expect(await texts()).toHaveLength(1)
+    delete sources.chat
+    await until(async () => (await documents()).length === 0)
+    Object.assign(sources, everywhere())
+    await until(async () => (await texts()).length === 1)
+  },
+)
 
 test("a person's messages are forgotten, and the documents they stood in with them", LONG, async () => {
   await using stand = await openStand()

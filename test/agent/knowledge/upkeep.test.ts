@@ -98,7 +98,9 @@ test('several processes at once read a source once', async () => {
   expect(outcomes.filter((one) => typeof one === 'object')[0]).toMatchObject({ added: 2 })
 })
 
-test('upkeep reads everything when it begins, again when it is due or poked, and forgets what is not named', async () => {
+test('upkeep reads everything when it begins, again when it is due or poked, and forgets what is not named', {
+  timeout: 180_000,
+}, async () => {
   await using one = await openFiles({ 'a.md': 'a' })
   await using two = await openFiles({ 'b.md': 'b' })
   let sources: Record<string, Source> = { one: source(one.dir, { every: '1d' }), two: source(two.dir) }
@@ -117,13 +119,13 @@ test('upkeep reads everything when it begins, again when it is due or poked, and
 
   await one.write('new.md', 'new')
   upkeep.poke('one')
-  await until(async () => told.length === 3)
+  await until(async () => told.length === 3, 60_000)
   expect(told[2]).toMatchObject(['one', { added: 1 }])
 
   sources = { one: source(one.dir, { every: '1s' }) }
   await one.write('newer.md', 'newer')
-  await until(async () => (await state('one'))?.documents === 3)
-  expect(await state('two')).toBeUndefined()
+  await until(async () => (await state('one'))?.documents === 3, 60_000)
+  await until(async () => (await state('two')) === undefined, 60_000)
   await upkeep.close()
   const before = told.length
   upkeep.poke()
@@ -178,4 +180,28 @@ test('of many reasons the most frequent come first, with a few examples each', (
     { why: 'large', count: 8, examples: ['x/1', 'x/2'] },
     { why: 'small', count: 4, examples: ['x/0', 'x/3'] },
   ])
+})
+
+test('the end of upkeep waits for no tool server, and its source is not said to have failed', async () => {
+  const asked = Promise.withResolvers<void>()
+  const silent = {
+    list: () => {
+      asked.resolve()
+      return new Promise<never>(() => {})
+    },
+    read: async () => undefined,
+  }
+  const told: string[] = []
+  const upkeep = openUpkeep({
+    ...context(),
+    resources: () => silent,
+    workspace: 'T1',
+    sources: () => ({ notes: Source.parse({ tool_server: 'notes' }) }),
+    onRead: (name) => void told.push(name),
+    log: (_, message) => void told.push(message),
+  })
+  await asked.promise
+  await upkeep.close()
+  expect(told).toEqual([])
+  expect(await state('notes')).not.toHaveProperty('error')
 })

@@ -3,13 +3,15 @@ import { createHmac } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { ToolServer } from '../../src/core/home.ts'
 import { openWorkspace } from '../../src/demo/workspace/open.ts'
 import { serve } from '../../src/doors/serve.ts'
 import { METHODS } from '../../src/slack/call.ts'
 import { openStage, type Stage, until } from '../support/stage.ts'
 import { makeTemporary } from '../support/temporary.ts'
+
+vi.setConfig({ testTimeout: 180_000 })
 
 const answer = () => ({ text: 'Here I am.' })
 const runsOf = async (stage: Stage) =>
@@ -28,7 +30,7 @@ const caughtUp = (stage: Stage) =>
       "select from presence where missed_from is not null or heard_at < now() - interval '1 minute'",
     )
     return left.rowCount === 0
-  }, 20_000)
+  }, 90_000)
 
 describe('nobody listened for an hour', () => {
   test('what was said to us meanwhile is answered, each thing once', async () => {
@@ -51,7 +53,7 @@ describe('nobody listened for an hour', () => {
     await absent(stage, 60)
     await stage.restart()
     await caughtUp(stage)
-    await until(async () => (await runsOf(stage)).length === 5, 20_000)
+    await until(async () => (await runsOf(stage)).length === 5, 90_000)
     expect((await runsOf(stage)).toSorted()).toEqual([before.ts, ...said].toSorted())
     for (const [channel, thread, runs] of [
       [general, said[0] ?? '', 1],
@@ -137,7 +139,7 @@ test('two processes hear the same workspace, events come twice and in any order:
   const { botToken, appToken, apiUrl } = workspace
   const second = await serve(engines, { botToken, appToken, apiUrl }, 'slack')
   try {
-    await workspace.until(() => workspace.connections() === 2)
+    await workspace.until(() => workspace.connections() === 2, 60_000)
     workspace.misbehave.shuffle(true)
     const asked: string[] = []
     for (let i = 0; i < 6; i++) {
@@ -156,7 +158,7 @@ test('two processes hear the same workspace, events come twice and in any order:
   } finally {
     await second.close(1_000)
   }
-}, 60_000)
+})
 
 describe('signed requests', () => {
   const signed = (secret: string, body: string, seconds: number) => ({
@@ -213,7 +215,7 @@ test('at once more than a channel takes: every question is answered, progress is
     expect(stage.said(channel, ts).filter((text) => text.startsWith('Here I am'))).toHaveLength(1)
   const refused = workspace.calls.filter(({ error }) => error === 'ratelimited')
   expect(refused.length).toBeLessThanOrEqual(workspace.calls.length * 0.03)
-}, 120_000)
+}, 190_000)
 
 test('limits of every method: what is waited for comes, what is dropped is progress, and approvals are taken', async () => {
   await using temporary = await makeTemporary()
@@ -244,7 +246,7 @@ test('limits of every method: what is waited for comes, what is dropped is progr
   expect([...limited]).toEqual(
     expect.arrayContaining(['chat.postMessage', 'chat.update', 'conversations.info']),
   )
-}, 60_000)
+})
 
 test('the local workspace gives up what nobody acknowledged', async () => {
   await using workspace = await openWorkspace()

@@ -1,8 +1,13 @@
 #!/usr/bin/env node
 /** The command line: one line a door. */
 import { Fault } from './core/fault.ts'
+import { type Asked, untilAsked } from './doors/until.ts'
 
-type Door = { usage: string; about: string; open: (args: string[]) => Promise<number> }
+/** One that stays runs until it is asked to end; then the process ends, whatever is still open. */
+type Door = { usage: string; about: string } & (
+  | { open: (args: string[]) => Promise<number> }
+  | { stay: (args: string[], asked: Asked) => Promise<number> }
+)
 
 const DOORS: Record<string, Door> = {
   demo: {
@@ -13,12 +18,12 @@ const DOORS: Record<string, Door> = {
   start: {
     usage: '[--only slack]',
     about: 'listen to Slack and work; with --only slack, listen only',
-    open: async (args) => (await import('./doors/start.ts')).startDoor(args),
+    stay: async (args, asked) => (await import('./doors/start.ts')).startDoor(args, asked),
   },
   worker: {
     usage: '',
     about: 'work only: advance what other processes heard',
-    open: async (args) => (await import('./doors/start.ts')).workerDoor(args),
+    stay: async (args, asked) => (await import('./doors/start.ts')).workerDoor(args, asked),
   },
   doctor: {
     usage: '',
@@ -117,7 +122,9 @@ async function main(argv: string[]): Promise<number> {
     return 0
   }
   try {
-    return await door.open(args)
+    if ('open' in door) return await door.open(args)
+    // From here on, before anything is loaded: whoever asks now is heard.
+    return process.exit(await door.stay(args, untilAsked()))
   } catch (error) {
     process.stderr.write(`${tell(error, name, door)}\n`)
     return 1

@@ -21,8 +21,8 @@ import { sayOnce } from './say.ts'
 import { openSession } from './session.ts'
 import { openTalk } from './talk.ts'
 
-/** Where the channel is full the first sign waits for so long, in ms; then the work itself is the sign. */
-const FIRST_SIGN_MS = 5_000
+/** Where the channel is full the first sign waits for so long, in ms, behind all that matters more. */
+const FIRST_SIGN_MS = 30_000
 /** So long the end of a run waits for its plan to be closed, in ms; where Slack is slower that is done beside other work. */
 const CLOSING_MS = 2_000
 

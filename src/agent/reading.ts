@@ -201,7 +201,7 @@ async function readFiles(
   if (known.length === 0) return []
   const ends = AbortSignal.any([signal, AbortSignal.timeout(FILES_MS)])
   const late = lateFor(ends)
-  await using reader = openReader({ textMs: 5_000, binaryMs: 20_000, memoryMb: 384 })
+  await using reader = openReader({ textMs: 5_000, binaryMs: 20_000, memoryMb: 256 })
   const files = await Promise.all(
     known.map(async (one): Promise<ReadFile> => {
       const read = await Promise.race([readFile(context, reader, one, ends), late])

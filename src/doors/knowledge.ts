@@ -4,6 +4,7 @@ import { openRights, type Rights } from '../agent/knowledge/rights.ts'
 import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
 import type { Fusion } from '../core/fuse.ts'
+import type { Policy } from '../core/rules.ts'
 import { readHome } from '../home/read.ts'
 import type { Embedder } from '../models/embed.ts'
 import { openReranker, type Reranker } from '../models/rerank.ts'
@@ -51,8 +52,9 @@ export async function openForget(args: string[]): Promise<number> {
 }
 
 export async function openSearch(args: string[]): Promise<number> {
-  return withKnowledge(async ({ store, rights, embedder, workspace, strategy, fusion, reranker }) =>
+  return withKnowledge(async ({ policy, store, rights, embedder, workspace, strategy, fusion, reranker }) =>
     searchDoor(args, {
+      policy,
       pool: store.pool,
       rights,
       embedder,
@@ -75,6 +77,7 @@ export async function openSources(args: string[]): Promise<number> {
 
 type Knowledge = {
   env: Env
+  policy: Policy
   store: Store
   rights: Rights
   embedder: Embedder
@@ -103,7 +106,17 @@ async function withKnowledge(work: (knowledge: Knowledge) => Promise<number>): P
   try {
     const { recall: fusion, rerank } = home.models ?? {}
     const reranker = rerank && openReranker(rerank, process.env)
-    return await work({ env, store, rights, embedder, workspace, strategy, fusion, reranker })
+    return await work({
+      env,
+      policy: home.policy,
+      store,
+      rights,
+      embedder,
+      workspace,
+      strategy,
+      fusion,
+      reranker,
+    })
   } finally {
     await embedder.close()
   }

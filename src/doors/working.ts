@@ -70,6 +70,7 @@ export async function startWorker(
     offerConnect: (run: Run, server: string, scopes?: readonly string[]) =>
       offerConnect({ ...connecting, speak }, run, server, scopes),
     recall: remember.bind(null, {
+      policy: home.policy,
       pool: store.pool,
       rights,
       embedder,

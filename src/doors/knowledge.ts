@@ -1,12 +1,11 @@
 /** Opening what `quorum ingest`, `search`, `sources` and `forget` need: the store, the embeddings, the workspace. */
 import path from 'node:path'
-import { openRights, type Rights } from '../agent/knowledge/rights.ts'
+import type { RecallContext } from '../agent/knowledge/recall.ts'
+import { openRights } from '../agent/knowledge/rights.ts'
 import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
-import type { Fusion } from '../core/fuse.ts'
 import { readHome } from '../home/read.ts'
 import type { Embedder } from '../models/embed.ts'
-import { openReranker, type Reranker } from '../models/rerank.ts'
 import type { Speaker } from '../slack/speak.ts'
 import { listWorkspaces } from '../store/documents.ts'
 import { openLedger } from '../store/ledger.ts'
@@ -19,6 +18,7 @@ import { readEnv } from './environment.ts'
 import { forgetDoor } from './forget.ts'
 import { ingestDoor } from './ingest.ts'
 import { print, showOver } from './print.ts'
+import { openRecalling } from './recalling.ts'
 import { searchDoor } from './search.ts'
 import { sourcesDoor } from './sources.ts'
 import { openSpeakerFor } from './speaker.ts'
@@ -51,18 +51,8 @@ export async function openForget(args: string[]): Promise<number> {
 }
 
 export async function openSearch(args: string[]): Promise<number> {
-  return withKnowledge(async ({ store, rights, embedder, workspace, strategy, fusion, reranker }) =>
-    searchDoor(args, {
-      pool: store.pool,
-      rights,
-      embedder,
-      strategy,
-      fusion,
-      reranker,
-      workspace,
-      print,
-      patienceMs: 20_000,
-    }),
+  return withKnowledge(async ({ recalling, workspace }) =>
+    searchDoor(args, { ...recalling, workspace, print, patienceMs: 20_000 }),
   )
 }
 
@@ -76,12 +66,9 @@ export async function openSources(args: string[]): Promise<number> {
 type Knowledge = {
   env: Env
   store: Store
-  rights: Rights
   embedder: Embedder
   workspace: string
-  strategy: Awaited<ReturnType<typeof prepareSearch>>
-  fusion: Fusion | undefined
-  reranker: Reranker | undefined
+  recalling: RecallContext
 }
 
 async function withKnowledge(work: (knowledge: Knowledge) => Promise<number>): Promise<number> {
@@ -101,9 +88,8 @@ async function withKnowledge(work: (knowledge: Knowledge) => Promise<number>): P
   await using ledger = openLedger(store.pool)
   const embedder = openPaidEmbedder(home, ledger)
   try {
-    const { recall: fusion, rerank } = home.models ?? {}
-    const reranker = rerank && openReranker(rerank, process.env)
-    return await work({ env, store, rights, embedder, workspace, strategy, fusion, reranker })
+    const recalling = openRecalling({ store, home, embedder, strategy }, rights)
+    return await work({ env, store, embedder, workspace, recalling })
   } finally {
     await embedder.close()
   }

@@ -1,8 +1,13 @@
 #!/usr/bin/env node
 /** The command line: one line a door. */
 import { Fault } from './core/fault.ts'
+import { type Asked, untilAsked } from './doors/until.ts'
 
-type Door = { usage: string; about: string; open: (args: string[]) => Promise<number> }
+/** One that stays runs until it is asked to end; then the process ends, whatever is still open. */
+type Door = { usage: string; about: string } & (
+  | { open: (args: string[]) => Promise<number> }
+  | { stay: (args: string[], asked: Asked) => Promise<number> }
+)
 
 const DOORS: Record<string, Door> = {
   demo: {
@@ -13,12 +18,12 @@ const DOORS: Record<string, Door> = {
   start: {
     usage: '[--only slack]',
     about: 'listen to Slack and work; with --only slack, listen only',
-    open: async (args) => (await import('./doors/start.ts')).startDoor(args),
+    stay: async (args, asked) => (await import('./doors/start.ts')).startDoor(args, asked),
   },
   worker: {
     usage: '',
     about: 'work only: advance what other processes heard',
-    open: async (args) => (await import('./doors/start.ts')).workerDoor(args),
+    stay: async (args, asked) => (await import('./doors/start.ts')).workerDoor(args, asked),
   },
   doctor: {
     usage: '',
@@ -50,6 +55,11 @@ const DOORS: Record<string, Door> = {
     usage: '[--by agent] [--since 7d]',
     about: 'what was spent on models: by agent, channel, user, run, step, tool, model or day',
     open: async (args) => (await import('./doors/spend.ts')).openSpend(args),
+  },
+  feedback: {
+    usage: '[--down] [--since 30d]',
+    about: 'what people thought of answers: thumbs, what was wrong, what they did instead',
+    open: async (args) => (await import('./doors/feedback.ts')).openFeedback(args),
   },
   pool: {
     usage: 'status | drain NAME… | undrain NAME…',
@@ -112,7 +122,9 @@ async function main(argv: string[]): Promise<number> {
     return 0
   }
   try {
-    return await door.open(args)
+    if ('open' in door) return await door.open(args)
+    // From here on, before anything is loaded: whoever asks now is heard.
+    return process.exit(await door.stay(args, untilAsked()))
   } catch (error) {
     process.stderr.write(`${tell(error, name, door)}\n`)
     return 1

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { CatalogueTool, ToolOutcome } from '../core/catalogue.ts'
 import { Fault } from '../core/fault.ts'
-import { limitsFor, outputFor } from '../core/policy.ts'
+import { limitsFor, offeredOutside, outputFor, WITHHELD } from '../core/policy.ts'
 import type { Policy } from '../core/rules.ts'
 import type { StepOf, ToolCall } from '../core/run.ts'
 import { type ApprovalState, moveApproval, readApproval, resolveApproval } from '../store/approvals.ts'
@@ -21,6 +21,8 @@ const PATIENCE = 3
 export type ActContext = {
   policy: Policy
   catalogue: () => Promise<CatalogueTool[]>
+  /** Whether people of other organisations can read a run's answer. Never fails: true where Slack does not tell. */
+  outside: (run: Run) => Promise<boolean>
   call: (
     name: string,
     args: unknown,
@@ -60,10 +62,11 @@ export async function runTool(
     throw new Fault('tool-unreachable', `${call.tool} is not there just now`, { retry: true })
   }
   const hash = tool ? bindCall(context.policy, work.run.id, tool, call) : undefined
-  if (!tool || hash !== approval.hash) {
-    const why = tool
-      ? 'The tool, its server or the policy changed since it was proposed.'
-      : 'The tool is not there any more.'
+  // A channel may be shared with others between the proposal and the press.
+  const withheld = tool !== undefined && (await isWithheld(context, work.run, tool))
+  if (!tool || hash !== approval.hash || withheld) {
+    const changed = 'The tool, its server or the policy changed since it was proposed.'
+    const why = withheld ? WITHHELD : tool ? changed : 'The tool is not there any more.'
     const decided: StepOf<'decided'> = {
       kind: 'decided',
       at: now(),
@@ -94,6 +97,15 @@ export async function runTool(
   // Only then: telling people may take long, and the call is known to have ended.
   if (connect) await context.offerConnect?.(work.run, connect, scopes)
   return recorded
+}
+
+async function isWithheld(
+  { policy, outside }: Pick<ActContext, 'policy' | 'outside'>,
+  run: Run,
+  tool: CatalogueTool,
+): Promise<boolean> {
+  if (offeredOutside(policy, tool, { channel: run.channel, agent: run.agent })) return false
+  return outside(run)
 }
 
 async function callOnce(

@@ -7,6 +7,7 @@ import type { Agent } from '../core/home.ts'
 import { LOOKUP } from '../core/lookup.ts'
 import type { Purpose } from '../core/meter.ts'
 import { type CloudPermit, permitCloud } from '../core/permit.ts'
+import { offeredOutside } from '../core/policy.ts'
 import { buildPrompt } from '../core/prompt.ts'
 import { tellQuotes } from '../core/quotes.ts'
 import { VIEW, viewer } from '../core/reading.ts'
@@ -17,7 +18,7 @@ import type { Wait } from '../core/wait.ts'
 import { fitsCard } from '../slack/blocks/card.ts'
 import { createApproval } from '../store/approvals.ts'
 import { asJson } from '../store/json.ts'
-import { type Lane, moveToLane, readPast } from '../store/runs.ts'
+import { type Lane, moveToLane, type Run, readPast } from '../store/runs.ts'
 import { applyGrant } from './approvals/grant.ts'
 import { type Weighed, weigh, wordsOf } from './approvals/weigh.ts'
 import { passagesOf } from './ending.ts'
@@ -36,6 +37,8 @@ export type AnswerContext = {
     options: AskOptions,
   ) => Promise<(ChatAnswer | { wait: Wait; quotes?: { pool: string } }) & { lane?: Lane }>
   catalogue: () => Promise<CatalogueTool[]>
+  /** Whether people of other organisations can read a run's answer. Never fails: true where Slack does not tell. */
+  outside: (run: Run) => Promise<boolean>
 }
 
 /** Takes the text of an answer as it comes; `onRestart`: what was passed on so far does not hold any more. */
@@ -62,10 +65,10 @@ export async function askModel(
   hearing?: Hearing,
 ): Promise<'recorded' | 'lost' | { wait: Wait }> {
   const seen = lastRead(work)
-  const tools = offered(context.agent, await context.catalogue())
+  const { tools, withheld, outside } = await toolsFor(context, work.run)
   const past = await readPast(work.pool, work.run)
   const messages = buildPrompt({
-    instructions: context.agent.instructions,
+    instructions: withheld > 0 ? `${context.agent.instructions}\n\n${OUTSIDE}` : context.agent.instructions,
     past,
     steps: work.steps,
   })
@@ -95,6 +98,7 @@ export async function askModel(
       .digest('hex'),
     ...('pool' in by ? { by } : {}),
     taint,
+    ...(withheld > 0 ? { withheld } : {}),
     firstTokenMs: answer.firstTokenMs,
     ms: answer.ms,
     attempts,
@@ -105,7 +109,7 @@ export async function askModel(
     if (call.tool === VIEW.name && offer.includes(VIEW)) continue
     const tool = tools.find((t) => t.name === call.tool)
     const steps = [...work.steps, ...alone.map((one) => one.step)]
-    const proposal = { tool, call, at, taint, words, steps, wrong: findCut(answer, i) }
+    const proposal = { tool, call, at, taint, words, steps, outside, wrong: findCut(answer, i) }
     const one = await applyGrant(work.pool, work.run, weigh(context.policy, work.run, proposal))
     alone.push(work.run.reply ? withoutCard(one) : one)
   }
@@ -158,6 +162,22 @@ function makeUnique(calls: readonly ToolCall[], work: Work): ToolCall[] {
     // As the store keeps them: what is hashed and shown must be what is run.
     return { ...call, id, args: JSON.parse(asJson(call.args ?? {})) }
   })
+}
+
+/** Said to the model where it lacks tools, so that it does not say that they do not exist. */
+const OUTSIDE =
+  'People of another organisation can read this channel, so some of your tools are withheld here. Where one would be needed, say that it can be asked for in a channel of your own organisation.'
+
+/** The tools that may be used in a run's thread, and how many others there are. */
+async function toolsFor(
+  { agent, policy, catalogue, outside }: Pick<AnswerContext, 'agent' | 'policy' | 'catalogue' | 'outside'>,
+  run: Run,
+): Promise<{ tools: CatalogueTool[]; withheld: number; outside: boolean }> {
+  const all = offered(agent, await catalogue())
+  if (all.length === 0 || !(await outside(run))) return { tools: all, withheld: 0, outside: false }
+  const where = { channel: run.channel, agent: run.agent }
+  const tools = all.filter((tool) => offeredOutside(policy, tool, where))
+  return { tools, withheld: all.length - tools.length, outside: true }
 }
 
 /** The tools an agent may see: all, or those its patterns name; always in the same order, for prefix caches. */

@@ -6,6 +6,7 @@ import { tellFault } from '../core/tell.ts'
 import { voidApprovals } from '../store/approvals.ts'
 import { appendSteps, type Taken } from '../store/leases.ts'
 import type { Db } from '../store/transaction.ts'
+import { noteWhatWasDone } from './feedback.ts'
 import { lastRead, tryRecord, type Work } from './lease.ts'
 import type { ThreadView } from './thread.ts'
 
@@ -28,7 +29,10 @@ export async function finish(
   const asked = work.steps.some((s) => s.kind === 'proposed' && s.approval !== undefined)
   for (;;) {
     const said = lastRead(work)
-    const done = await tryRecord(work, [finished], asked ? (tx) => voidApprovals(tx, work.run.id) : undefined)
+    const done = await tryRecord(work, [finished], async (tx) => {
+      if (asked) await voidApprovals(tx, work.run.id)
+      await noteWhatWasDone(tx, work.run, work.steps)
+    })
     if (done === 'lost') return 'lost'
     if (done === 'recorded') break
     // The end is said; only a word that came with it is worth another answer.

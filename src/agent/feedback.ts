@@ -1,11 +1,27 @@
-/** What people think of answers: a thumb pressed, and what was wrong. */
+/** What people think of answers: a thumb pressed, what was wrong, and what they did instead of saying it. */
 import type { ModalView } from '@slack/types'
-import { isCategory, LONGEST_NOTE, readRating } from '../core/feedback.ts'
+import {
+  isCategory,
+  isRephrased,
+  LONGEST_NOTE,
+  readRating,
+  type Signal,
+  signalsIn,
+} from '../core/feedback.ts'
 import type { HeardOf } from '../core/heard.ts'
+import type { Step } from '../core/run.ts'
 import { feedbackView } from '../slack/blocks/feedback.ts'
 import type { Viewer } from '../slack/opening.ts'
-import { explainRating, type Rated, rateRun } from '../store/feedback.ts'
-import type { Tx } from '../store/transaction.ts'
+import {
+  type Earlier,
+  explainRating,
+  noteSignals,
+  type Rated,
+  rateRun,
+  readEarlier,
+} from '../store/feedback.ts'
+import type { Run } from '../store/runs.ts'
+import type { Db, Tx } from '../store/transaction.ts'
 
 /** A thumb down asks at once what was wrong; a thumb up asks nothing. */
 export async function openFeedback(subject: string, viewer: Viewer): Promise<ModalView | undefined> {
@@ -37,6 +53,27 @@ export async function takeExplanation(tx: Tx, heard: HeardOf<'filled'>): Promise
         .trim(),
     }))
   return known ? 'Thank you. This is kept with the answer, for the people who run me.' : GONE
+}
+
+/**
+ * Keeps what people did in a run that ends, and what its question says of the run before it: that one was rephrased, or
+ * followed up.
+ */
+export async function noteWhatWasDone(tx: Db, run: Run, steps: readonly Step[]): Promise<void> {
+  const own = signalsIn(steps).map((one) => ({ ...one, run: run.id }))
+  const [asked] = steps
+  const question = asked?.kind === 'asked' ? asked.text : ''
+  const before = (await readEarlier(tx, run.id)).flatMap((earlier) => {
+    const signal = signalOf(earlier, run, question)
+    return signal ? [{ run: earlier.run, person: run.asker, signal }] : []
+  })
+  await noteSignals(tx, run.workspace, [...own, ...before])
+}
+
+function signalOf(earlier: Earlier, { asker }: Run, question: string): Signal | undefined {
+  const rephrased = earlier.lately && earlier.asker === asker && isRephrased(earlier.question, question)
+  if (rephrased) return 'rephrased'
+  return earlier.thread ? 'followed-up' : undefined
 }
 
 const GONE = 'I do not know this answer any more, so nothing was kept.'

@@ -28,6 +28,7 @@ import { BUSY, type Posted, postPrompt, postQuestion } from './commands/question
 import { answerWord, type WordContext } from './commands/words.ts'
 import { takeExplanation, takeRating } from './feedback.ts'
 import { keyOfMessage, type Mentioned, takeUpEdit, takeUpMessage, threadOf } from './mention.ts'
+import { turnAway } from './outsiders.ts'
 import { takePreferences } from './preferences.ts'
 import { BEGUN, takeUpPrivate } from './private.ts'
 import { prepareSettings, type Seen, takeSettings } from './settings.ts'
@@ -120,6 +121,11 @@ export async function handleHeard(context: HearContext, key: string, fresh?: Hea
   try {
     heard ??= await readUnhandled(context.pool, key)
     if (!heard) return
+    const away = await turnAway(context, heard)
+    if (away) {
+      const said = away === 'ignored' ? undefined : away
+      return await act(context, key, heard, async () => ({ whisper: said }))
+    }
     const rest = heard.kind === 'message' ? readPromptWords(heard.text) : undefined
     if (heard.kind === 'message' && rest) {
       const known = heard

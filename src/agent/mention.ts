@@ -4,6 +4,7 @@ import type { HeardOf } from '../core/heard.ts'
 import { inboxKey } from '../core/heard.ts'
 import type { StepOf, Thread, ToolCall } from '../core/run.ts'
 import { isWaiting } from '../store/approvals.ts'
+import { noteReworded } from '../store/feedback.ts'
 import { readInbox } from '../store/inbox.ts'
 import {
   appendFromOutside,
@@ -110,7 +111,10 @@ export async function takeUpEdit(tx: Tx, heard: HeardOf<'edited'>, agent: string
     if (!heard.mention && !heard.dm) return { outcome: 'known' }
     return takeUpMessage(tx, { ...heard, kind: 'message', forOther: false }, agent)
   }
-  if (!run.active) return { outcome: 'known' }
+  if (!run.active) {
+    await noteReworded(tx, run.id, heard.user)
+    return { outcome: 'known' }
+  }
   const known = (await readSteps(tx, run.id)).findLast((s) => s.kind === 'steered' && s.edit === true)
   // Slack may send an older wording after a newer one.
   if (known?.kind === 'steered' && Number(known.ts) >= Number(heard.editedTs)) return { outcome: 'known' }

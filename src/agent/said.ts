@@ -5,6 +5,7 @@ import type { Cited } from '../core/run.ts'
 import { layOut } from '../slack/blocks/answer.ts'
 import { draftMessage } from '../slack/blocks/draft.ts'
 import { planBlock } from '../slack/blocks/plan.ts'
+import { cut } from '../slack/blocks/text.ts'
 import type { Message } from '../slack/message.ts'
 import type { Speak } from '../slack/speak.ts'
 import type { File } from '../slack/upload.ts'
@@ -101,6 +102,9 @@ async function settle(
   }
 }
 
+/** Slack takes a text of 4,000 characters in an edit; it is what notifications show, so its beginning is enough. */
+const LONGEST_EDIT = 3900
+
 type Part = {
   part: string
   message: Message
@@ -125,8 +129,9 @@ async function sayAt(
   // Noted first: whoever goes on after a crash puts the same words into the same message.
   await setPost(pool, { owner: run.id, part, channel: run.channel, ts })
   const named = { ...message, metadata: { run: run.id, part } }
+  const edited = { ...named, text: cut(named.text, LONGEST_EDIT) }
   try {
-    await speak.update(run.channel, ts, named, { priority })
+    await speak.update(run.channel, ts, edited, { priority, exact: true })
   } catch (error) {
     if (!(error instanceof Fault) || error.retry) throw error
     const posted = await speak.post(run.channel, run.thread, named, { priority })

@@ -49,8 +49,11 @@ const NOTHING = { tasks: new Map() }
 /** `tick` makes a state new in which nothing has changed but the clock. */
 type State = { plan: Plan; text: string; tick: number; park?: 'processing' | 'suspended' | 'active' }
 
-/** A message that is edited: the text before its own, what opens its code block again, when it was edited. */
-type Edited = { ts: string; before: string; lead: string; at: number }
+/**
+ * A message that is edited: the text before its own, what opens its code block again, when it was edited. `holdsText`:
+ * an answer may take its place. Not so where it was there before this worker came: what was decided stands below it.
+ */
+type Edited = { ts: string; before: string; lead: string; at: number; holdsText: boolean; isOurs: boolean }
 
 /** `first`: nobody has worked on the run before. */
 export function openTalk(context: TalkContext, run: Run, first: boolean): Talk {
@@ -88,12 +91,13 @@ export function openTalk(context: TalkContext, run: Run, first: boolean): Talk {
     const newest = shown.at(-1)
     if (!newest || (isNew && newest.part === streamPart(1)))
       return begin(streamPart(isNew ? 1 : next), { plan, text, last, since: newest?.begunAt.getTime() })
+    const isOurs = isNew
     isNew = false
     old = shown.slice(0, -1).map(({ ts }) => ts)
     // Whoever opened these is gone: nobody knows what they show.
     for (const { part, ts } of shown)
       if (part !== 'plan') await speak.streams.stop(channel, ts, [], 'processing').catch(() => undefined)
-    edited = { ts: newest.ts, before: '', lead: '', at: 0 }
+    edited = { ts: newest.ts, before: '', lead: '', at: 0, holdsText: false, isOurs }
     return 'taken'
   }
 
@@ -117,7 +121,8 @@ export function openTalk(context: TalkContext, run: Run, first: boolean): Talk {
       const saying = { ...placed(run, 'plan', message), ...PROGRESS }
       const said = await (last ? sayForSure(context, saying) : sayOnce(context, saying)).catch(unlessLimited)
       if (said === 'busy') return 'busy'
-      edited = { ts: said.ts, before: '', lead: '', at: said.new ? Date.now() : 0 }
+      const at = said.new ? Date.now() : 0
+      edited = { ts: said.ts, before: '', lead: '', at, holdsText: text !== '', isOurs: true }
       return said.new ? 'said' : 'taken'
     }
     const { ts } = started
@@ -175,7 +180,8 @@ export function openTalk(context: TalkContext, run: Run, first: boolean): Talk {
     const texts = all.filter(({ holdsText, ts }) => holdsText && ts !== current?.ts).map(({ ts }) => ts)
     pour = undefined
     if (!current) return
-    edited = { ts: current.ts, before: written.slice(0, current.from), lead: current.lead, at: 0 }
+    const { ts, from, lead, holdsText } = current
+    edited = { ts, before: written.slice(0, from), lead, at: 0, holdsText, isOurs: true }
     held = texts
     mayStream &&= !all.some(({ holdsText }) => holdsText)
   }
@@ -195,13 +201,15 @@ export function openTalk(context: TalkContext, run: Run, first: boolean): Talk {
       held = []
     }
     const message = shownAs(plan, current.lead + text.slice(current.before.length))
-    const put = (what: Message) =>
-      speak.update(channel, current.ts, what, { priority: 'progress', droppable: !last })
-    const done = await put(message).catch((error: unknown) => {
+    const put = (what: Message, exact: boolean) =>
+      speak.update(channel, current.ts, what, { priority: 'progress', droppable: !last, exact })
+    const done = await put(message, true).catch((error: unknown) => {
+      const word = slackWord(error)
+      if (word === undefined) throw error
       // Slack keeps a stream's text as rich text, which gives way to rich text only.
-      if (slackWord(error) !== 'block_mismatch') throw error
-      return put(draftMessage(plan, '', run.id))
+      return word === 'block_mismatch' ? put(draftMessage(plan, '', run.id), true) : put(message, false)
     })
+    if (done === 'sent') current.holdsText ||= text.length > current.before.length
     await clearOld()
     return done
   }
@@ -238,7 +246,7 @@ export function openTalk(context: TalkContext, run: Run, first: boolean): Talk {
       await pour?.end(plan, text, 'active')
       const all = pour?.messages() ?? []
       const poured = all.filter(({ holdsText }) => holdsText)
-      const holds = edited && text.length > edited.before.length ? [edited.ts] : []
+      const holds = edited?.isOurs && edited.holdsText ? [edited.ts] : []
       const texts = [...held, ...poured.map(({ ts }) => ts), ...holds]
       live = open()
       const released = { messages: texts, text: undrip(text) }

@@ -43,6 +43,8 @@ export type Worker = {
   poke(): void
   /** Takes no more work, gives what is under way `graceMs` to end, hands the rest back. */
   close(graceMs: number): Promise<void>
+  /** When nothing is under way any more and no more is taken, though the rest of closing may still wait for others. */
+  idle: Promise<void>
 }
 
 /** Starts a worker and says so in the store. */
@@ -70,15 +72,19 @@ export async function openWorker(context: WorkContext): Promise<Worker> {
   const beating = repeat(TIMES.beat, () => beat(context.pool, { ...self, ms: occupied.value() }), context.log)
   const looking = context.look && repeat(TIMES.look, context.look, context.log)
   const telling = context.tellPlaces && repeat(TIMES.places, context.tellPlaces, context.log)
+  const idle = Promise.withResolvers<void>()
   return {
     poke: relay.poke,
+    idle: idle.promise,
     async close(graceMs) {
       const late = setTimeout(() => shutdown.abort(), Math.max(0, graceMs - 2000))
       const turning = [relay, sweep, beating, looking, telling]
-      await Promise.all(turning.map((one) => one?.close()))
+      const turned = Promise.all(turning.map((one) => one?.close()))
       await working.close(graceMs)
       clearTimeout(late)
       shutdown.abort()
+      idle.resolve()
+      await turned
       await forgetWorker(context.pool, self.id).catch(() => undefined)
     },
   }

@@ -38,6 +38,8 @@ export const BudgetsFile = z.strictObject({
   channels: each(/^(\*|[CGD][A-Z0-9]+)$/, 'a Slack channel id, or *'),
   /** `*`: each person who has no line of their own. */
   users: each(/^(\*|[UW][A-Z0-9]+)$/, 'a Slack user id, or *'),
+  /** Each person of another organisation, in channels shared with it. Without it, and a line of their own, they cannot ask. */
+  outsiders: Budget.optional(),
   agents: z.record(z.string(), Budget).default({}),
   /** Who gets how much of the workers beside others who wait. */
   fairness: Fairness.default({ users: {}, teams: {}, agents: {} }),
@@ -70,6 +72,13 @@ export type Limit = {
 export type Concerned = Partial<Pick<Purpose, 'channel' | 'user'>> & {
   agents: readonly string[]
   teams: readonly string[]
+  /** Whether the person is of another organisation. */
+  outsider?: boolean | undefined
+}
+
+/** Whether anything may be spent for a person at all. */
+export function mayAsk(budgets: Budgets, user: string, outsider: boolean): boolean {
+  return !outsider || budgets.outsiders !== undefined || Object.hasOwn(budgets.users, user)
 }
 
 /** Every limit that concerns a call or a person; the workspace's first. */
@@ -83,7 +92,8 @@ export function limitsFor(budgets: Budgets, of: Concerned): Limit[] {
     const others = of.channel.startsWith('D') ? undefined : budgets.channels['*']
     found.push(['channel', of.channel, budgets.channels[of.channel] ?? others])
   }
-  if (of.user) found.push(['user', of.user, budgets.users[of.user] ?? budgets.users['*']])
+  const each = of.outsider ? budgets.outsiders : budgets.users['*']
+  if (of.user) found.push(['user', of.user, budgets.users[of.user] ?? each])
   for (const agent of of.agents) found.push(['agent', agent, budgets.agents[agent]])
   return found.flatMap(([scope, holder, budget]) => (budget ? limitsOf(scope, holder, budget) : []))
 }
@@ -102,8 +112,12 @@ function limitsOf(scope: Scope, holder: string, budget: Budget): Limit[] {
 const MILLION = 1_000_000
 
 /** Whether there is a budget in dollars at all: without one no cloud model answers. */
-export function allowsMoney({ workspace, teams, channels, users, agents }: Budgets): boolean {
-  const all = [workspace, ...[teams, channels, users, agents].flatMap((each) => Object.values(each))]
+export function allowsMoney({ workspace, outsiders, teams, channels, users, agents }: Budgets): boolean {
+  const all = [
+    workspace,
+    outsiders,
+    ...[teams, channels, users, agents].flatMap((each) => Object.values(each)),
+  ]
   return all.some((one) => one?.day?.dollars !== undefined || one?.month?.dollars !== undefined)
 }
 

@@ -21,6 +21,8 @@ export const Heard = z.discriminatedUnion('kind', [
     /** Somebody else is mentioned first: the message is for them. */
     forOther: z.boolean(),
     dm: z.boolean(),
+    /** People of other organisations share the channel. */
+    shared: z.literal(true).optional(),
     made: Made.optional(),
     ...Enclosed.shape,
   }),
@@ -34,6 +36,7 @@ export const Heard = z.discriminatedUnion('kind', [
     editedTs: z.string(),
     mention: z.boolean(),
     dm: z.boolean(),
+    shared: z.literal(true).optional(),
     ...Enclosed.shape,
   }),
   z.object({

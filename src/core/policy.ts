@@ -22,11 +22,13 @@ export type Question = {
   words: readonly string[]
   /** The arguments of the calls of this tool that the run has made. */
   made?: readonly unknown[]
+  /** Whether people of other organisations can read the thread: a Slack Connect channel. */
+  outside?: boolean | undefined
 }
 
 /** One thing that took part in a judgement, for `quorum policy explain`. */
 export type Part = {
-  layer: 'workspace' | 'channel' | 'agent' | 'lock' | 'hints' | 'taint' | 'default'
+  layer: 'workspace' | 'channel' | 'agent' | 'lock' | 'hints' | 'taint' | 'connect' | 'default'
   /** The rule's pattern, or a name for what is no rule. */
   name: string
   /** What it says, in a few words. */
@@ -64,7 +66,8 @@ type Matched = Rule & { pattern: string; layer: Part['layer'] }
  * Judges a call. The rules of all layers (workspace, channel, agent) whose pattern matches count together, and the most
  * restrictive one wins, so neither the order of rules nor a further rule or layer can loosen anything: `deny` beats
  * `ask` beats `allow`; where several rules ask, whoever approves must satisfy each that names approvers, and the
- * shortest expiry holds. Without a rule that decides, the call is asked about and the requester may approve.
+ * shortest expiry holds. Without a rule that decides, the call is asked about and the requester may approve. Where people
+ * of other organisations can read, a call is denied unless some rule lets it be made there and none forbids that.
  *
  * A run that has read what others wrote asks before a write and before a read from an address, whatever rules allow,
  * except where a rule excuses calls whose sensitive arguments stand literally in the requester's own words.
@@ -80,11 +83,15 @@ export function judge(policy: Policy, question: Question): Judgement {
   const asks = decided === 'ask' || (tainted && !excuse && decided === 'allow')
   const terms = termsOf(rules, question.asker)
   const impossible = asks ? impossibleTerms(terms, question.asker) : undefined
-  const verdict = decided === 'deny' || far || impossible ? 'deny' : asks ? 'ask' : 'allow'
+  const withheld = question.outside === true && !letOutside(rules)
+  const denied = decided === 'deny' || far || withheld || impossible
+  const verdict = denied ? 'deny' : asks ? 'ask' : 'allow'
 
   const why = far
     ? `The policy does not let it reach ${far.host}.`
-    : (impossible ?? whyOf(verdict, decided, rules))
+    : withheld && decided !== 'deny'
+      ? WITHHELD
+      : (impossible ?? whyOf(verdict, decided, rules))
   const remember = asks ? rememberOf(rules) : undefined
   return {
     verdict,
@@ -100,8 +107,32 @@ export function judge(policy: Policy, question: Question): Judgement {
     parts: [
       ...rules.map((rule): Part => ({ layer: rule.layer, name: rule.pattern, says: tellRule(rule) })),
       ...otherParts(tool, question, { decided, tainted, excuse }),
+      ...(question.outside ? [outsidePart(withheld)] : []),
     ],
   }
+}
+
+/**
+ * Whether a tool is offered at all where people of other organisations can read: some rule must let it, and none that
+ * holds whatever the arguments are may forbid it. What a call is then answered `judge` says.
+ */
+export function offeredOutside(policy: Policy, tool: CatalogueTool, run: Where): boolean {
+  const rules = layersOf(policy, run).flatMap(({ rules, layer }) => matching(rules, layer, tool))
+  return letOutside(rules.filter((rule) => rule.when === undefined || rule.connect === 'allow'))
+}
+
+/** Why a tool is not used in a channel that is shared with other organisations. */
+export const WITHHELD =
+  'People of another organisation can read here, and no rule of the policy lets it be used there (connect: allow).'
+
+function letOutside(rules: readonly Rule[]): boolean {
+  const said = rules.flatMap((rule) => rule.connect ?? [])
+  return said.length > 0 && said.every((one) => one === 'allow')
+}
+
+function outsidePart(withheld: boolean): Part {
+  const says = withheld ? 'withheld: no rule says connect: allow, or one says deny' : 'let be used there'
+  return { layer: 'connect', name: 'others can read here', says }
 }
 
 /** Whose words a tool returns, for a run: only rules that hold whatever the arguments are can make it trusted. */

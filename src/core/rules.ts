@@ -74,6 +74,8 @@ export const Rule = z.strictObject({
   need: z.int().min(1).max(5).optional(),
   /** Whether whoever asked may be one of them. */
   self_approve: z.boolean().optional(),
+  /** Whether it is used where people of other organisations can read; where no rule allows it, it is withheld there. */
+  connect: z.enum(['allow', 'deny']).optional(),
   /** How long an approval may wait, as `30m`, `8h`, `2d`. */
   expires: duration.optional(),
   /** An approval also holds for the same call again: the exact arguments, in the thread or for the person, so long. */

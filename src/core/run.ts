@@ -137,6 +137,8 @@ export const Step = z.discriminatedUnion('kind', [
     by: ServedBy.optional(),
     /** What the prompt held that others wrote. */
     taint: z.array(Taint).optional(),
+    /** How many tools were not offered, because people of other organisations can read the answer. */
+    withheld: z.int().positive().optional(),
     firstTokenMs: z.number().nonnegative(),
     ms: z.number().nonnegative(),
     attempts: z.int().positive(),

@@ -23,8 +23,11 @@ export type Attended = {
   begin(): void
   /** Throws where the queue does not answer. */
   ping(): Promise<void>
-  /** Finishes or hands back what is under way within `graceMs`. */
-  close(graceMs: number): Promise<void>
+  /**
+   * Finishes or hands back what is under way within `graceMs`, everything at once. Where that is done, and the line has
+   * `ended`, nobody speaks any more: what waits out a limit of Slack ends.
+   */
+  close(graceMs: number, ended?: Promise<unknown>): Promise<void>
 }
 
 export type Attending = {
@@ -51,7 +54,7 @@ export async function attend(
   const { workspace } = identity
   await using opened = new AsyncDisposableStack()
   opened.defer(async () => speaker.close())
-  let graceMs = 0
+  const ends: ((graceMs: number) => Promise<void>)[] = []
   let ping = async () => {}
   let worker: Worker | undefined
   let follower: Follower | undefined
@@ -60,20 +63,20 @@ export async function attend(
     ping = () => queue.ping()
     const working = await startWorker(engines, workspace, speaker, queue, connecting, slots)
     worker = working
-    opened.defer(() => working.close(graceMs))
+    ends.push(working.close)
     const sources = () => home.sources
     const following = openFollower({ pool: store.pool, workspace, sources, log, speak, channels })
     follower = following
-    opened.defer(() => following.close())
+    ends.push(() => following.close())
     const telling = { pool: store.pool, workspace, policy: home.policy, speak, log }
     const alerts = repeat(ALERTS_MS, () => tellAlerts(telling), log)
-    opened.defer(() => alerts.close())
+    ends.push(() => alerts.close())
     const also = beside?.(workspace)
-    if (also) opened.defer(() => also.close())
+    if (also) ends.push(() => also.close())
   }
   const poke: Poke = { worker: () => worker?.poke(), follower: (what) => follower?.poke(what) }
   const hearing = part === 'worker' ? undefined : openHearing(engines, speaker, connecting, poke, listening)
-  if (hearing) opened.defer(() => hearing.close())
+  if (hearing) ends.push(() => hearing.close())
   const rest = opened.move()
   return {
     workspace,
@@ -81,9 +84,11 @@ export async function attend(
     ...(hearing ? { desk: { identity, speak, on: hearing.on } } : {}),
     begin: () => hearing?.begin(),
     ping: () => ping(),
-    close(grace) {
-      graceMs = grace
-      return rest.disposeAsync()
+    async close(graceMs, ended) {
+      const all = Promise.all(ends.map((end) => end(graceMs)))
+      await Promise.all([worker?.idle, ended])
+      speaker.close()
+      await all.finally(() => rest.disposeAsync())
     },
   }
 }

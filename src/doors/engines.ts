@@ -35,7 +35,7 @@ export type Engines = AsyncDisposable & {
   /** What is held and was used, by any process. */
   ledger: Ledger
   /** Holds and settles what model calls use; Slack says who is in a team. */
-  meter: (slack: Pick<MeterContext, 'members' | 'name'>) => Meter
+  meter: (slack: Pick<MeterContext, 'members' | 'name' | 'outsider'>) => Meter
   tools: Tools
   /** What tools.lock.json accepts just now. */
   lock: () => Lock | undefined

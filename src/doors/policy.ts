@@ -9,7 +9,7 @@ import { catalogueOf } from '../tools/pins.ts'
 
 type Context = { home: () => Promise<Home>; print: (line: string) => void }
 
-const POLICY_USAGE = `quorum policy explain SERVER__TOOL ['{"arguments": …}'] [--user U…] [--channel C…] [--agent NAME] [--tainted] [--words "…"]
+const POLICY_USAGE = `quorum policy explain SERVER__TOOL ['{"arguments": …}'] [--user U…] [--channel C…] [--agent NAME] [--tainted] [--shared] [--words "…"]
 quorum policy check`
 
 /** Answers the exit code: of `check` 1 where the home has a problem, of `explain` 1 where the call would never be made. */
@@ -22,6 +22,7 @@ export async function policyDoor(args: string[], context: Context): Promise<numb
       channel: { type: 'string', default: 'C0' },
       agent: { type: 'string' },
       tainted: { type: 'boolean', default: false },
+      shared: { type: 'boolean', default: false },
       words: { type: 'string', default: '' },
     },
   })
@@ -45,6 +46,7 @@ export async function policyDoor(args: string[], context: Context): Promise<numb
     asker: values.user,
     channel: values.channel,
     agent: values.agent ?? home.agents[0]?.name ?? '',
+    outside: values.shared,
     taint: values.tainted ? [{ from: 'passages' }] : [],
     words: values.words === '' ? [] : [values.words],
   })

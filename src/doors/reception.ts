@@ -32,7 +32,8 @@ export type OpenReception = Reception & {
   begin(): void
   /** Throws where the queue of a workspace does not answer. */
   ping(): Promise<void>
-  close(graceMs: number): Promise<void>
+  /** Closes as {@link Attended} does, all at once. */
+  close(graceMs: number, ended?: Promise<unknown>): Promise<void>
 }
 
 export type ReceptionSettings = Attending & {
@@ -142,9 +143,12 @@ export async function openReception(engines: Engines, settings: ReceptionSetting
     async ping() {
       await Promise.all([...attended.values()].map((one) => one.ping()))
     },
-    async close(graceMs) {
+    async close(graceMs, ended) {
+      const here = [...attended.values()]
+      const closing = here.map((one) => one.close(graceMs, ended))
       await Promise.all([looking?.close(), syncing?.close()])
-      await Promise.all([...leaving, ...[...attended.values()].map((one) => one.close(graceMs))])
+      const opened = [...attended.values()].filter((one) => !here.includes(one))
+      await Promise.all([...leaving, ...closing, ...opened.map((one) => one.close(0, ended))])
     },
   }
 }

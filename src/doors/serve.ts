@@ -1,9 +1,9 @@
 /** Running the agent in this process: listening to Slack, advancing runs, or both. */
 import type { ServerResponse } from 'node:http'
 import { isAdmin } from '../agent/admins.ts'
-import { repeat } from '../agent/repeat.ts'
+import { type Repeating, repeat } from '../agent/repeat.ts'
 import { openSlots } from '../agent/slots.ts'
-import { openListener } from '../slack/listen.ts'
+import { type Listener, openListener } from '../slack/listen.ts'
 import { type OAuthApp, openSlackOAuth } from '../slack/oauth.ts'
 import { askHealth, type Check, openHealth } from '../web/health.ts'
 import type { Attending, Part } from './attend.ts'
@@ -36,8 +36,8 @@ export type Serving = {
 
 /** What dead processes hold is freed this often, in ms. */
 const LEDGER_MS = 3_000
-/** Closing may take so long, of which the end of listening takes so much at most, in ms. */
-const GRACE_MS = 9_500
+/** Closing may take so long, and the end of listening in it, in ms. */
+export const GRACE_MS = 9_500
 const LISTEN_GRACE_MS = 2_000
 
 /**
@@ -53,7 +53,6 @@ export async function serve(
   const { env, home, store, log } = engines
   const { botToken, app, apiUrl } = slackAt
   await using opened = new AsyncDisposableStack()
-  let graceMs = 0
   let port = env.PORT
   let reception: OpenReception | undefined
   const speakOf = (workspace: string) => reception?.of(workspace)?.speak
@@ -103,35 +102,30 @@ export async function serve(
     beside,
   })
   reception = open
-  opened.defer(() => open.close(Math.max(0, graceMs - LISTEN_GRACE_MS)))
+  let sweeping: Repeating | undefined
+  let heard: Listener | undefined
+  let health: Awaited<ReturnType<typeof openHealth>> | undefined
+  /** All at once: what is under way ends while nothing new comes. */
+  const close = async (graceMs: number): Promise<void> => {
+    const deaf = heard?.close(Math.min(graceMs, LISTEN_GRACE_MS))
+    await Promise.all([open.close(graceMs, deaf), deaf, sweeping?.close(), health?.close()])
+  }
+  opened.defer(() => close(0))
   if (part !== 'slack') {
     checks.push({ name: 'queue', check: open.ping })
-    const sweeping = repeat(LEDGER_MS, () => sweepLedger(engines), log)
-    opened.defer(() => sweeping.close())
+    sweeping = repeat(LEDGER_MS, () => sweepLedger(engines), log)
   }
   if (listener) {
     checks.push({ name: 'slack', check: async () => expectListening(listening()) })
     await listener.start()
-    opened.defer(() => listener.close(Math.min(graceMs, LISTEN_GRACE_MS)))
+    heard = listener
     open.begin()
   }
   const sharesPort = listener !== undefined && !slackAt.appToken
-  const health = sharesPort
-    ? undefined
-    : await openHealth({ host: env.HOST, port: env.PORT }, checks, pages())
-  if (health) {
-    port = health.port
-    opened.defer(() => health.close())
-  }
-  const rest = opened.move()
-  return {
-    workspaces: open.workspaces,
-    port,
-    close(grace = GRACE_MS) {
-      graceMs = grace
-      return rest.disposeAsync()
-    },
-  }
+  if (!sharesPort) health = await openHealth({ host: env.HOST, port: env.PORT }, checks, pages())
+  port = health?.port ?? port
+  opened.move()
+  return { workspaces: open.workspaces, port, close: (graceMs = GRACE_MS) => close(graceMs) }
 }
 
 async function sweepLedger({ ledger, log }: Engines): Promise<void> {

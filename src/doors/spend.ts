@@ -9,6 +9,7 @@ import type { Db } from '../store/transaction.ts'
 import { openLog } from '../telemetry/log.ts'
 import { readEnv } from './environment.ts'
 import { print } from './print.ts'
+import { readSince } from './since.ts'
 
 const SPEND_USAGE = `quorum spend [--by ${SPEND_BY.join('|')}] [--since 7d|2026-11-01] [--workspace T…] [--json]`
 
@@ -46,16 +47,6 @@ export async function spendDoor(args: string[], context: Context): Promise<numbe
   if (values.json) context.print(JSON.stringify({ by, since, unit: 'microdollars', rows }))
   else for (const line of tableOf(by, rows)) context.print(line)
   return 0
-}
-
-const HOURS: Record<string, number> = { h: 1, d: 24, w: 168 }
-
-/** `7d`, `24h`, `2w`, or a date, as ISO time. */
-function readSince(text: string): string | undefined {
-  const [, count, unit = ''] = /^(\d{1,4})([hdw])$/.exec(text) ?? []
-  if (count) return new Date(Date.now() - Number(count) * (HOURS[unit] ?? 0) * 3_600_000).toISOString()
-  const date = /^\d{4}-\d{2}-\d{2}$/.test(text) ? new Date(text) : new Date(Number.NaN)
-  return Number.isNaN(date.getTime()) ? undefined : date.toISOString()
 }
 
 /** What a line without a name stands for. */

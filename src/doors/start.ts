@@ -1,34 +1,41 @@
 /** `quorum start [--only slack]` and `quorum worker`: a deployment's processes. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
+import { openLog } from '../telemetry/log.ts'
 import type { Part } from './attend.ts'
 import { type Engines, openEngines } from './engines.ts'
 import { readEnv } from './environment.ts'
 import { keepVectors } from './learn.ts'
 import { keepReading } from './reading.ts'
-import { type SlackAddress, serve } from './serve.ts'
-import { untilAsked } from './until.ts'
+import { GRACE_MS, type SlackAddress, serve } from './serve.ts'
+import { type Asked, endBy } from './until.ts'
 
 export const START_USAGE = 'quorum start [--only slack]'
 
-/** Listens to Slack and advances runs, or only listens. Answers the exit code, after a clean end. */
-export async function startDoor(args: string[]): Promise<number> {
+/** The end may take so long, in ms: that of serving, of the ledger and of the store. */
+const END_MS = GRACE_MS + 6_000
+/** A process that is asked to end while it starts has so long to come to a place where it can, in ms. */
+const START_GRACE_MS = 2_000
+
+/** Listens to Slack and advances runs, or only listens, until asked to end. Answers the exit code. */
+export async function startDoor(args: string[], asked: Asked): Promise<number> {
   const { values } = parseArgs({ args, options: { only: { type: 'string' } } })
   if (values.only !== undefined && values.only !== 'slack') {
     process.stderr.write(`Usage: ${START_USAGE}\n`)
     return 2
   }
-  return run(values.only === 'slack' ? 'slack' : 'all')
+  return run(values.only === 'slack' ? 'slack' : 'all', asked)
 }
 
-/** Advances runs that another process heard of. Answers the exit code, after a clean end. */
-export async function workerDoor(args: string[]): Promise<number> {
+/** Advances runs that another process heard of, until asked to end. Answers the exit code. */
+export async function workerDoor(args: string[], asked: Asked): Promise<number> {
   parseArgs({ args, options: {} })
-  return run('worker')
+  return run('worker', asked)
 }
 
-async function run(part: Part): Promise<number> {
+async function run(part: Part, asked: Asked): Promise<number> {
   const env = readEnv()
   if (part !== 'all' && !env.DATABASE_URL) {
     throw new Fault(
@@ -37,22 +44,37 @@ async function run(part: Part): Promise<number> {
     )
   }
   const slackAt = readSlack(env)
-  const asked = untilAsked()
-  await using engines = await openEngines({ env })
-  const serving = await serve(engines, slackAt, part, (workspace) => learn(engines, workspace))
-  try {
-    const { log } = engines
-    log('info', 'quorum is running', {
-      part,
-      workspaces: serving.workspaces(),
-      health: `http://${env.HOST}:${serving.port}/health`,
-    })
-    const signal = await asked
+  const { log } = openLog(env.LOG_LEVEL)
+  void asked.then((signal) => {
     log('info', 'closing', { signal })
-  } finally {
-    await serving.close()
-  }
+    endBy(END_MS, (open) =>
+      log('error', 'the end took too long; what was under way is taken up by others', { open }),
+    )
+  })
+  const starting = open(env, slackAt, part)
+  // What waits for a store or for Slack has nothing to end.
+  const running =
+    (await Promise.race([starting, asked.then(() => undefined)])) ??
+    (await Promise.race([starting.catch(() => undefined), sleep(START_GRACE_MS, undefined)]))
+  if (!running) return 0
+  await asked
+  await running.close()
   return 0
+}
+
+/** Opens everything and runs it. */
+async function open(env: Env, slackAt: SlackAddress, part: Part): Promise<{ close(): Promise<void> }> {
+  await using opened = new AsyncDisposableStack()
+  const engines = opened.use(await openEngines({ env }))
+  const serving = await serve(engines, slackAt, part, (workspace) => learn(engines, workspace))
+  opened.defer(() => serving.close())
+  engines.log('info', 'quorum is running', {
+    part,
+    workspaces: serving.workspaces(),
+    health: `http://${env.HOST}:${serving.port}/health`,
+  })
+  const rest = opened.move()
+  return { close: () => rest.disposeAsync() }
 }
 
 /** Reads the home's sources for a workspace and makes their vectors, until closed. */

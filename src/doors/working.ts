@@ -8,6 +8,7 @@ import { openWeights, tellPlaces } from '../agent/line.ts'
 import { repeat } from '../agent/repeat.ts'
 import type { Slots } from '../agent/slots.ts'
 import { openWorker, type Worker } from '../agent/work.ts'
+import { readersOf } from '../core/audience.ts'
 import type { ChatRequest } from '../core/chat.ts'
 import type { ModelQuestion } from '../models/open.ts'
 import type { Queue } from '../queue/open.ts'
@@ -58,6 +59,7 @@ export async function startWorker(
     ask: (request: ChatRequest, options: Omit<ModelQuestion, 'request' | 'meter'>) =>
       models.ask(request, { ...options, meter }),
     catalogue: () => tools.catalogue(workspace),
+    outside: (run: Run) => rights.outside(workspace, readersOf(run)),
     call: tools.call,
     offerConnect: (run: Run, server: string, scopes?: readonly string[]) =>
       offerConnect({ ...connecting, speak }, run, server, scopes),

@@ -24,6 +24,7 @@ const Envelope = z.object({
   team_id: id.nullish(),
   event_id: id.optional(),
   authorizations: z.array(z.object({ team_id: id.nullish() })).nullish(),
+  is_ext_shared_channel: z.boolean().nullish(),
   event: Author.extend({
     type: z.string(),
     channel: id,
@@ -80,7 +81,7 @@ export function hear(body: unknown, self: Self): Heard | 'ignored' {
 
 function hearEvent(body: z.infer<typeof Envelope>, self: Self): Heard | 'ignored' {
   const { event } = body
-  const workspace = body.authorizations?.[0]?.team_id ?? body.team_id ?? self.workspace
+  const workspace = body.authorizations?.[0]?.team_id ?? self.workspace ?? body.team_id
   if (!workspace) return 'ignored'
   const place = { workspace, channel: event.channel }
   if (event.type === 'agent_session_stopped') {
@@ -95,9 +96,11 @@ function hearEvent(body: z.infer<typeof Envelope>, self: Self): Heard | 'ignored
     }
   }
   if (event.type !== 'message' && event.type !== 'app_mention') return 'ignored'
-  if (event.subtype === 'message_changed') return hearChange(event, place, self)
   if (event.subtype === 'message_deleted') return hearDeletion(event, place, self)
-  return hearMessage(event, place, self)
+  const heard =
+    event.subtype === 'message_changed' ? hearChange(event, place, self) : hearMessage(event, place, self)
+  if (heard === 'ignored' || heard.kind === 'deleted' || body.is_ext_shared_channel !== true) return heard
+  return { ...heard, shared: true }
 }
 
 type SlackEvent = z.infer<typeof Envelope>['event']
@@ -112,7 +115,7 @@ function byPerson(message: z.infer<typeof Author>, self: Self): boolean {
   return !message.subtype || SPOKEN.has(message.subtype)
 }
 
-function hearMessage(event: SlackEvent, place: Place, self: Self): Heard | 'ignored' {
+function hearMessage(event: SlackEvent, place: Place, self: Self): HeardOf<'message'> | 'ignored' {
   if (!event.user || !event.ts || !byPerson(event, self)) return 'ignored'
   const raw = event.text ?? ''
   return {
@@ -137,7 +140,7 @@ function isDirect(event: SlackEvent): boolean {
   return event.channel_type === 'im' || event.channel.startsWith('D')
 }
 
-function hearChange(event: SlackEvent, place: Place, self: Self): Heard | 'ignored' {
+function hearChange(event: SlackEvent, place: Place, self: Self): HeardOf<'edited' | 'deleted'> | 'ignored' {
   const now = event.message
   const before = event.previous_message
   if (!now?.ts) return 'ignored'

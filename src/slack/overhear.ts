@@ -55,7 +55,7 @@ export function overhear(body: unknown, self: Self): Overheard | undefined {
   const envelope = Envelope.safeParse(body)
   if (!envelope.success) return undefined
   const { event, authorizations, team_id } = envelope.data
-  const workspace = authorizations?.[0]?.team_id ?? team_id ?? self.workspace
+  const workspace = authorizations?.[0]?.team_id ?? self.workspace ?? team_id
   const channel = channelOf(event.channel)
   if (!workspace || !channel) return undefined
   const place = { workspace, channel }

@@ -26,6 +26,8 @@ export type People = {
    * what Slack does not tell is said to be unknown.
    */
   decider(user: string, groups: readonly string[]): Promise<Decider>
+  /** Whether somebody is of another organisation; so is whoever Slack does not tell of. Kept for ten minutes. */
+  outsider(user: string): Promise<boolean>
   /** The members of a user group; nobody where Slack does not tell. Kept for a minute. */
   members(group: string): Promise<string[]>
   /** The channel of direct messages with a person. @throws Fault */
@@ -60,6 +62,13 @@ export function openPeople(call: Call, workspace: string, log?: Log): People {
         groups: inside.map(({ group }) => group),
         ...(barred ? { barred } : {}),
         ...(untold.length > 0 ? { untold } : {}),
+      }
+    },
+    outsider: async (id) => {
+      try {
+        return kindOf(await directory.user(id), workspace) === 'external'
+      } catch {
+        return true
       }
     },
     members: async (group) => {

@@ -6,7 +6,10 @@ import type { Call, CallOptions } from './call.ts'
 import { mayHaveArrived, slackWord } from './faults.ts'
 import type { Log, Message } from './message.ts'
 
-export type SayOptions = Pick<CallOptions, 'priority' | 'droppable'>
+export type SayOptions = Pick<CallOptions, 'priority' | 'droppable'> & {
+  /** Where Slack refuses the blocks this fails: the text alone would say too little. */
+  exact?: boolean
+}
 export type Say = (
   method: 'chat.postMessage' | 'chat.update' | 'chat.postEphemeral',
   args: Record<string, unknown>,
@@ -27,7 +30,7 @@ const BAD_BLOCKS = new Set([
 /** A plan block is young: where it was refused once, it is not tried again. */
 export function sayWith(call: Call, log: Log | undefined): Say {
   let plans = true
-  return async (method, args, message, options) => {
+  return async (method, args, message, { exact = false, ...options } = {}) => {
     const full: Record<string, unknown> = { ...args, ...wireOf(message) }
     const hasPlan = message.blocks?.some((block) => block.type === 'plan') ?? false
     // An edit without blocks would keep the old ones.
@@ -36,8 +39,9 @@ export function sayWith(call: Call, log: Log | undefined): Say {
     try {
       return await call(method, full, options)
     } catch (error) {
-      if (!message.blocks || !BAD_BLOCKS.has(slackWord(error) ?? '')) throw error
-      if (hasPlan) plans = false
+      const word = slackWord(error) ?? ''
+      if (exact || !message.blocks || !BAD_BLOCKS.has(word)) throw error
+      if (hasPlan && word !== 'block_mismatch') plans = false
       const fields = { method, error: String(error) }
       log?.('warn', 'Slack refused the blocks of a message; its text is sent instead', fields)
       return call(method, plain, options)

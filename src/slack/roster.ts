@@ -31,6 +31,9 @@ const Channel = z.object({
   is_org_shared: z.boolean().optional(),
 })
 
+/** Stands among the readers of a channel that people of other organisations can read. */
+const OUTSIDE = '*outside'
+
 /** @param workspace the workspace that installed us: members of others are outsiders */
 export function openRoster(call: Call, workspace: string): Roster {
   return {
@@ -70,8 +73,9 @@ async function readChannel(call: Call, channel: string): Promise<{ open: boolean
     for await (const page of pages(read, MemberPage)) members.push(...page.members)
     const open = !info.is_im && !info.is_mpim && info.is_private === false
     // Where others share the channel it may be public for them: people who are not listed can open it.
-    const shared = info.is_ext_shared || info.is_pending_ext_shared || (info.is_org_shared && open)
-    return { open, members: shared ? [...members, `*${channel}`] : members }
+    const outside = info.is_ext_shared || info.is_pending_ext_shared
+    const shared = outside || (info.is_org_shared && open)
+    return { open, members: [...members, ...(shared ? [`*${channel}`] : []), ...(outside ? [OUTSIDE] : [])] }
   } catch (error) {
     if (slackWord(error) === 'channel_not_found') return { open: false, members: [] }
     throw error

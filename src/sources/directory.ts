@@ -17,11 +17,15 @@ const TOOLS = new Set(['node_modules', '__pycache__', 'bower_components'])
  *
  * @throws Fault `source-unreadable` where the directory itself cannot be read.
  */
-export async function* readDirectory(directory: string, wanted: Wanted = {}): AsyncGenerator<Entry> {
+export async function* readDirectory(
+  directory: string,
+  wanted: Wanted = {},
+  signal?: AbortSignal,
+): AsyncGenerator<Entry> {
   const root = await realpath(directory).catch((cause) => {
     throw unreadable(directory, cause)
   })
-  await using reader = openReader()
+  await using reader = openReader({ signal })
   for await (const place of walk(root, '', new Set([root]))) {
     const at = 'skipped' in place ? place.skipped.path : place.file
     if (!isWanted(at, wanted)) continue

@@ -41,7 +41,7 @@ export async function* readCheckout(directory: string, checkout: Checkout = {}):
   const files = (await listTracked(directory, checkout.env)).filter((file) => isWanted(file, checkout))
   const root = await realpath(directory)
   const history = await readHistory(root, new Set(files), checkout.env)
-  await using reader = openReader()
+  await using reader = openReader({ signal: checkout.signal })
   for (const file of files) {
     checkout.signal?.throwIfAborted()
     const entry = await lookAt(root, file, reader)

@@ -22,7 +22,13 @@ export type Reader = AsyncDisposable & {
   finish(): Promise<void>
 }
 
-export type Limits = { textMs?: number; binaryMs?: number; memoryMb?: number }
+/** Aborting the signal ends what is under way; what is still to be read fails with its reason. */
+export type Limits = {
+  textMs?: number
+  binaryMs?: number
+  memoryMb?: number
+  signal?: AbortSignal | undefined
+}
 
 /** Memory of the thread is looked at this often, in ms. */
 const LOOK_MS = 100
@@ -30,7 +36,8 @@ const LOOK_MS = 100
 const MOST = 5_000_000
 
 /** The thread is started with the first file, again after one that was too much for it, and ended by disposing. */
-export function openReader({ textMs = 10_000, binaryMs = 60_000, memoryMb = 768 }: Limits = {}): Reader {
+export function openReader(limits: Limits = {}): Reader {
+  const { textMs = 10_000, binaryMs = 60_000, memoryMb = 768, signal } = limits
   let worker: Worker | undefined
   let current: AbortController | undefined
   let closed = false
@@ -62,9 +69,11 @@ export function openReader({ textMs = 10_000, binaryMs = 60_000, memoryMb = 768 
   }
   const read = async (raw: Raw) => {
     const { file, format, content } = raw
+    signal?.throwIfAborted()
     if (closed) return { why: 'reading was ended' }
     if (format === 'text' && typeof content === 'string') return readPlain(file, content)
     const document = await ask(raw)
+    signal?.throwIfAborted()
     // Markup would be read as text with all its hidden parts; the others are text all the same.
     if ('why' in document && typeof content === 'string' && format !== 'html') return readPlain(file, content)
     if (!('why' in document) && document.text.length > MOST)
@@ -72,6 +81,8 @@ export function openReader({ textMs = 10_000, binaryMs = 60_000, memoryMb = 768 
     return document
   }
   let last: Promise<unknown> = Promise.resolve()
+  const leave = () => current?.abort('reading was ended')
+  signal?.addEventListener('abort', leave, { once: true })
   return {
     read(raw) {
       const mine = last.then(() => read(raw))
@@ -83,7 +94,8 @@ export function openReader({ textMs = 10_000, binaryMs = 60_000, memoryMb = 768 
     },
     async [Symbol.asyncDispose]() {
       closed = true
-      current?.abort('reading was ended')
+      signal?.removeEventListener('abort', leave)
+      leave()
       await stop()
     },
   }

@@ -1,4 +1,5 @@
 /** The resources of a tool server, read as documents. */
+import { unlessAborted } from '../core/aborted.ts'
 import { matches } from '../core/pattern.ts'
 import { type Entry, skip } from './entry.ts'
 import { BINARY, type Format, formatOf, formatOfType } from './format.ts'
@@ -26,16 +27,17 @@ const LONGEST_URI = 1000
  * listed and no such thing, too large, or refused comes as `skipped`, with the reason.
  *
  * @param patterns addresses to read, `*` for any characters; all where it is left out
- * @throws whatever listing them failed with
+ * @throws whatever listing them failed with, and the signal's reason
  */
 export async function* readResources(
   server: ResourceServer,
   patterns: readonly string[] | undefined,
+  signal?: AbortSignal,
 ): AsyncGenerator<Entry> {
-  const listed = (await server.list()).filter(
+  const listed = (await unlessAborted(server.list(), signal)).filter(
     ({ uri }) => patterns === undefined || patterns.some((pattern) => matches(pattern, uri)),
   )
-  await using reader = openReader()
+  await using reader = openReader({ signal })
   for (const { uri, name, mimeType, modified } of listed.sort((a, b) => (a.uri < b.uri ? -1 : 1))) {
     if (uri.length > LONGEST_URI) {
       yield skip(uri.slice(0, LONGEST_URI), `its address is longer than ${LONGEST_URI} characters`)
@@ -46,7 +48,10 @@ export async function* readResources(
       yield skip(uri, format.why)
       continue
     }
-    const text = await server.read(uri).catch((error: Error) => error)
+    const text = await unlessAborted(
+      server.read(uri).catch((error: Error) => error),
+      signal,
+    )
     if (text instanceof Error) yield skip(uri, `it cannot be read: ${text.message}`, true)
     else if (text === undefined || text.includes('\0')) yield skip(uri, 'it is no text')
     else if (text.length > LARGEST) yield skip(uri, `it is larger than ${LARGEST / 1024 / 1024} MB`)

@@ -65,7 +65,7 @@ const READABLE = /^(text\/(html|plain|markdown|x-markdown)|application\/(xhtml\+
 export async function* readWeb(site: WebSite, reader: WebReader): AsyncGenerator<Entry> {
   const hosts = new Set([new URL(site.sitemap).host, ...site.hosts])
   const visit = openVisits(reader, hosts)
-  await using parts = openReader()
+  await using parts = openReader({ signal: reader.signal })
   const known = new Set<string>()
   let failures = 0
   for await (const listed of listPages(site, visit)) {

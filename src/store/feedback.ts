@@ -1,5 +1,5 @@
 /** What people thought of runs. */
-import type { Category, Rating } from '../core/feedback.ts'
+import { type Category, type Rating, REPHRASED_MS, type Signal } from '../core/feedback.ts'
 import type { Db } from './transaction.ts'
 
 /** Whose rating of which run it is, and where it was pressed: a run of another place is not rated. */
@@ -42,4 +42,83 @@ export async function explainRating(
     [of.workspace, of.run, of.channel, of.person, category, note === '' ? null : note],
   )
   return kept.rowCount === 1
+}
+
+/** A run that ended before another began: the last of its thread, or of what its person asked in the channel. */
+export type Earlier = {
+  run: string
+  asker: string
+  question: string
+  /** Whether it is of the same thread; and whether it ended so shortly before that its question may have been rephrased. */
+  thread: boolean
+  lately: boolean
+}
+
+export async function readEarlier(db: Db, run: string): Promise<Earlier[]> {
+  const found = await db.query<Earlier>(
+    `select r.id as run, r.asker, r.thread = n.thread as thread, coalesce(a.body ->> 'text', '') as question,
+       n.created_at - r.finished_at <= $2 * interval '1 ms' as lately
+     from runs n cross join lateral (
+       (select t.id, t.asker, t.thread, t.finished_at from runs t where t.workspace = n.workspace and t.channel = n.channel and t.thread = n.thread
+          and t.created_at < n.created_at and not t.active order by t.created_at desc limit 1)
+       union
+       (select p.id, p.asker, p.thread, p.finished_at from runs p where p.workspace = n.workspace and p.asker = n.asker and p.channel = n.channel
+          and p.created_at < n.created_at and not p.active order by p.created_at desc limit 1)) r
+     join steps a on a.run = r.id and a.n = 1
+     where n.id = $1`,
+    [run, REPHRASED_MS],
+  )
+  return found.rows
+}
+
+/** Keeps what people did; what is known of a run already stays as it is. */
+export async function noteSignals(
+  db: Db,
+  workspace: string,
+  noted: readonly { run: string; person: string; signal: Signal }[],
+): Promise<void> {
+  if (noted.length === 0) return
+  await db.query(
+    `insert into feedback (workspace, run, person, signal, at)
+     select $1, run, person, signal, now() from jsonb_to_recordset($2::jsonb) as n (run uuid, person text, signal text)
+     on conflict do nothing`,
+    [workspace, JSON.stringify(noted)],
+  )
+}
+
+/** The question of a run that ended a moment ago was put in other words. */
+export async function noteReworded(db: Db, run: string, person: string): Promise<void> {
+  await db.query(
+    `insert into feedback (workspace, run, person, signal, at)
+     select workspace, id, $2, 'rephrased', now() from runs
+     where id = $1 and finished_at > now() - $3 * interval '1 ms' on conflict do nothing`,
+    [run, person, REPHRASED_MS],
+  )
+}
+
+/** A line of what people thought, the newest first. */
+export type Thought = {
+  at: Date
+  signal: Rating | Signal
+  run: string
+  channel: string
+  person: string
+  question: string
+  category: Category | null
+  note: string | null
+}
+
+/** @param of.since ISO time */
+export async function readFeedback(
+  db: Db,
+  of: { workspace?: string | undefined; since: string; signals?: readonly string[] | undefined },
+): Promise<Thought[]> {
+  const found = await db.query<Thought>(
+    `select f.at, f.signal, f.run, r.channel, f.person, coalesce(a.body ->> 'text', '') as question, f.category, f.note
+     from feedback f join runs r on r.id = f.run left join steps a on a.run = f.run and a.n = 1
+     where ($1::text is null or f.workspace = $1) and f.at >= $2 and ($3::text[] is null or f.signal = any($3))
+     order by f.at desc limit 1000`,
+    [of.workspace ?? null, of.since, of.signals ?? null],
+  )
+  return found.rows
 }

@@ -112,6 +112,26 @@ export async function unsureScopes(
   return rows.map((row) => row.scope)
 }
 
+/**
+ * Whether people of other organisations are among the readers, of a channel or the one person; undefined where that is
+ * not known lately enough.
+ */
+export async function hasOutsiders(
+  db: Db,
+  workspace: string,
+  readers: string,
+  ages: { scope: number; people: number },
+): Promise<boolean | undefined> {
+  const { rows } = await db.query<{ outside: boolean }>(
+    `select exists (select from members m where m.workspace = $1 and m.scope = $2 and m.person = '*outside') as outside
+       from scopes s where s.workspace = $1 and s.scope = $2 and ${sure('s', '$3')}
+     union all
+     select p.kind = 'external' from people p where p.workspace = $1 and 'user:' || p.id = $2 and ${sure('p', '$4')}`,
+    [workspace, readers, ages.scope, ages.people],
+  )
+  return rows[0]?.outside
+}
+
 /** Which readers are not known lately enough: of a channel or a user group its members, of a person the person. */
 export async function unsurePeople(
   db: Db,

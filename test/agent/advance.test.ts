@@ -212,6 +212,7 @@ function contextOn(pool: pg.Pool, { ask = () => answer, post }: Told): AdvanceCo
     policy: PolicyFile.parse({}),
     agent: () => ({ ...AgentFront.parse({ name: 'quorum' }), instructions: 'Work.' }),
     catalogue: async () => [],
+    outside: async () => false,
     ask: async () => ask(),
     recall: async (_, query) => ({ kind: 'recalled', at: at(), query, passages: [], sources: 0, ms: 0 }),
     call: async () => ({ outcome: 'failed', text: '', ms: 0 }),

@@ -8,6 +8,7 @@ import {
   type Judgement,
   judge,
   limitsFor,
+  offeredOutside,
   outputFor,
   type Question,
 } from '../../src/core/policy.ts'
@@ -203,6 +204,34 @@ test('limits and outputs of all rules count; untrusted wins', () => {
   expect(outputFor(policy(conditional), tool, asked)).toBe('untrusted')
   const both = { '*': { output: 'trusted' }, 'files__*': { output: 'untrusted' } }
   expect(outputFor(policy(both), tool, asked)).toBe('untrusted')
+})
+
+test('where others can read, a tool is withheld unless some rule lets it be used there and none forbids it', () => {
+  const outside = { outside: true }
+  const allow = { decision: 'allow', connect: 'allow' }
+  expect(judged({ '*': { decision: 'allow' } }, outside)).toMatchObject({
+    verdict: 'deny',
+    why: expect.stringContaining('connect: allow'),
+    parts: expect.arrayContaining([expect.objectContaining({ layer: 'connect' })]),
+  })
+  expect(judged({}, outside).verdict).toBe('deny')
+  expect(judged({ '*': allow }, outside).verdict).toBe('allow')
+  expect(judged({ '*': { connect: 'allow' } }, outside).verdict).toBe('ask')
+  expect(judged({ '*': allow, 'files__*': { connect: 'deny' } }, outside).verdict).toBe('deny')
+  expect(judged({ '*': allow, 'files__*': { decision: 'deny' } }, outside).why).toContain('denies')
+  const inC1 = { channels: { C1: { tools: { '*': { connect: 'allow' } } } } }
+  expect(judged({ '*': { decision: 'allow' } }, outside, inC1).verdict).toBe('allow')
+  expect(judged({ '*': { decision: 'allow' } }, { ...outside, channel: 'C2' }, inC1).verdict).toBe('deny')
+  expect(judged({ '*': { decision: 'allow', connect: 'deny' } }).verdict).toBe('allow')
+  // By arguments a call may be let in that another one of the same tool is not; the tool itself is offered then.
+  const some = {
+    '*': { decision: 'allow' },
+    'files__*': { connect: 'allow', when: { path: { like: 'public/*' } } },
+  }
+  expect(judged(some, { ...outside, args: { path: 'public/a' } }).verdict).toBe('allow')
+  expect(judged(some, { ...outside, args: { path: 'private/a' } }).verdict).toBe('deny')
+  expect(offeredOutside(policy(some), tool, asked)).toBe(true)
+  expect(offeredOutside(policy({ '*': { decision: 'allow' } }), tool, asked)).toBe(false)
 })
 
 test('patterns', () => {

@@ -60,6 +60,7 @@ test('explain knows who asks, where, with what the run has read and what was sai
     policy(['explain', 'bank__send_money', '{"recipient": "Ben Okafor", "amount": "5 EUR"}', ...more])
   const first = async (...more: string[]) => (await send(...more)).printed[0]
   expect(await first()).toMatch(/^allow/)
+  expect(await first('--shared')).toMatch(/^deny: People of another organisation can read here/)
   expect(await first('--tainted')).toMatch(/^ask: What I have read/)
   expect(await first('--tainted', '--words', 'Transfer the money: 5 EUR to Ben Okafor')).toMatch(/^allow/)
   expect(await first('--tainted', '--words', 'Transfer the money to Eve')).toMatch(/^ask/)

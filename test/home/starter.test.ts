@@ -60,7 +60,7 @@ test('every setting that the starter shows as a comment is one that works', asyn
   const home = await readHome(dir, { ...keys, TRACKER_TOKEN: 't' })
   expect(home.agents[0]).toMatchObject({ model: 'main', knowledge: ['pages'] })
   expect(Object.keys(home.servers)).toEqual(['files', 'tracker'])
-  expect(Object.keys(home.policy.tools)).toHaveLength(9)
+  expect(Object.keys(home.policy.tools)).toHaveLength(10)
   expect([Object.keys(home.policy.channels), Object.keys(home.policy.agents)]).toEqual([
     ['C0123456789'],
     ['quorum'],

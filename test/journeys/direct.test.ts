@@ -2,6 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Message } from '../../src/demo/workspace/world.ts'
 import { chunkOf, type Reply } from '../support/model-server.ts'
 import { openStage, type Stage } from '../support/stage.ts'
+import { makeTemporary } from '../support/temporary.ts'
+import { packaged } from '../support/tools.ts'
 
 describe('a direct conversation sees the answer being written', () => {
   let stage: Stage
@@ -135,4 +137,66 @@ test('a model that breaks off and begins anew: only what holds is left', async (
   expect(replies()).toHaveLength(1)
   expect(JSON.stringify(replies())).toContain('All of it.')
   expect(JSON.stringify(replies())).not.toContain('The first half')
+})
+
+test('an approval in a direct conversation: the stream ends while it waits, the answer comes below the card', async () => {
+  await using temporary = await makeTemporary()
+  const filesystem = {
+    ...packaged('@modelcontextprotocol/server-filesystem', [temporary.dir]),
+    cwd: temporary.dir,
+  }
+  const policy = { filesystem__write_file: { decision: 'ask', approvers: ['requester'] } }
+  await using stage = await openStage({
+    servers: { filesystem },
+    policy,
+    model: ({ body }) =>
+      body.messages.at(-1)?.role === 'tool'
+        ? { text: 'It is written.' }
+        : {
+            text: 'I write it down. ',
+            calls: [{ name: 'filesystem__write_file', args: { path: 'a.txt', content: 'x' } }],
+          },
+  })
+  const { workspace } = stage
+  const { ana } = workspace.users
+  const dm = workspace.dm(ana)
+  const ts = await workspace.say(ana, dm, 'note that')
+  const card = await stage.card(dm, ts)
+  await workspace.until(() => workspace.session(dm, ts) === 'suspended')
+  const replies = () => workspace.messages(dm, ts).filter((m) => m.user !== ana)
+  await workspace.until(() => JSON.stringify(replies()).includes('Waiting for approval: Write File'))
+  expect(replies().some((m) => m.streaming)).toBe(false)
+  await workspace.click(ana, dm, card, 'approve')
+  await stage.ended(dm, ts)
+  await workspace.until(() => workspace.session(dm, ts) === 'active')
+  const last = replies().at(-1)
+  expect(JSON.stringify(last?.blocks)).toContain('It is written.')
+  expect(Number(last?.ts)).toBeGreaterThan(Number(card))
+  expect(replies().filter((m) => JSON.stringify(m.blocks).includes('It is written.'))).toHaveLength(1)
+  const states = workspace.calls.flatMap(({ method, args }) =>
+    method === 'agents.sessions.setStatus' ? [args.status] : [],
+  )
+  expect(states.slice(0, 3)).toEqual(['processing', 'suspended', 'processing'])
+})
+
+test('a restart in the middle of an answer: the next process takes the stream over, and there is one answer', async () => {
+  await using stage = await openStage()
+  const { workspace } = stage
+  const { ana } = workspace.users
+  const dm = workspace.dm(ana)
+  stage.model.follow((_, n) =>
+    n === 1
+      ? { chunks: [chunkOf('test', { content: 'I was about to' })], done: false }
+      : { text: ['Here ', 'it is.'], paceMs: 700 },
+  )
+  const ts = await workspace.say(ana, dm, 'where is it?')
+  const replies = () => workspace.messages(dm, ts).filter((m) => m.user !== ana)
+  await workspace.until(() => JSON.stringify(replies()).includes('I was about to'), 20_000)
+  await stage.restart()
+  await stage.ended(dm, ts)
+  await workspace.until(() => workspace.session(dm, ts) === 'active')
+  expect(replies()).toHaveLength(1)
+  expect(replies()[0]?.streaming).toBeUndefined()
+  expect(JSON.stringify(replies())).toContain('Here it is.')
+  expect(JSON.stringify(replies())).not.toContain('I was about to')
 })

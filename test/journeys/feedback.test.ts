@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { feedbackDoor } from '../../src/doors/feedback.ts'
 import { openStage, type Stage, until } from '../support/stage.ts'
 
 describe('people say what they think of an answer', () => {
@@ -94,5 +95,62 @@ describe('people say what they think of an answer', () => {
     await pressed
     Object.assign(pool, { query })
     expect(await kept((rows) => rows.length === 1)).toMatchObject([{ person: ana, signal: 'down' }])
+  })
+
+  /** What people showed without saying it, of this test's run. */
+  async function shown(signal: string) {
+    return until(async () => {
+      const { rows } = await stage.engines.store.pool.query(
+        'select person, signal from feedback where run = $1 and signal = $2',
+        [run, signal],
+      )
+      return rows[0]
+    })
+  }
+
+  test('asked again in other words within ten minutes, or reworded after the answer, it was rephrased', async () => {
+    const { workspace } = stage
+    const { ana } = workspace.users
+    await stage.ask('@quorum the height of the mast, please?')
+    expect(await shown('rephrased')).toEqual({ person: ana, signal: 'rephrased' })
+    const { ts } = await stage.ask('@quorum where is the anchor?')
+    const { pool } = stage.engines.store
+    run = (await pool.query('select id from runs where message = $1', [ts])).rows[0].id
+    await workspace.edit(ana, channel, ts, '@quorum where is the second anchor?')
+    expect(await shown('rephrased')).toEqual({ person: ana, signal: 'rephrased' })
+  })
+
+  test('another question in the thread follows it up; a question elsewhere says nothing of it', async () => {
+    const { workspace, engines } = stage
+    const { ben } = workspace.users
+    const { rows } = await engines.store.pool.query('select thread from runs where id = $1', [run])
+    await workspace.say(ben, channel, '@quorum and the keel?', { thread: rows[0].thread })
+    await stage.ended(channel, rows[0].thread, 2)
+    expect(await shown('followed-up')).toEqual({ person: ben, signal: 'followed-up' })
+    await stage.ask('@quorum who cooks on Friday?')
+    const signals = await engines.store.pool.query('select signal from feedback where run = $1', [run])
+    expect(signals.rows).toEqual([{ signal: 'followed-up' }])
+  })
+
+  test('all of it is listed in the terminal, the newest first', async () => {
+    const { workspace, engines } = stage
+    const { ana } = workspace.users
+    await press(ana, 'down')
+    const view = await workspace.until(() => workspace.views(ana).at(-1))
+    await workspace.submit(ana, view.id, { category: { value: 'sources' }, note: { value: 'see\nthe log' } })
+    await kept((rows) => rows[0]?.category === 'sources')
+    const lines: string[] = []
+    const door = (...args: string[]) =>
+      feedbackDoor(args, { pool: engines.store.pool, print: (line) => lines.push(line) })
+    expect(await door('--down')).toBe(0)
+    expect(lines[0]).toMatch(
+      new RegExp(`down +${run.slice(0, 8)}  ${channel}  ${ana}  “how high is the mast\\?”`),
+    )
+    expect(lines[0]).toContain('Its sources are wrong, missing or out of date (see the log)')
+    expect(await door('--since', 'ever')).toBe(2)
+    lines.length = 0
+    await door('--json', '--since', '1d')
+    const { rows } = JSON.parse(lines[0] ?? '')
+    expect(new Set(rows.map((row: { signal: string }) => row.signal))).toContain('followed-up')
   })
 })

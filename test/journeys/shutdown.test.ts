@@ -70,6 +70,42 @@ test('the queue wiped while runs wait: they are answered all the same', async ()
   for (const ts of asked) await stage.ended(channel, ts)
 })
 
+test('what waits out a limit of Slack does not hold up the end', async () => {
+  await using stage = await openStage({ budgets: { fairness: { teams: { S0NIGHTOWLS: 2 } } } })
+  const { workspace } = stage
+  const asked = () => workspace.calls.filter(({ method }) => method === 'usergroups.users.list').length
+  await workspace.until(() => asked() > 0)
+  const before = asked()
+  workspace.misbehave.limit('usergroups.users.list', 50)
+  await stage.restart()
+  await workspace.until(() => asked() > before)
+  const begun = Date.now()
+  await stage.stop()
+  expect(Date.now() - begun).toBeLessThan(25_000)
+}, 120_000)
+
+test('a start that waits for its database ends at once and well', async () => {
+  await using home = await makeHome({
+    'models.yaml': JSON.stringify({
+      pools: { main: { model: 'test', replicas: ['http://127.0.0.1:9/v1'] } },
+    }),
+  })
+  const command = startCommand(['worker'], {
+    cwd: home.dir,
+    env: {
+      SLACK_BOT_TOKEN: 'xoxb-1',
+      SLACK_APP_TOKEN: 'xapp-1',
+      DATABASE_URL: 'postgres://127.0.0.1:9/quorum',
+      QUORUM_HOME: home.dir,
+      PORT: '0',
+    },
+  })
+  await command.printed(/waiting for/)
+  command.signal('SIGTERM')
+  expect(await command.ended).toBe(0)
+  expect(command.err()).not.toMatch(/unreachable|Error/)
+}, 60_000)
+
 test('a process that cannot reach Slack says so once, and ends when it is asked to', async () => {
   await using home = await makeHome({
     'models.yaml': JSON.stringify({

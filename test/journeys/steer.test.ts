@@ -30,7 +30,7 @@ describe('a run at work can be steered and stopped', () => {
     const { workspace } = stage
     const channel = workspace.channels.ops
     const ts = await workspace.say(workspace.users.ana, channel, text)
-    await workspace.until(() => held.seen.length > 0)
+    await workspace.until(() => held.seen.length > 0, 20_000)
     return { channel, ts }
   }
 

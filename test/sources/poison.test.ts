@@ -63,6 +63,18 @@ test('HTML nested without end, and entities that multiply, cost their limit at m
   expect(await html('<p>well</p>')).toMatchObject({ text: 'well\n\n' })
 })
 
+test('who does not want it any more is not kept waiting, and nothing is said of the file', {
+  timeout: 180_000,
+}, async () => {
+  const stop = new AbortController()
+  await using one = openReader({ textMs: 170_000, signal: stop.signal })
+  const html: Raw = { file: 'a.html', format: 'html', content: '<div>'.repeat(300_000) }
+  const reading = one.read(html)
+  setTimeout(() => stop.abort(new Error('never mind')), 500)
+  await expect(reading).rejects.toThrow('never mind')
+  await expect(one.read(html)).rejects.toThrow('never mind')
+})
+
 test('two gigabytes are not read, pipes and rings are not followed, and the rest is read', {
   timeout: 180_000,
 }, async () => {

@@ -32,6 +32,7 @@ export function advancingWith(pool: pg.Pool, other: Partial<AdvanceContext> = {}
     policy: PolicyFile.parse({}),
     agent: () => agent,
     catalogue: async () => [],
+    outside: async () => false,
     ask: async () => ({ text: 'So.', calls: [], finish: 'stop', model: 'm', firstTokenMs: 1, ms: 1 }),
     recall: async (_, query) => ({
       kind: 'recalled',

@@ -27,6 +27,8 @@ export type Proposal = {
   words: readonly string[]
   /** The run so far, which the policy may limit. */
   steps: readonly Step[]
+  /** Whether people of other organisations can read the thread. */
+  outside?: boolean | undefined
   /** Why it cannot be weighed at all. */
   wrong?: string | undefined
   /** It takes the place of another call: it is asked about also where the policy alone would allow it. */
@@ -55,10 +57,20 @@ function weighCall(policy: Policy, run: Run, proposal: Proposal): Weighed {
   if (wrong || !tool) return { step: { kind: 'proposed', at, call, verdict: 'invalid', why: wrong ?? '' } }
 
   const { asker, channel, agent } = run
-  const { taint, words } = proposal
+  const { taint, words, outside } = proposal
   const before = callsBefore(proposal.steps, tool)
   const made = before.map((one) => one.call.args)
-  const policyOnly = judge(policy, { tool, args: call.args, asker, channel, agent, taint, words, made })
+  const policyOnly = judge(policy, {
+    tool,
+    args: call.args,
+    asker,
+    channel,
+    agent,
+    taint,
+    words,
+    made,
+    outside,
+  })
   const judged = proposal.instead ? askAnyway(policyOnly, proposal.instead) : policyOnly
   const { verdict, why, approvers, need, selfApprove, effect, risk } = judged
   const most = judged.limits.calls ?? Number.POSITIVE_INFINITY

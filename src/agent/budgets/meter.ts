@@ -19,6 +19,8 @@ export type MeterContext = {
   members: (group: string) => Promise<string[]>
   /** What people call a person or a group. */
   name: (id: string) => Promise<string>
+  /** Whether a person is of another organisation; nobody is where it is left out. */
+  outsider?: (user: string) => Promise<boolean>
 }
 
 /** How long a run waits before it looks again where nothing may tell it, in ms. */
@@ -50,7 +52,15 @@ async function limitsOf(context: MeterContext, about: Purpose, attempt: Attempt)
   const { budgets } = context
   const teams = about.user === '' ? [] : await teamsOf(context, about.user)
   const agents = about.agent === '' ? [] : [about.agent]
-  const limits = limitsFor(budgets, { channel: about.channel, user: about.user, agents, teams })
+  // Only a budget of theirs makes a difference: without one they were not let in.
+  const outsider = budgets.outsiders && about.user !== '' && (await context.outsider?.(about.user))
+  const limits = limitsFor(budgets, {
+    channel: about.channel,
+    user: about.user,
+    agents,
+    teams,
+    outsider: outsider === true,
+  })
   return limits.filter(({ unit }) => unit === 'tokens' || attempt.tier === 'cloud')
 }
 

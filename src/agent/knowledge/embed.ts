@@ -1,6 +1,7 @@
 /** Embed: passages get their vectors, in the background of everything else. */
 import { setTimeout as pause } from 'node:timers/promises'
 import type pg from 'pg'
+import { unlessAborted } from '../../core/aborted.ts'
 import { embeddingText } from '../../core/chunk.ts'
 import { Fault } from '../../core/fault.ts'
 import type { Embedder, Engine } from '../../models/embed.ts'
@@ -96,7 +97,7 @@ async function isDone({ pool, workspace, embedder }: Context): Promise<boolean> 
 
 /** Starts the model, and finds the table that its vectors belong to. */
 async function enter({ pool, workspace, embedder }: Context, signal: AbortSignal | undefined) {
-  const ready = await embedder.ready()
+  const ready = await unlessAborted(embedder.ready(), signal)
   if (ready !== 'ready') throw new Fault('embed-unavailable', ready.why, { retry: true })
   const [probe = []] = await embedder.embed([PROBE], signal ? { signal } : {})
   return await useModel(pool, workspace, embedder.model, probe)
@@ -104,7 +105,7 @@ async function enter({ pool, workspace, embedder }: Context, signal: AbortSignal
 
 /** Gives new passages their vectors of the model that serves until now; false where it cannot be asked any more. */
 async function keepServing(context: Context, options: EmbedOptions, done: Done): Promise<boolean> {
-  const old = await askable(context)
+  const old = await askable(context, options.signal)
   if (!old) return false
   try {
     await fill({ ...context, ...old }, options, done)
@@ -116,14 +117,14 @@ async function keepServing(context: Context, options: EmbedOptions, done: Done):
 }
 
 /** The table that serves and its model, where that is another one than ours and still answers. */
-async function askable({
-  pool,
-  workspace,
-  embedder,
-}: Context): Promise<{ engine: Engine; table: VectorTable } | undefined> {
+async function askable(
+  { pool, workspace, embedder }: Context,
+  signal: AbortSignal | undefined,
+): Promise<{ engine: Engine; table: VectorTable } | undefined> {
   const table = await servingTable(pool, workspace)
   const engine = table && embedder.of(table)
-  if (!engine || engine.model === embedder.model || (await engine.ready()) !== 'ready') return undefined
+  if (!engine || engine.model === embedder.model) return undefined
+  if ((await unlessAborted(engine.ready(), signal)) !== 'ready') return undefined
   return { engine, table }
 }
 
@@ -162,7 +163,8 @@ async function fill(filling: Filling, options: EmbedOptions, done: Done): Promis
     }),
   )
   await Promise.allSettled(lanes)
-  await refreshVectorStatistics(pool, table)
+  // Whoever goes on will do it.
+  if (!options.signal?.aborted) await refreshVectorStatistics(pool, table)
   if (!signal.aborted) await indexVectors(pool, table)
   if (failed.signal.aborted && !options.signal?.aborted) throw failed.signal.reason
 }

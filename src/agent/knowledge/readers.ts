@@ -33,7 +33,7 @@ export function openSource(readers: Readers, { shelf, source, signal }: Reading)
     const directory = path.resolve(home, source.directory)
     return {
       place: directory,
-      entries: readDirectory(directory, source),
+      entries: readDirectory(directory, source, signal),
       count: () => countDirectory(directory, source),
     }
   }
@@ -53,7 +53,7 @@ export function openSource(readers: Readers, { shelf, source, signal }: Reading)
   const { tool_server: server } = source
   if (!resources)
     throw new Fault('source-unreadable', `The resources of ${server} are read by \`quorum start\` only.`)
-  const entries = readResources(resources(server), source.resources)
+  const entries = readResources(resources(server), source.resources, signal)
   return { place: `The tool server ${server}`, entries: asFault(server, entries) }
 }
 

@@ -12,6 +12,7 @@ import {
   claimDueScopes,
   doubtedPeople,
   endListing,
+  hasOutsiders,
   momentOf,
   putPeople,
   putScope,
@@ -33,6 +34,11 @@ export type Rights = {
    * is asked for in the background. A sentence for people where the readers are not known. Never fails.
    */
   meet(workspace: string, readers: string): Promise<string | undefined>
+  /**
+   * Whether people of other organisations are among the readers: others share the channel, or the one person is of
+   * elsewhere. True where Slack does not tell. Never fails.
+   */
+  outside(workspace: string, readers: string): Promise<boolean>
   /** The audiences all readers may read: by what is known, and by what is known lately enough. */
   readable(workspace: string, readers: string): Promise<{ known: number[]; sure: number[] }>
   /** Asks Slack who is in the scopes of these audiences where that is not sure; false where it did not tell of all. */
@@ -140,6 +146,22 @@ export function openRights({ pool, roster, log }: RightsContext): Rights {
       const met = inTime(known(), { readers })
       await inTime(caughtUp(), { readers })
       return (await met) ? undefined : UNTOLD
+    },
+    outside: async (workspace, readers) => {
+      const ages = { scope: AGES.readers, people: AGES.people }
+      const known = async () => {
+        const told = await hasOutsiders(pool, workspace, readers, ages)
+        if (told !== undefined) return told
+        if (readers.startsWith('user:')) await knowPeople(workspace, readers)
+        else await know(workspace, [readers], AGES.readers)
+        return (await hasOutsiders(pool, workspace, readers, ages)) ?? true
+      }
+      let outside = true
+      const asked = async () => {
+        outside = await known()
+      }
+      await inTime(asked(), { readers })
+      return outside
     },
     readable: async (workspace, readers) => {
       const known = await readableAudiences(pool, workspace, readers, { ...AGES, audiences: undefined })

@@ -188,7 +188,16 @@ function answeredDetails(step: StepOf<'answered'>): RichTextElement[] {
   if (step.by?.tier === 'quotes') return [text(' · no model: passages only'), line(step.text)]
   const attempts = step.attempts > 1 ? ` · ${step.attempts} attempts` : ''
   const facts = `${cut(clean(step.model), 80)}${servedBy(step)} · ${tokens} · first token ${span(step.firstTokenMs)}, all ${span(step.ms)}${attempts}`
-  return [text(` · ${facts}`), ...(step.text.trim() ? [line(step.text)] : [])]
+  return [
+    text(` · ${facts}`),
+    ...(step.withheld ? [line(tellWithheld(step.withheld))] : []),
+    ...(step.text.trim() ? [line(step.text)] : []),
+  ]
+}
+
+function tellWithheld(count: number): string {
+  const tools = count === 1 ? '1 tool was' : `${count} tools were`
+  return `${tools} withheld: people of another organisation can read here, and no rule says connect: allow`
 }
 
 /** Pool, revision and settings, and the beginning of the prompt's hash: what tells two answers' conditions apart. */

@@ -202,3 +202,21 @@ test('as long as a process runs, what is read later gets vectors too, and a mode
   expect(said[0]).toMatch(/cannot be made now/)
   expect(new Set(embedder.texts).size).toBe(5)
 })
+
+test('the end waits for no model that is being loaded', async () => {
+  await readPages(2)
+  const stop = new AbortController()
+  const asked = Promise.withResolvers<void>()
+  const embedder = testEmbedder({
+    ready: () => {
+      asked.resolve()
+      return new Promise(() => {})
+    },
+  })
+  const log = () => {}
+  const library = { store, embedder, log } as unknown as Parameters<typeof keepVectors>[0]
+  const keeping = keepVectors(library, 'T1', stop.signal)
+  await asked.promise
+  stop.abort()
+  await keeping
+})

@@ -181,3 +181,27 @@ test('of many reasons the most frequent come first, with a few examples each', (
     { why: 'small', count: 4, examples: ['x/0', 'x/3'] },
   ])
 })
+
+test('the end of upkeep waits for no tool server, and its source is not said to have failed', async () => {
+  const asked = Promise.withResolvers<void>()
+  const silent = {
+    list: () => {
+      asked.resolve()
+      return new Promise<never>(() => {})
+    },
+    read: async () => undefined,
+  }
+  const told: string[] = []
+  const upkeep = openUpkeep({
+    ...context(),
+    resources: () => silent,
+    workspace: 'T1',
+    sources: () => ({ notes: Source.parse({ tool_server: 'notes' }) }),
+    onRead: (name) => void told.push(name),
+    log: (_, message) => void told.push(message),
+  })
+  await asked.promise
+  await upkeep.close()
+  expect(told).toEqual([])
+  expect(await state('notes')).not.toHaveProperty('error')
+})

@@ -4,6 +4,7 @@
  */
 import type pg from 'pg'
 import { callState, decide, type Limits, type Next } from '../core/decide.ts'
+import { type Shares, sharesOf } from '../core/enclosed.ts'
 import { Fault } from '../core/fault.ts'
 import type { Agent } from '../core/home.ts'
 import { leanOn } from '../core/reading.ts'
@@ -162,10 +163,14 @@ async function readUnlessStopped(context: Performing, work: Work, of: number): P
   if (message?.kind !== 'asked' && message?.kind !== 'steered')
     throw new Error('only messages come with something')
   try {
-    return await record(work, [await readEnclosed(context, work.run, message, work.signal)])
+    return await record(work, [await readEnclosed(context, work, message, sharesFor(context))])
   } catch (error) {
     return await orMoved(work, error)
   }
+}
+
+function sharesFor({ agent, contextTokens }: Performing): Shares {
+  return sharesOf(contextTokens?.(agent))
 }
 
 async function lookAround(
@@ -176,7 +181,7 @@ async function lookAround(
   try {
     const at = new Date().toISOString()
     const not = { kind: 'read' as const, at, of: 1, call, files: [], lack: refused, ms: 0 }
-    return await record(work, [refused ? not : await readViewing(context, work, call)])
+    return await record(work, [refused ? not : await readViewing(context, work, call, sharesFor(context))])
   } catch (error) {
     return await orMoved(work, error)
   }

@@ -3,6 +3,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { canonical } from '../core/canonical.ts'
 import type { CatalogueTool } from '../core/catalogue.ts'
 import type { ChatAnswer, ChatMessage, ChatTool } from '../core/chat.ts'
+import { sharesOf } from '../core/enclosed.ts'
 import type { Agent } from '../core/home.ts'
 import { LOOKUP } from '../core/lookup.ts'
 import type { Purpose } from '../core/meter.ts'
@@ -37,6 +38,8 @@ export type AnswerContext = {
     options: AskOptions,
   ) => Promise<(ChatAnswer | { wait: Wait; quotes?: { pool: string } }) & { lane?: Lane }>
   catalogue: () => Promise<CatalogueTool[]>
+  /** Tokens that the agent's model can read and write in one call, where that is known. */
+  contextTokens?: (agent: Agent) => number | undefined
   /** Whether people of other organisations can read a run's answer. Never fails: true where Slack does not tell. */
   outside: (run: Run) => Promise<boolean>
 }
@@ -70,6 +73,7 @@ export async function askModel(
   const messages = buildPrompt({
     instructions: withheld > 0 ? `${context.agent.instructions}\n\n${OUTSIDE}` : context.agent.instructions,
     past,
+    pastTokens: sharesOf(context.contextTokens?.(context.agent)).past,
     steps: work.steps,
   })
   const offer = [

@@ -139,11 +139,11 @@ async function sayAlone(context: PrivateContext, run: Run, part: string, message
 
 /**
  * Tells whoever asked, and nobody else: at the address of the command (Slack takes five messages there, for half an
- * hour), else in the channel for their eyes only, else, where we are no member of it, in a direct message.
+ * hour), else in the thread or the channel for their eyes only, else, where we are no member, in a direct message.
  */
 export async function tellAlone(
   speak: PrivateContext['speak'],
-  run: Pick<Run, 'reply' | 'channel' | 'asker'>,
+  run: Pick<Run, 'reply' | 'channel' | 'thread' | 'asker'>,
   message: Message,
 ): Promise<void> {
   if (
@@ -155,7 +155,7 @@ export async function tellAlone(
   )
     return
   try {
-    await speak.whisper(run.channel, run.asker, undefined, message)
+    await speak.whisper(run.channel, run.asker, run.reply ? undefined : run.thread, message)
   } catch (error) {
     if (error instanceof Fault && error.retry) throw error
     await speak.post(await speak.direct(run.asker), undefined, message)

@@ -5,6 +5,7 @@ import {
   type ReadFile,
   type Said,
   type SharedFile,
+  type Shares,
   type Viewing,
 } from '../core/enclosed.ts'
 import { Fault } from '../core/fault.ts'
@@ -21,11 +22,11 @@ import { canRead } from './seeing.ts'
 
 export type ReadingContext = { reading: Reading; speak: Pick<Speak, 'name' | 'roster'> }
 
-/** What was said before may be of so many tokens, and all files of a message together. */
-const TOKENS = { said: 4_000, files: 12_000 }
-/** Slack may take so long to tell what was said, and a file to come and be taken apart, in ms. */
+/** Slack may take so long to tell what was said; all files together may, to come and be taken apart; in ms. */
 const SAID_MS = 15_000
-const FILE_MS = 40_000
+const FILES_MS = 45_000
+/** Messages that are looked at: the first, and the newest. More would not fit anyway. */
+const MOST_SAID = 200
 /** Characters of one file that are looked at. */
 const LONGEST = 400_000
 /** More people than this stay ids: each may be a call of Slack. */
@@ -36,14 +37,15 @@ const EARLIER_FILES = 5
 /** Reads all that came with a message. Throws only the signal's reason: what cannot be read is said in the step. */
 export async function readEnclosed(
   context: ReadingContext,
-  run: Run,
+  { run, signal }: Pick<Work, 'run' | 'signal'>,
   message: Bearer,
-  signal: AbortSignal,
+  shares: Shares,
 ): Promise<StepOf<'read'>> {
   const began = performance.now()
-  const told = message.kind === 'asked' ? await readAround(context, run, message, signal) : undefined
+  const limits = { signal, shares }
+  const told = message.kind === 'asked' ? await readAround(context, run, message, limits) : undefined
   const own = (message.files ?? []).map((file) => ({ file, from: message.user }))
-  const files = await readFiles(context, [...own, ...(told?.files ?? [])], signal)
+  const files = await readFiles(context, [...own, ...(told?.files ?? [])], limits)
   return {
     kind: 'read',
     at: new Date().toISOString(),
@@ -61,11 +63,13 @@ export async function readViewing(
   context: ReadingContext,
   { run, steps, signal }: Pick<Work, 'run' | 'steps' | 'signal'>,
   call: string,
+  shares: Shares,
 ): Promise<StepOf<'read'>> {
   const began = performance.now()
+  const limits = { signal, shares }
   const message = viewer(steps)
-  const told = message?.viewing && run.dm ? await readOpen(context, run, message.viewing, signal) : NOTHING
-  const files = await readFiles(context, told.files, signal)
+  const told = message?.viewing && run.dm ? await readOpen(context, run, message.viewing, limits) : NOTHING
+  const files = await readFiles(context, told.files, limits)
   return {
     kind: 'read',
     at: new Date().toISOString(),
@@ -85,14 +89,16 @@ async function readOpen(
   context: ReadingContext,
   run: Run,
   { channel, ts }: Viewing,
-  signal: AbortSignal,
+  limits: Bounds,
 ): Promise<Told> {
   if (!(await canRead(context.speak, channel, run.asker))) return NOTHING
   const read = (ends: AbortSignal) =>
     ts ? context.reading.thread(channel, ts, undefined, ends) : context.reading.newest(channel, ends)
-  return (await readEarlier(context, read, signal)) ?? NOTHING
+  return (await readEarlier(context, read, limits)) ?? NOTHING
 }
 
+/** How much is told, and until when. */
+type Bounds = { signal: AbortSignal; shares: Shares }
 type Attached = { file: SharedFile; from: string }
 type Told = { said?: Said[]; left?: number; files: Attached[]; lack?: string }
 
@@ -101,13 +107,13 @@ async function readAround(
   context: ReadingContext,
   run: Run,
   { before, about, ts }: StepOf<'asked'>,
-  signal: AbortSignal,
+  limits: Bounds,
 ): Promise<Told | undefined> {
-  if (before) return readThread(context, { channel: run.channel, ts: run.thread }, ts, signal)
+  if (before) return readThread(context, { channel: run.channel, ts: run.thread }, ts, limits)
   // What is told to one person alone may be of anywhere they may read.
   if (!about || !run.dm) return undefined
   if (!(await canRead(context.speak, about.channel, run.asker))) return { files: [] }
-  const told = await readThread(context, about, undefined, signal)
+  const told = await readThread(context, about, undefined, limits)
   return told.said ? told : { files: [] }
 }
 
@@ -115,34 +121,43 @@ async function readThread(
   context: ReadingContext,
   thread: { channel: string; ts: string },
   before: string | undefined,
-  signal: AbortSignal,
+  limits: Bounds,
 ): Promise<Told> {
   const read = (ends: AbortSignal) => context.reading.thread(thread.channel, thread.ts, before, ends)
   const lack = 'Slack does not let me read what was said here before'
-  return (await readEarlier(context, read, signal)) ?? { files: [], lack }
+  return (await readEarlier(context, read, limits)) ?? { files: [], lack }
 }
 
 /** Undefined where we may not read it. */
 async function readEarlier(
   context: ReadingContext,
   read: (ends: AbortSignal) => Promise<Earlier | 'not-ours'>,
-  signal: AbortSignal,
+  { signal, shares }: Bounds,
 ): Promise<Told | undefined> {
+  const ends = AbortSignal.any([signal, AbortSignal.timeout(SAID_MS)])
   try {
-    const earlier = await read(AbortSignal.any([signal, AbortSignal.timeout(SAID_MS)]))
-    return earlier === 'not-ours' ? undefined : await tellEarlier(context, earlier)
+    const earlier = await Promise.race([read(ends), lateFor(ends)])
+    if (earlier !== undefined)
+      return earlier === 'not-ours' ? undefined : await tellEarlier(context, earlier, shares)
   } catch (error) {
-    signal.throwIfAborted()
     if (!(error instanceof Fault)) throw error
-    return { files: [], lack: 'What was said before could not be read from Slack just now' }
   }
+  signal.throwIfAborted()
+  return { files: [], lack: 'What was said before could not be read from Slack just now' }
+}
+
+/** Comes when it is too late. */
+function lateFor(signal: AbortSignal): Promise<undefined> {
+  if (signal.aborted) return Promise.resolve(undefined)
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(undefined), { once: true }))
 }
 
 /** What was said, with names in place of ids and without secrets, as far as it fits. */
-async function tellEarlier(context: ReadingContext, { said, whole }: Earlier): Promise<Told> {
+async function tellEarlier(context: ReadingContext, { said, whole }: Earlier, shares: Shares): Promise<Told> {
+  const near = said.length > MOST_SAID ? [...said.slice(0, 1), ...said.slice(1 - MOST_SAID)] : said
   const fitted = fitSaid(
-    said.map(({ files: _, ...one }) => ({ ...one, text: withoutSecrets(one.text) })),
-    TOKENS.said,
+    near.map(({ files: _, ...one }) => ({ ...one, text: withoutSecrets(one.text) })),
+    shares.said,
   )
   const names = await readNames(context, [...new Set(fitted.said.flatMap(idsIn))])
   const files = said
@@ -151,7 +166,7 @@ async function tellEarlier(context: ReadingContext, { said, whole }: Earlier): P
     .slice(0, EARLIER_FILES)
   return {
     said: fitted.said.map((one) => named(one, names)),
-    left: fitted.left,
+    left: fitted.left + said.length - near.length,
     files,
     ...(whole ? {} : { lack: 'The thread is longer than I can read' }),
   }
@@ -185,26 +200,34 @@ function named(one: Said, names: ReadonlyMap<string, string>): Said {
 async function readFiles(
   context: ReadingContext,
   attached: readonly Attached[],
-  signal: AbortSignal,
+  { signal, shares }: Bounds,
 ): Promise<ReadFile[]> {
   const known = [...new Map(attached.map((one) => [one.file.id, one])).values()]
   if (known.length === 0) return []
+  const ends = AbortSignal.any([signal, AbortSignal.timeout(FILES_MS)])
+  const late = lateFor(ends)
   await using reader = openReader({ textMs: 5_000, binaryMs: 20_000, memoryMb: 384 })
-  const files = await Promise.all(known.map((one) => readFile(context, reader, one, signal)))
+  const files = await Promise.all(
+    known.map(async (one): Promise<ReadFile> => {
+      const read = await Promise.race([readFile(context, reader, one, ends), late])
+      return read ?? { name: one.file.name, from: one.from, why: 'it took too long to read' }
+    }),
+  )
   signal.throwIfAborted()
-  return fitFiles(files, TOKENS.files)
+  return fitFiles(files, shares.files)
 }
 
 async function readFile(
   { reading }: ReadingContext,
   reader: Reader,
-  { file, from }: Attached,
-  signal: AbortSignal,
+  { file: known, from }: Attached,
+  ends: AbortSignal,
 ): Promise<ReadFile> {
+  const file = await reading.describe(known, ends)
+  if ('why' in file) return { name: known.name, from, why: file.why }
   const { name } = file
   const as = formatFor(name, file.type)
   if ('why' in as) return { name, from, why: as.why }
-  const ends = AbortSignal.any([signal, AbortSignal.timeout(FILE_MS)])
   const bytes = await reading.file(file, as.most, ends)
   if ('why' in bytes) return { name, from, why: bytes.why }
   const document = await readBytes(reader, name, as.format, bytes)

@@ -34,8 +34,10 @@ export async function openSettings(context: SettingsContext, viewer: Viewer): Pr
   const { workspace, channel, user } = viewer
   if (!isChannel(channel)) return NOT_HERE
   if (!(await mayChange(context, viewer))) return (await describe(context, viewer)).join('\n')
-  const now = (await findSettings(context.pool, workspace, channel))?.settings ?? {}
-  return settingsView(channel, now, await choicesFor(context, { workspace, user }, now))
+  const settled = await findSettings(context.pool, workspace, channel)
+  const now = settled?.settings ?? {}
+  const about = { subject: settled?.id ?? '', channel }
+  return settingsView(about, now, await choicesFor(context, { workspace, user }, now))
 }
 
 /** What holds in a channel, for whoever asks by a word; those who may get the button that changes it. */
@@ -95,11 +97,13 @@ export async function takeSettings(
   if (!seen.may)
     return 'Only admins and the managers of this channel change its settings, so nothing was changed.'
   const { workspace, channel, user } = heard
-  const before = (await findSettings(tx, workspace, channel))?.settings ?? {}
+  const settled = await findSettings(tx, workspace, channel)
+  const before = settled?.settings ?? {}
   const settings = readFilled(heard.values, before, seen)
   if (settings.agent === context.agent) delete settings.agent
   if (JSON.stringify(settings) === JSON.stringify(before)) return 'Nothing was changed.'
-  await addSettings(tx, { workspace, channel, by: user }, settings)
+  const added = await addSettings(tx, { workspace, channel, by: user, after: heard.subject }, settings)
+  if (!added) return 'Somebody else changed the settings meanwhile, so yours were not taken. Open them again.'
   return 'The settings of this channel were changed. They hold from the next question on.'
 }
 

@@ -62,6 +62,15 @@ export const ReadFile = z.object({
 })
 export type ReadFile = z.infer<typeof ReadFile>
 
+/** How many tokens of each are told: what was said before, all files of a message, what earlier runs of the thread read. */
+export type Shares = { said: number; files: number; past: number }
+
+/** @param context tokens the model can read and write in one call, where that is known */
+export function sharesOf(context: number | undefined): Shares {
+  const share = (most: number, part: number) => Math.floor(Math.min(most, (context ?? most / part) * part))
+  return { said: share(4_000, 0.12), files: share(12_000, 0.3), past: share(12_000, 0.2) }
+}
+
 /** Most of one message that is told, in tokens. */
 const ONE_MESSAGE = 1_000
 
@@ -70,7 +79,8 @@ const ONE_MESSAGE = 1_000
  * many were left out between them.
  */
 export function fitSaid(said: readonly Said[], tokens: number): { said: Said[]; left: number } {
-  const short = said.map((one) => ({ ...one, text: cutToTokens(one.text, ONE_MESSAGE).text }))
+  const longest = Math.min(ONE_MESSAGE, Math.floor(tokens / 3))
+  const short = said.map((one) => ({ ...one, text: cutToTokens(one.text, longest).text }))
   const [first, ...rest] = short
   if (!first) return { said: [], left: 0 }
   let room = tokens - costOf(first)

@@ -8,7 +8,7 @@
 import type { ChatMessage } from './chat.ts'
 import { estimateTokens } from './chunk.ts'
 import { callState, leftAsking, resultText } from './decide.ts'
-import type { Enclosed, ReadFile, Said } from './enclosed.ts'
+import { type Enclosed, type ReadFile, type Said, sharesOf } from './enclosed.ts'
 import { languageName } from './preferences.ts'
 import type { Cited, Numbered, StepOf } from './run.ts'
 
@@ -26,12 +26,12 @@ export type PromptParts = {
   instructions: string
   /** Oldest first. */
   past: readonly Exchange[]
+  /** What earlier runs of the thread read is told again, the newest of it, up to so many tokens. */
+  pastTokens?: number
   steps: readonly Numbered[]
 }
 
 const LIMITS = { question: 24_000, passage: 4_000, result: 64_000, past: 24_000, quoted: 8_000 } as const
-/** What earlier runs of the thread read is told again, the newest of it, up to so many tokens. */
-const PAST_READ = 12_000
 
 const RULES = `
 Rules that always hold:
@@ -46,12 +46,12 @@ Rules that always hold:
 export function buildPrompt(parts: PromptParts): ChatMessage[] {
   return [
     { role: 'system', content: `${parts.instructions.trim()}\n\n${RULES}` },
-    ...tellPast(parts.past),
+    ...tellPast(parts.past, parts.pastTokens ?? sharesOf(undefined).past),
     ...tellSteps(parts.steps),
   ]
 }
 
-function tellPast(past: readonly Exchange[]): ChatMessage[] {
+function tellPast(past: readonly Exchange[], tokens: number): ChatMessage[] {
   const kept: Exchange[] = []
   const sizeOf = (e: Exchange) => e.question.length + e.answer.length
   let size = 0
@@ -66,7 +66,7 @@ function tellPast(past: readonly Exchange[]): ChatMessage[] {
       size -= sizeOf(oldest)
     }
   }
-  const reads = keepNewest(kept)
+  const reads = keepNewest(kept, tokens)
   return kept.flatMap((e, i): ChatMessage[] => [
     { role: 'user', content: (reads[i] ?? '') + tellQuoted(e) + message(e.user, e.question) },
     { role: 'assistant', content: harmless(e.answer) },
@@ -74,8 +74,8 @@ function tellPast(past: readonly Exchange[]): ChatMessage[] {
 }
 
 /** What each of the exchanges had read, as far as the newest of all that fits. */
-function keepNewest(exchanges: readonly Exchange[]): string[] {
-  let room = PAST_READ
+function keepNewest(exchanges: readonly Exchange[], tokens: number): string[] {
+  let room = tokens
   return exchanges
     .toReversed()
     .map(({ read = [] }) => {

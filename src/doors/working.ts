@@ -10,7 +10,9 @@ import type { Slots } from '../agent/slots.ts'
 import { openWorker, type Worker } from '../agent/work.ts'
 import { readersOf } from '../core/audience.ts'
 import type { ChatRequest } from '../core/chat.ts'
+import type { Agent } from '../core/home.ts'
 import type { ModelQuestion } from '../models/open.ts'
+import { contextOf } from '../models/pool.ts'
 import type { Queue } from '../queue/open.ts'
 import type { Speaker } from '../slack/speak.ts'
 import type { Run } from '../store/runs.ts'
@@ -61,6 +63,10 @@ export async function startWorker(
     catalogue: () => tools.catalogue(workspace),
     outside: (run: Run) => rights.outside(workspace, readersOf(run)),
     call: tools.call,
+    contextTokens: ({ model }: Agent) => {
+      const pool = models.pools.find(({ name }) => name === model) ?? models.pools[0]
+      return pool && contextOf(pool)
+    },
     offerConnect: (run: Run, server: string, scopes?: readonly string[]) =>
       offerConnect({ ...connecting, speak }, run, server, scopes),
     recall: remember.bind(null, openRecalling(engines, rights)),

@@ -23,6 +23,12 @@ export type OpenPool =
   | (Known & { tier: 'local'; serving: Serving })
   | (Known & { tier: 'cloud'; enter: (permit: CloudPermit) => Serving })
 
+/** Tokens that every server of a pool can read and write in one call, as far as that is known. */
+export function contextOf({ pool, replicas }: Pick<Known, 'pool' | 'replicas'>): number | undefined {
+  const told = replicas.flatMap(({ contextTokens }) => contextTokens ?? [])
+  return pool.contextTokens ?? (told.length > 0 ? Math.min(...told) : undefined)
+}
+
 /**
  * Opens a pool. Nothing is sent.
  *

@@ -27,6 +27,8 @@ export type Reading = {
   ): Promise<Earlier | 'not-ours'>
   /** The newest messages of a channel, without their threads. @throws Fault */
   newest(channel: string, signal: AbortSignal): Promise<Earlier | 'not-ours'>
+  /** What a file is, asked of Slack where the message did not say; else why it cannot be had. Never fails. */
+  describe(file: SharedFile, signal: AbortSignal): Promise<SharedFile | { why: string }>
   /** The bytes of a file, no more than `most`; else why it cannot be had, which begins with "it". Never fails. */
   file(file: SharedFile, most: number, signal: AbortSignal): Promise<Uint8Array | { why: string }>
 }
@@ -64,6 +66,7 @@ export function openReading(call: Call, self: Self & { scopes: readonly string[]
       return { said, whole: !cursor }
     } catch (error) {
       if (NOT_OURS.has(slackWord(error) ?? '')) return 'not-ours'
+      if (said.length > 0) return { said, whole: false } // What came before Slack made us wait for the rest.
       throw error
     }
   }
@@ -78,16 +81,21 @@ export function openReading(call: Call, self: Self & { scopes: readonly string[]
         throw error
       }
     },
+    describe: async (file, signal) => {
+      if (file.url) return file
+      if (self.scopes.length > 0 && !self.scopes.includes('files:read')) return { why: NO_SCOPE }
+      try {
+        return await describe(call, file, signal)
+      } catch (error) {
+        return whyNot(error)
+      }
+    },
     file: async (file, most, signal) => {
       if (self.scopes.length > 0 && !self.scopes.includes('files:read')) return { why: NO_SCOPE }
       try {
-        const described = file.url ? file : await describe(call, file, signal)
-        if (described.size !== undefined && described.size > most) return tooLarge(most)
-        return described.url ? await download(described.url, most, site, signal) : { why: NO_PLACE }
-      } catch (error) {
-        const word = slackWord(error)
-        if (word === 'file_not_found' || word === 'file_deleted') return { why: 'it is not there any more' }
-        if (error instanceof Fault && error.code === 'slack-scope') return { why: NO_SCOPE }
+        if (file.size !== undefined && file.size > most) return tooLarge(most)
+        return file.url ? await download(file.url, most, site, signal) : { why: NO_PLACE }
+      } catch {
         return { why: NOT_NOW }
       }
     },
@@ -122,6 +130,12 @@ export function saidOf(message: WireMessage, self: Self): Earlier['said'][number
   const quotes = (message.attachments ?? []).length > 0
   const by = ours ? 'us' : app ? 'app' : 'person'
   return { from: from.slice(0, 200), by, ts, text, ...(quotes ? { quotes } : {}), files }
+}
+
+function whyNot(error: unknown): { why: string } {
+  const word = slackWord(error)
+  if (word === 'file_not_found' || word === 'file_deleted') return { why: 'it is not there any more' }
+  return { why: error instanceof Fault && error.code === 'slack-scope' ? NO_SCOPE : NOT_NOW }
 }
 
 const Described = z.looseObject({ file: z.unknown() })

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { estimateTokens } from '../../src/core/chunk.ts'
-import { cutToTokens, fitFiles, fitSaid, type Said } from '../../src/core/enclosed.ts'
+import { cutToTokens, fitFiles, fitSaid, type Said, sharesOf } from '../../src/core/enclosed.ts'
 
 const text = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 3_000 }),
@@ -65,4 +65,13 @@ test('a book is cut in no time', () => {
   const told = cutToTokens(book, 1_000)
   expect(performance.now() - began).toBeLessThan(2_000)
   expect(told.of).toBeGreaterThan(500_000)
+})
+
+test('of a small model no more is asked than it can read', () => {
+  expect(sharesOf(undefined)).toEqual(sharesOf(1_000_000))
+  for (const context of [2_048, 4_096, 8_192, 32_768, 131_072]) {
+    const { said, files, past } = sharesOf(context)
+    expect(said + files + past).toBeLessThan(context * 0.65)
+    expect(Math.min(said, files, past)).toBeGreaterThan(0)
+  }
 })

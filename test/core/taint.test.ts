@@ -74,6 +74,27 @@ test('in words', () => {
   )
 })
 
+test('what others said before, what is quoted, and files taint; what the asker said themself does not', () => {
+  const said = (from: string, quotes?: boolean) =>
+    ({ from, by: 'person', ts: '1.0', text: 'x', ...(quotes ? { quotes } : {}) }) as const
+  const read = (more: Partial<StepOf<'read'>>): Step => ({
+    kind: 'read',
+    at,
+    of: 1,
+    files: [],
+    ms: 1,
+    ...more,
+  })
+  expect(taintOf([asked, read({ said: [said('UANA')] })])).toEqual([])
+  expect(taintOf([asked, read({ said: [said('UANA'), said('UBEN')] })])).toEqual([{ from: 'people' }])
+  expect(taintOf([asked, read({ said: [said('UANA', true)] })])).toEqual([{ from: 'people' }])
+  expect(taintOf([asked, read({ files: [{ name: 'a', from: 'UANA', why: 'it is empty' }] })])).toEqual([])
+  expect(taintOf([asked, read({ files: [{ name: 'a', from: 'UANA', text: 'x' }] })])).toEqual([
+    { from: 'files' },
+  ])
+  expect(taintOf([{ ...asked, quoted: 'x' } as Step])).toEqual([{ from: 'people' }])
+})
+
 test('a question that a server asked in vain taints, also where the result is empty', () => {
   const empty = { ...(returned() as StepOf<'returned'>), text: '' }
   expect(taintOf([asked, proposed, empty])).toEqual([])

@@ -111,6 +111,25 @@ describe('the first mention in a thread', () => {
     expect(said).toContain('What was said before could not be read')
   })
 
+  test('is stopped while it is read, without waiting for Slack', async () => {
+    const { workspace } = stage
+    const { general } = workspace.channels
+    const { ana, ben } = workspace.users
+    const root = await workspace.say(ben, general, 'A long story.')
+    const calls = () => workspace.calls.filter((call) => call.method === 'conversations.replies').length
+    const before = calls()
+    workspace.misbehave.slow('conversations.replies', 9_000)
+    const asked = stage.model.requests.length
+    const ts = await workspace.say(ana, general, '@quorum and then?', { thread: root })
+    await workspace.until(() => calls() > before)
+    await workspace.say(ana, general, '@quorum stop', { thread: root })
+    await stage.ended(general, root)
+    expect(stage.model.requests.length).toBe(asked)
+    const steps = await stepsOf(ts)
+    expect(steps.at(-1)?.body.outcome).toBe('stopped')
+    expect(steps.some((step) => step.kind === 'read')).toBe(false)
+  })
+
   test('cannot be told by what was said that it is over', async () => {
     const { workspace } = stage
     const { general } = workspace.channels
@@ -184,6 +203,15 @@ describe('files that are dropped into the thread', () => {
     await stage.ended(ops, ts)
     expect(prompt()).toContain('in the barrel')
     expect(stage.said(ops, ts).at(-1)).toContain('Answer 2.')
+  })
+
+  test('of a channel shared with others are read, though Slack says only later what they are', async () => {
+    const { workspace } = stage
+    const { partners } = workspace.channels
+    const files = [{ name: 'terms.md', content: 'Thirty days net.' }]
+    const ts = await workspace.say(workspace.users.gil, partners, '@quorum when do we pay?', { files })
+    await stage.ended(partners, ts)
+    expect(prompt()).toContain('<file name="terms.md">\nThirty days net.')
   })
 
   test('that cannot be read cost one clear line each', async () => {

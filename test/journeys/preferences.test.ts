@@ -70,7 +70,7 @@ describe('what a person likes holds for what they ask from then on', () => {
       const now = await home(chloe)
       return now.includes('For admins') ? now : undefined
     })
-    expect(told).toMatch(/Spent today: [\d,]+ tokens? in \d+ calls? of models\. In 30 days/)
+    expect(told).toMatch(/Spent today: [1-9][\d,]* tokens? in [1-9]\d* calls? of models\. In 30 days/)
     expect(told).toMatch(/at work in 8 slots; nobody waits/)
   })
 })

@@ -109,6 +109,27 @@ describe('a channel has settings, which narrow what the policy allows', () => {
     ])
   })
 
+  test('of two people at once one is told that the other was quicker', async () => {
+    const { workspace } = stage
+    const { ben, chloe } = workspace.users
+    const [first, second] = [await open(ben), await open(chloe)]
+    const told = async (user: string, id: string, tools: string[]) => {
+      const before = workspace.ephemerals(user).length
+      await workspace.submit(user, id, { tools: { value: tools } })
+      return (await workspace.until(() => workspace.ephemerals(user)[before])).text
+    }
+    expect(await told(ben, first.id, ['-'])).toContain('hold from the next question on')
+    expect(await told(chloe, second.id, ['filesystem__*'])).toContain(
+      'Somebody else changed the settings meanwhile',
+    )
+    expect(
+      (await ask('what colour is the lighthouse?')).tools.filter((name: string) =>
+        name.startsWith('filesystem'),
+      ),
+    ).toEqual([])
+    await settle(chloe, {})
+  })
+
   test('approvers are those of the policy that are named here, also for an edited call, and for no run under way', async () => {
     const { workspace } = stage
     const { ana, ben } = workspace.users

@@ -190,6 +190,16 @@ describe.each(['socket', 'http'] as const)('over %s', (mode) => {
     expect(inbox.size).toBe(0)
   })
 
+  test('what cannot be opened in App Home, where nothing can be whispered, is said in a modal', async () => {
+    const { users } = workspace
+    await workspace.openHome(users.ana)
+    const home = await workspace.until(() => workspace.home(users.ana))
+    await workspace.clickView(users.ana, home.id, 'preferences')
+    const view = await workspace.until(() => workspace.views(users.ana).at(-1))
+    expect(JSON.stringify(view.blocks)).toContain('There is no run open.')
+    expect(inbox.size).toBe(0)
+  })
+
   test('commands: help and nonsense are answered at once, the rest is stored', async () => {
     const { users, channels } = workspace
     for (const text of ['/quorum', '/quorum help', '/quorum dance', '/quorum ask'])

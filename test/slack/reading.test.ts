@@ -116,6 +116,22 @@ test('no address makes the token leave, however it is written', async () => {
   )
 })
 
+test('what a message does not say of a file is asked of Slack', async () => {
+  const file = { id: 'F1', name: 'plan.md', size: 3, url_private: `${slack.url}/files/F1` }
+  const reading = (answer: Call) =>
+    openReading(answer, self, { tokens: fixedToken('x'), apiUrl: `${slack.url}/api/` })
+  const known: Call = async () => ({ ok: true, file })
+  expect(await reading(known).describe({ id: 'F1', name: 'F1' }, signal)).toEqual({
+    id: 'F1',
+    name: 'plan.md',
+    size: 3,
+    url: `${slack.url}/files/F1`,
+  })
+  expect(await reading(never).describe({ id: 'F1', name: 'F1' }, signal)).toEqual({
+    why: 'it could not be fetched from Slack just now',
+  })
+})
+
 test('what Slack answers with, in words', async () => {
   const told: [number, string][] = [
     [404, 'it is not there any more'],

@@ -359,7 +359,7 @@ test('a person is forgotten to the last byte of the files; what others said stay
   const rated = { workspace: 'T1', channel: 'C1', run: others.id, person: PERSON }
   expect(await explainRating(store.pool, rated, { category: 'wrong', note: `no ${WORD}` })).toBe(true)
   await putPreferences(store.pool, 'T1', PERSON, { trace: 'none', language: 'de' })
-  const settled = { workspace: 'T1', channel: 'C9', by: PERSON }
+  const settled = { workspace: 'T1', channel: 'C9', by: PERSON, after: '' }
   await addSettings(store.pool, settled, { approvers: ['U2', PERSON] })
   const heard = {
     kind: 'message',

@@ -10,6 +10,7 @@ import { noStreams } from './streams.ts'
 export const NOTHING_TO_READ: AdvanceContext['reading'] = {
   thread: async () => ({ said: [], whole: true }),
   newest: async () => ({ said: [], whole: true }),
+  describe: async (file) => file,
   file: async () => ({ why: 'it is not there any more' }),
 }
 

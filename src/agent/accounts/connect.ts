@@ -141,15 +141,13 @@ export async function offerConnect(
           link: true,
         }
     const part = `${scopes ? 'permissions' : 'connect'} ${name}`
-    const message = sayMessage(told.sentence)
-    const said = run.reply
-      ? { new: await tellAlone(context.speak, run, message).then(() => true) }
-      : await sayForSure(context, { owner: run.id, part, channel, thread, message })
-    const url =
-      said.new && told.link && (await linkFor(context, { workspace, user: asker }, name, scopes ?? []))
-    const offer = url && connectMessage(name, url, scopes ?? [])
-    if (offer && run.reply) await tellAlone(context.speak, run, offer)
-    else if (offer) await context.speak.whisper(channel, asker, thread, offer)
+    const saying = { owner: run.id, part, channel, thread, message: sayMessage(told.sentence) }
+    const fresh = run.reply
+      ? await tellAlone(context.speak, run, saying.message).then(() => true)
+      : (await sayForSure(context, saying)).new
+    if (!fresh || !told.link) return
+    const url = await linkFor(context, { workspace, user: asker }, name, scopes ?? [])
+    if (url) await tellAlone(context.speak, run, connectMessage(name, url, scopes ?? []))
   } catch (error) {
     context.log('warn', 'a person could not be asked to connect', { run: run.id, why: String(error) })
   }

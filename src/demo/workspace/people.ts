@@ -47,7 +47,11 @@ export function say(hub: Hub, user: string, channel: string, text: string, optio
   if (world.channels.get(channel)?.is_archived) throw new Error('The channel is archived.')
   const root = thread === undefined ? undefined : findMessage(world, channel, thread)
   if (thread !== undefined && !root) throw new Error('There is no such thread.')
-  const files = options.files?.map((one) => (isDropped(one) ? keepFile(hub, user, channel, one) : one))
+  const shared = world.channels.get(channel)?.is_ext_shared === true
+  const files = options.files?.map((one) => {
+    const file = isDropped(one) ? keepFile(hub, user, channel, one) : one
+    return shared ? { id: file.id, mode: 'file_access', file_access: 'check_file_info' } : file
+  })
   const message: Message = {
     type: 'message',
     ts: nextTs(world),

@@ -2,6 +2,7 @@
 import type { InputBlock, ModalView, PlainTextOption } from '@slack/types'
 import type { Settings } from '../../core/settings.ts'
 import type { Message } from '../message.ts'
+import type { About } from '../opening.ts'
 import { moment, openButton, rich, section, text } from './elements.ts'
 import { fallbackText } from './fallback.ts'
 import { clean, cut } from './text.ts'
@@ -22,8 +23,8 @@ const LONGEST_VALUE = 150
 
 const FREE = 'Nothing chosen: all of them, as far as policy.yaml and everybody’s rights allow.'
 
-/** `channel` is the channel they are of; the agent that is asked where nothing is settled comes first. */
-export function settingsView(channel: string, now: Settings, choices: Choices): ModalView {
+/** The agent that is asked where nothing is settled comes first. */
+export function settingsView(about: About, now: Settings, choices: Choices): ModalView {
   const people = (now.approvers ?? []).filter((id) => /^[UW]/.test(id))
   const groups = now.approvers?.filter((id) => id.startsWith('S'))
   const seen = now.sources?.length === 0 ? [] : now.sources?.filter((name) => choices.sources.includes(name))
@@ -45,7 +46,7 @@ export function settingsView(channel: string, now: Settings, choices: Choices): 
   return {
     type: 'modal',
     callback_id: 'settings',
-    private_metadata: JSON.stringify({ subject: channel, channel }),
+    private_metadata: JSON.stringify(about),
     title: plain('Settings of the channel'),
     submit: plain('Save'),
     close: plain('Cancel'),

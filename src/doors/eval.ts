@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import pg from 'pg'
+import { lacksPrice } from '../agent/budgets/embedding.ts'
 import { type Evaluation, evaluate, type Judged } from '../agent/knowledge/evaluate.ts'
 import { readHome } from '../home/read.ts'
 import { openEmbedder } from '../models/embed.ts'
@@ -43,7 +44,18 @@ export async function evalDoor(args: string[]): Promise<number> {
   }
   const env = readEnv()
   const home = await readHome(env.QUORUM_HOME, process.env)
-  const embedder = openEmbedder(home.models?.embeddings, process.env)
+  const embeddings = home.models?.embeddings
+  if (embeddings && lacksPrice(embeddings)) {
+    print(
+      `${embeddings.model} is in the cloud and has no price. Give \`embeddings\` a \`price\` in models.yaml.`,
+    )
+    return 1
+  }
+  if (embeddings?.price)
+    process.stderr.write(
+      `${embeddings.model} costs $${embeddings.price} a million tokens, beside all budgets.\n`,
+    )
+  const embedder = openEmbedder(embeddings, process.env)
   const cached = cacheVectors(embedder, values.cache ?? path.join(env.QUORUM_DATA, 'eval', 'vectors.sqlite'))
   try {
     const ready = await cached.ready()

@@ -49,6 +49,8 @@ export type Evaluation = {
 const WORKSPACE = 'eval'
 const SHELF = { workspace: WORKSPACE, source: 'collection' }
 const BATCH = 200
+/** Questions embedded in one go. */
+const QUESTIONS = 32
 /** Passages asked for to be judged: enough that a hundred documents are among them. */
 const DEEP = 250
 /** Passages asked for to be timed: what a run asks for. */
@@ -121,7 +123,8 @@ async function prepareQuestions(
   const judged = queries.filter(({ id }) => [...(grades.get(id)?.values() ?? [])].some((grade) => grade > 0))
   const audiences = [await audienceId(pool, WORKSPACE, ['everyone'])]
   const table = embedder && (await servingTable(pool, WORKSPACE))
-  const vectors = table ? await embedder.embed(judged.map(({ text }) => text)) : []
+  const texts = judged.map(({ text }) => text)
+  const vectors = table ? await embedQuestions(embedder, texts) : []
   return judged.map(({ id, text }, at) => {
     const language = languageOf(text)
     const values = vectors[at]
@@ -138,6 +141,14 @@ async function prepareQuestions(
       },
     }
   })
+}
+
+/** Questions are embedded as those of people are, which some models want otherwise than passages; a few at a time. */
+async function embedQuestions(embedder: Embedder, texts: string[]): Promise<number[][]> {
+  const vectors: number[][] = []
+  for (let at = 0; at < texts.length; at += QUESTIONS)
+    vectors.push(...(await embedder.embed(texts.slice(at, at + QUESTIONS), { priority: 'query' })))
+  return vectors
 }
 
 async function judgeAll(

@@ -295,6 +295,11 @@ async function forgetHeard(tx: Tx, workspace: string, person: string): Promise<n
 async function forgetHeld(tx: Tx, workspace: string, person: string): Promise<number> {
   const of = [workspace, person]
   const accounts = await tx.query('delete from credentials where workspace = $1 and person = $2', of)
+  await tx.query(
+    `update installs i set person = $3 where person = $2
+       and (holder = $1 or exists (select from workspaces w where w.workspace = $1 and w.holder = i.holder))`,
+    [...of, NOBODY],
+  )
   await tx.query('delete from shares where workspace = $1 and person = $2', of)
   await tx.query('update stops set by = $3 where workspace = $1 and by = $2', [...of, NOBODY])
   await tx.query('delete from feedback where workspace = $1 and person = $2', of)

@@ -230,3 +230,29 @@ test(
     await attended(stage)
   },
 )
+
+test(
+  'removed where it is served by a token of the environment: its work ends, and the process goes on',
+  PATIENCE,
+  async () => {
+    let begun = false
+    await using stage = await open({
+      installs: false,
+      model: async () => {
+        begun = true
+        await new Promise((resolve) => setTimeout(resolve, 3_000))
+        return { text: 'Heard: it' }
+      },
+    })
+    const { workspace } = stage
+    await workspace.say(workspace.users.ana, workspace.channels.general, '@quorum take your time')
+    await until(async () => begun, 30_000)
+    workspace.uninstall()
+    await until(async () => {
+      const runs = await stage.engines.store.pool.query('select active from runs')
+      return runs.rows.length === 1 && runs.rows[0].active === false
+    }, 30_000)
+    expect(stage.log.join()).toContain('the app was removed from Slack')
+    expect(stage.serving().workspaces()).toEqual([workspace.team])
+  },
+)

@@ -107,19 +107,20 @@ export async function takeSettings(
   return 'The settings of this channel were changed. They hold from the next question on.'
 }
 
-/** What was filled in. Sources that whoever fills in cannot see stay as they were. */
+/** What was filled in. What there was no field for, and sources that whoever fills in cannot see, stay as they were. */
 function readFilled(values: Record<string, unknown>, before: Settings, seen: Seen): Settings {
-  const listed = (block: string): string[] | undefined => {
+  const listed = (block: string, was?: string[]): string[] | undefined => {
     const given = values[block]
-    const list = Array.isArray(given) ? given.map(String) : []
-    if (list.length === 0) return undefined
-    return list.filter((one) => one !== NOTHING).sort()
+    if (!Array.isArray(given)) return was
+    const list = given.map(String)
+    return list.length === 0 ? undefined : list.filter((one) => one !== NOTHING).sort()
   }
   const unseen = (before.sources ?? []).filter((name) => !seen.sources.includes(name))
-  const sources = unseen.length > 0 ? [...(listed('sources') ?? []), ...unseen].sort() : listed('sources')
+  const shown = listed('sources', before.sources)
+  const sources = unseen.length > 0 ? [...new Set([...(shown ?? []), ...unseen])].sort() : shown
   const approvers = [...(listed('people') ?? []), ...(listed('groups') ?? [])]
-  const agent = typeof values.agent === 'string' ? values.agent : undefined
-  const tools = listed('tools')
+  const agent = typeof values.agent === 'string' ? values.agent : before.agent
+  const tools = listed('tools', before.tools)
   return Settings.parse({
     ...(tools ? { tools } : {}),
     ...(sources ? { sources } : {}),

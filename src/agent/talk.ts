@@ -55,8 +55,13 @@ type State = { plan: Plan; text: string; tick: number; park?: 'processing' | 'su
  */
 type Edited = { ts: string; before: string; lead: string; at: number; holdsText: boolean; isOurs: boolean }
 
-/** `first`: nobody has worked on the run before. */
-export function openTalk(context: TalkContext, run: Run, first: boolean): Talk {
+/** `first`: nobody has worked on the run before. `told`: the end of a stream told Slack how its session stands. */
+export function openTalk(
+  context: TalkContext,
+  run: Run,
+  first: boolean,
+  told: (session: 'processing' | 'suspended' | 'active') => void = () => {},
+): Talk {
   const { speak, pool } = context
   const { channel } = run
   const streamMs = context.streamMs ?? STREAM_MS
@@ -172,7 +177,8 @@ export function openTalk(context: TalkContext, run: Run, first: boolean): Talk {
 
   /** From here on the last message of the pour is edited, or another one where that has ended in good order. */
   async function leaveStream(over: Pour, { plan, park }: State, text: string): Promise<void> {
-    await over.end(plan, text, park ?? 'processing')
+    const session = park ?? 'processing'
+    if (await over.end(plan, text, session)) told(session)
     clearTimeout(aging)
     const written = over.written()
     const all = over.messages()
@@ -243,7 +249,7 @@ export function openTalk(context: TalkContext, run: Run, first: boolean): Talk {
       await live.leave()
       clearTimeout(aging)
       const text = drip(state.text)
-      await pour?.end(plan, text, 'active')
+      if (await pour?.end(plan, text, 'active')) told('active')
       const all = pour?.messages() ?? []
       const poured = all.filter(({ holdsText }) => holdsText)
       const holds = edited?.isOurs && edited.holdsText ? [edited.ts] : []

@@ -7,7 +7,7 @@ import { isQuiet, type Plan, plan } from '../core/plan.ts'
 import type { Numbered, Step, StepOf } from '../core/run.ts'
 import { planMessage } from '../slack/blocks/plan.ts'
 import { beginningOf } from '../slack/pour.ts'
-import type { Speak } from '../slack/speak.ts'
+import type { SessionStatus, Speak } from '../slack/speak.ts'
 import { findPost } from '../store/posts.ts'
 import type { Run } from '../store/runs.ts'
 import type { Progress } from '../tools/progress.ts'
@@ -21,8 +21,8 @@ import { sayOnce } from './say.ts'
 import { openSession } from './session.ts'
 import { openTalk } from './talk.ts'
 
-/** Where the channel is full the first sign waits for so long, in ms; then the work itself is the sign. */
-const FIRST_SIGN_MS = 5_000
+/** Where the channel is full the first sign waits for so long, in ms, behind all that matters more. */
+const FIRST_SIGN_MS = 30_000
 /** So long the end of a run waits for its plan to be closed, in ms; where Slack is slower that is done beside other work. */
 const CLOSING_MS = 2_000
 
@@ -133,13 +133,18 @@ export async function showInLine(
  * worked on the run before, and whoever heard the question has shown that it begins.
  */
 export function openThread(context: ThreadContext, run: Run, first = false): ThreadView {
-  const talk = run.dm ? openTalk(context, run, first) : openBoard(context, run)
   const session = openSession(context.speak, run, first ? 'processing' : undefined)
+  const talk = run.dm ? openTalk(context, run, first, session.told) : openBoard(context, run)
   const shown = new Map<string, string>()
   const progress = new Map<string, string>()
   let cards: Promise<void> = Promise.resolve()
   let told = false
   let written = ''
+  /** The end of a stream tells its session by itself; elsewhere that need not be waited for. */
+  const settle = (shown: Promise<unknown>, status: SessionStatus) => {
+    const ended = run.dm ? shown.catch(() => undefined) : Promise.resolve()
+    return Promise.all([shown, ended.then(() => session.set(status))])
+  }
   /** Where whoever asked wants to see nothing of the work, nothing is shown until something is waited for. */
   const show = (steps: readonly Numbered[], wait?: string) => {
     told ||= wait !== undefined || !isQuiet(steps)
@@ -181,7 +186,7 @@ export function openThread(context: ThreadContext, run: Run, first = false): Thr
     },
     async showWaiting(steps) {
       show(steps)
-      await quietly(context, run, () => Promise.all([talk.park('suspended'), session.set('suspended')]))
+      await quietly(context, run, () => settle(talk.park('suspended'), 'suspended'))
     },
     postCard: (steps, group) => postCard(context, run, steps, group),
     refreshCards(steps) {
@@ -234,7 +239,7 @@ export function openThread(context: ThreadContext, run: Run, first = false): Thr
       const closing = quietly(context, run, async () => {
         told ||= !isQuiet(steps) || (await readShown(context.pool, run.id)).shown.length > 0
         progress.clear()
-        await Promise.all([told && talk.close(plan(steps)), session.set('active')])
+        await settle(told ? talk.close(plan(steps)) : Promise.resolve(), 'active')
       })
       await Promise.race([closing, sleep(CLOSING_MS, undefined, { ref: false })])
     },

@@ -1,5 +1,6 @@
 /** What an embedding model is, wherever its vectors lie. */
 import type { Embeddings } from './home.ts'
+import { Pool, tierOf } from './pools.ts'
 
 export type EmbeddingModel = {
   /** Vectors of models that differ in name or revision are never compared. */
@@ -9,6 +10,26 @@ export type EmbeddingModel = {
   languages: string[] | 'all'
   /** How it is reached; null is the embedded one. */
   origin: Embeddings | null
+}
+
+/** A server of embeddings as a pool. Whoever names a price pays it, wherever the server is. */
+export function poolOf({
+  model,
+  url,
+  price,
+  tier = price === undefined ? undefined : 'cloud',
+}: Embeddings): Pool {
+  return Pool.parse({
+    model,
+    replicas: [url],
+    ...(tier ? { tier } : {}),
+    ...(price === undefined ? {} : { price: { prompt: price, completion: 0 } }),
+  })
+}
+
+/** Whether texts leave the house to be embedded. */
+export function isAbroad({ origin }: Pick<EmbeddingModel, 'origin'>): boolean {
+  return origin !== null && tierOf(poolOf(origin)) === 'cloud'
 }
 
 /** Whether nearness by this model says anything about a text in this language. */

@@ -9,6 +9,7 @@ import type { Agent } from '../core/home.ts'
 import type { Purpose } from '../core/meter.ts'
 import { permitCloud } from '../core/permit.ts'
 import { buildPrompt } from '../core/prompt.ts'
+import type { Policy } from '../core/rules.ts'
 import type { Wait } from '../core/wait.ts'
 import type { Hit } from '../store/passages.ts'
 import { openEngines } from './engines.ts'
@@ -23,6 +24,7 @@ export const ASK_USAGE = 'quorum ask "question" [--channel C0123 | --as U0123] [
 
 type Context = RecallContext & {
   workspace: string
+  policy: Policy
   agent: Agent
   /** Asks the model, at somebody's cost. */
   ask: (messages: ChatMessage[], about: Purpose) => Promise<ChatAnswer | { wait: Wait }>
@@ -86,7 +88,8 @@ export async function askDoor(args: string[], context: Context): Promise<number>
   const { as: user, channel } = values
   const readers = channel ? `channel:${channel}` : user ? `user:${user}` : 'everyone'
   const sources = agent.knowledge ? { sources: agent.knowledge } : {}
-  const found = await recall(context, { workspace, readers, query: question, ...sources })
+  const permit = permitCloud(context.policy, { channel, agent: agent.name })
+  const found = await recall(context, { workspace, readers, query: question, permit, ...sources })
   const passages = citedOf(found.passages, 0)
   const at = new Date().toISOString()
   const messages = buildPrompt({

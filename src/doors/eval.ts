@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util'
 import pg from 'pg'
 import { lacksPrice } from '../agent/budgets/embedding.ts'
 import { type Evaluation, evaluate, type Judged } from '../agent/knowledge/evaluate.ts'
+import { permitCloud } from '../core/permit.ts'
 import { readHome } from '../home/read.ts'
 import { openEmbedder } from '../models/embed.ts'
 import { cacheVectors } from '../models/embed-cache.ts'
@@ -66,6 +67,7 @@ export async function evalDoor(args: string[]): Promise<number> {
       words,
       embedder: ready === 'ready' ? cached : undefined,
       fusion: home.models?.recall,
+      permit: permitCloud(home.policy, { channel: '', agent: '' }),
       onProgress: process.stderr.isTTY ? showProgress : undefined,
     })
     print(values.json ? JSON.stringify(evaluation) : formatEvaluation(evaluation))
@@ -75,7 +77,7 @@ export async function evalDoor(args: string[]): Promise<number> {
   }
 }
 
-type Apart = Pick<Parameters<typeof evaluate>[0], 'embedder' | 'fusion' | 'onProgress'> & {
+type Apart = Pick<Parameters<typeof evaluate>[0], 'embedder' | 'fusion' | 'permit' | 'onProgress'> & {
   collection: string
   /** A server on which a database is made; the embedded one in a temporary directory where it is left out. */
   database?: string | undefined

@@ -1,6 +1,5 @@
 /** Opening what `quorum ingest`, `search`, `sources` and `forget` need: the store, the embeddings, the workspace. */
 import path from 'node:path'
-import type { RecallContext } from '../agent/knowledge/recall.ts'
 import { openRights } from '../agent/knowledge/rights.ts'
 import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
@@ -68,7 +67,7 @@ type Knowledge = {
   store: Store
   embedder: Embedder
   workspace: string
-  recalling: RecallContext
+  recalling: ReturnType<typeof openRecalling>
 }
 
 async function withKnowledge(work: (knowledge: Knowledge) => Promise<number>): Promise<number> {

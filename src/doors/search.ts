@@ -1,9 +1,11 @@
 /** `quorum search "words"`: what would be recalled, and why in that order. */
 import { parseArgs } from 'node:util'
 import { type RecallContext, recall } from '../agent/knowledge/recall.ts'
+import { permitCloud } from '../core/permit.ts'
+import type { Policy } from '../core/rules.ts'
 import type { Hit } from '../store/passages.ts'
 
-type Context = RecallContext & { workspace: string; print: (line: string) => void }
+type Context = RecallContext & { workspace: string; policy: Policy; print: (line: string) => void }
 
 const SEARCH_USAGE = 'quorum search "words" [--channel C0123 | --as U0123] [--source name] [--limit 10]'
 
@@ -32,6 +34,7 @@ export async function searchDoor(args: string[], context: Context): Promise<numb
     workspace: context.workspace,
     readers: values.as ? `user:${values.as}` : values.channel ? `channel:${values.channel}` : 'everyone',
     query,
+    permit: permitCloud(context.policy, { channel: values.channel ?? '', agent: '' }),
     limit,
     ...(values.source ? { sources: values.source } : {}),
   })

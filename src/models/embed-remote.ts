@@ -1,5 +1,6 @@
 /** Vectors from an OpenAI-compatible server: vLLM, Ollama, OpenAI and their like. */
 import { setTimeout as pause } from 'node:timers/promises'
+import { isAbroad } from '../core/embedding.ts'
 import { Fault } from '../core/fault.ts'
 import type { Embeddings } from '../core/home.ts'
 import type { EmbedOptions, Engine, Spend } from './embed.ts'
@@ -134,7 +135,7 @@ export function openRemoteEmbedder(config: Embeddings, env: Names, options: Remo
     }
   }
 
-  const embed = async (texts: string[], options: EmbedOptions = {}): Promise<number[][]> => {
+  const embedAll = async (texts: string[], options: EmbedOptions): Promise<number[][]> => {
     const bulk = options.priority !== 'query'
     const before = bulk ? prefix.passage : prefix.query
     const failed = new AbortController()
@@ -161,11 +162,17 @@ export function openRemoteEmbedder(config: Embeddings, env: Names, options: Remo
     return vectors.flat()
   }
 
+  const abroad = isAbroad({ origin: config })
+  const embed = async (texts: string[], options: EmbedOptions = {}): Promise<number[][]> => {
+    if (options.priority === 'query' && abroad && !options.permit) throw unavailable(STAYS)
+    return embedAll(texts, options)
+  }
+
   let known = false
   const ready = async () => {
     if (known) return 'ready' as const
     try {
-      await embed(['ready?'], { priority: 'query' })
+      await embedAll(['ready?'], { priority: 'query', permit: undefined })
       known = true
       return 'ready' as const
     } catch (error) {
@@ -243,6 +250,9 @@ function refusal(error: unknown): string | undefined {
   const status = (error.cause as { status?: number } | undefined)?.status
   return status === 400 || status === 413 || status === 422 ? `${error.message} ${status}` : undefined
 }
+
+/** Why a question without a permit has no vector where the model is in the cloud. */
+export const STAYS = 'what is asked here stays in the house, and the embedding model is in the cloud'
 
 function unavailable(sentence: string, retry = false, cause?: unknown): Fault {
   return new Fault('embed-unavailable', sentence, { retry, cause })

@@ -2,17 +2,20 @@
 import type { EmbeddingModel } from '../core/embedding.ts'
 import { Fault } from '../core/fault.ts'
 import type { Embeddings } from '../core/home.ts'
+import type { CloudPermit } from '../core/permit.ts'
 import { openLocalEmbedder } from './embed-local.ts'
 import { openRemoteEmbedder } from './embed-remote.ts'
 import type { Names } from './endpoint.ts'
 
 export type EmbedOptions = {
   signal?: AbortSignal
-  /** A `query` overtakes `bulk` work, which is the default. */
-  priority?: 'query' | 'bulk'
   /** Whose budget it is for; nobody's where it is left out. */
   workspace?: string
-}
+} & (Bulk | Query)
+/** Passages of sources. */
+type Bulk = { priority?: 'bulk' }
+/** What somebody asks overtakes them. Without a permit it goes to no server in the cloud. */
+type Query = { priority: 'query'; permit: CloudPermit | undefined }
 
 /**
  * Holds a workspace's tokens before a request is sent to a server; `settle` says how many it was. Throws a Fault

@@ -2,6 +2,7 @@
 import type { WebAPICallResult } from '@slack/web-api'
 import { z } from 'zod'
 import { Fault } from '../core/fault.ts'
+import { cut } from './blocks/text.ts'
 import type { Call, CallOptions } from './call.ts'
 import { mayHaveArrived, slackWord } from './faults.ts'
 import type { Log, Message } from './message.ts'
@@ -27,24 +28,40 @@ const BAD_BLOCKS = new Set([
   'unsupported_block',
 ])
 
-/** A plan block is young: where it was refused once, it is not tried again. */
+/** Slack takes this much text with an edit; where there are blocks the text only stands in notifications. */
+const LONGEST_EDIT = 4_000
+
+/**
+ * Where Slack refuses the blocks the text is sent. A plan block is young: where a message was taken without its plan, no
+ * plan is tried again.
+ */
 export function sayWith(call: Call, log: Log | undefined): Say {
   let plans = true
   return async (method, args, message, { exact = false, ...options } = {}) => {
     const full: Record<string, unknown> = { ...args, ...wireOf(message) }
-    const hasPlan = message.blocks?.some((block) => block.type === 'plan') ?? false
     // An edit without blocks would keep the old ones.
     const plain = { ...full, blocks: method === 'chat.update' ? [] : undefined }
-    if (hasPlan && !plans) return call(method, plain, options)
-    try {
-      return await call(method, full, options)
-    } catch (error) {
-      const word = slackWord(error) ?? ''
-      if (exact || !message.blocks || !BAD_BLOCKS.has(word)) throw error
-      if (hasPlan && word !== 'block_mismatch') plans = false
-      const fields = { method, error: String(error) }
-      log?.('warn', 'Slack refused the blocks of a message; its text is sent instead', fields)
-      return call(method, plain, options)
+    const rest = message.blocks?.filter((block) => block.type !== 'plan') ?? []
+    const hasPlan = rest.length < (message.blocks?.length ?? 0)
+    const text = method === 'chat.update' && message.blocks ? cut(message.text, LONGEST_EDIT) : message.text
+    const tries = [
+      ...(hasPlan && !plans && !exact ? [] : [{ ...full, text }]),
+      ...(hasPlan && rest.length > 0 && !exact ? [{ ...full, text, blocks: rest }] : []),
+      ...(message.blocks && !exact ? [plain] : []),
+    ]
+    let refused = ''
+    for (let i = 0; ; i++) {
+      try {
+        const said = await call(method, tries[i] ?? plain, options)
+        // What was edited may be of a kind that holds no such blocks at all.
+        if (i === 1 && hasPlan && refused !== 'block_mismatch') plans = false
+        return said
+      } catch (error) {
+        refused = slackWord(error) ?? ''
+        if (i >= tries.length - 1 || !BAD_BLOCKS.has(refused)) throw error
+        const fields = { method, error: String(error) }
+        log?.('warn', 'Slack refused the blocks of a message; its text is sent instead', fields)
+      }
     }
   }
 }
@@ -65,7 +82,7 @@ function findOurs(call: Call, self: { botId: string; botUser: string }) {
     for (let page = 0; page < (thread ? 5 : 1); page++) {
       const args = { channel, include_all_metadata: true, ...(cursor ? { cursor } : {}) }
       const answer = thread
-        ? await call('conversations.replies', { ...args, ts: thread, limit: 200 })
+        ? await call('conversations.replies', { ...args, ts: thread, limit: 999 })
         : await call('conversations.history', { ...args, limit: 100 })
       const { messages, response_metadata } = Page.parse(answer)
       const ours = messages.find(

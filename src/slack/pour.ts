@@ -23,8 +23,8 @@ export type Pour = {
    * that has ended in good order, another one begun.
    */
   grow(plan: Plan, text: string): Promise<'sent' | 'dropped' | 'over'>
-  /** Ends the stream with what is new, as far as it takes it, and tells its session. Harmless where it has ended. */
-  end(plan: Plan, text: string, session: 'processing' | 'suspended' | 'active'): Promise<void>
+  /** Ends the stream with what is new, as far as it takes it; says whether that told its session, too. */
+  end(plan: Plan, text: string, session: 'processing' | 'suspended' | 'active'): Promise<boolean>
   /** The messages so far, the oldest first. */
   messages(): Poured[]
   /** What the text began with when it was shown. */
@@ -114,21 +114,21 @@ export function openPour(
       const isOld = Date.now() - since >= means.streamMs
       // A plan alone need not be a stream.
       if (isOld && rest === '' && !now.holdsText) return 'over'
-      if (isOld) return follow(now, plan, rest, rest.length)
       // A character takes three bytes at most for each of its UTF-16 units.
-      if (Buffer.byteLength(pieceOf(rest)) > room)
-        return follow(now, plan, rest, Math.floor(Math.max(0, room) / 3))
+      const most = Math.min(rest.length, Math.floor(Math.max(0, room) / 3))
+      if (isOld || Buffer.byteLength(pieceOf(rest)) > room) return follow(now, plan, rest, most)
       return add(now, plan, rest)
     },
     async end(plan, text, session) {
-      if (!now) return
+      if (!now) return false
       const ending = now
       const rest = text.startsWith(written) ? text.slice(written.length) : ''
       const piece = Buffer.byteLength(rest) <= MOST_BYTES - bytes ? rest : ''
       const last = leading(ending, piece)
-      await streams.stop(channel, ending.ts, withText(doneChunks(plan, shown), last), session)
+      const ended = await streams.stop(channel, ending.ts, withText(doneChunks(plan, shown), last), session)
       now = undefined
       took(ending, piece)
+      return ended === 'stopped'
     },
     messages: () => messages,
     written: () => written,

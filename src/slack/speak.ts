@@ -44,7 +44,7 @@ export type Speak = People & {
   permalink(channel: string, ts: string): Promise<string | undefined>
   /** Answers a command or a click at the address Slack gave with it; only the person sees it, unless `replace`. */
   respond(url: string, message: Message, options?: { replace?: boolean }): Promise<void>
-  /** The ts of our message with this metadata, if it was posted. Looks at the 1,000 oldest replies, or the 100 newest messages of a channel. */
+  /** The ts of our message with this metadata, if it was posted. Looks at the 5,000 oldest replies, or the 100 newest messages of a channel. */
   find(channel: string, thread: string | undefined, run: string, part: string): Promise<string | undefined>
   /**
    * Where Slack shows agent sessions: the state of this one. Never fails; silent where Slack does not know sessions.

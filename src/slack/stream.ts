@@ -36,9 +36,10 @@ export type Streams = {
 /** Slack's words for a workspace, a plan or an app without streams. */
 const NO_STREAMS = /^(unknown_method|not_allowed|missing_scope|feature_|access_denied|no_permission|method_)/
 
-/** At most this often, however few there are; Slack takes 100 additions a minute of all streams together. */
-const FASTEST_MS = 1000
-const SHARE_MS = 700
+/** A stream is added to this often, in ms, and less often where others are open: Slack counts them all together. */
+const SHARE_MS = 1000
+/** Slack ends a stream by itself after so long. */
+const LONGEST_MS = 300_000
 
 export function openStreams(
   call: Call,
@@ -46,7 +47,8 @@ export function openStreams(
   log: Log | undefined,
 ): Streams {
   let available = true
-  const open = new Set<string>()
+  /** Since when, by channel and ts. */
+  const open = new Map<string, number>()
 
   async function begin({ channel, thread, user }: StreamPlace, chunks: AnyChunk[]) {
     const recipient = { recipient_user_id: user, recipient_team_id: self.workspace }
@@ -78,11 +80,12 @@ export function openStreams(
     async start(place, chunks) {
       const ts = available ? await begin(place, chunks) : undefined
       if (ts === undefined) return 'unavailable'
-      open.add(`${place.channel} ${ts}`)
+      open.set(`${place.channel} ${ts}`, Date.now())
       return { ts }
     },
     async append(channel, ts, chunks) {
-      open.add(`${channel} ${ts}`)
+      const key = `${channel} ${ts}`
+      if (!open.has(key)) open.set(key, Date.now())
       try {
         const answer = await call(
           'chat.appendStream',
@@ -92,7 +95,7 @@ export function openStreams(
         return answer === 'dropped' ? 'dropped' : 'sent'
       } catch (error) {
         log?.('debug', 'A stream takes nothing more', { error: String(error) })
-        open.delete(`${channel} ${ts}`)
+        open.delete(key)
         return 'over'
       }
     },
@@ -109,7 +112,10 @@ export function openStreams(
       }
     },
     findOpen,
-    paceMs: () => Math.max(FASTEST_MS, open.size * SHARE_MS),
+    paceMs() {
+      for (const [key, since] of open) if (Date.now() - since > LONGEST_MS) open.delete(key)
+      return Math.max(1, open.size) * SHARE_MS
+    },
   }
 }
 

@@ -1,6 +1,7 @@
 import { stripVTControlCharacters } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openRights } from '../../src/agent/knowledge/rights.ts'
+import { PolicyFile } from '../../src/core/rules.ts'
 import { formatProgress, ingestDoor } from '../../src/doors/ingest.ts'
 import { formatHits, searchDoor } from '../../src/doors/search.ts'
 import type { Store } from '../../src/store/open.ts'
@@ -68,6 +69,7 @@ test('a directory is read, searched, and read again', async () => {
     embedder,
     home: files.dir,
     workspace: 'T1',
+    policy: PolicyFile.parse({}),
     sources: {},
     strategy: await prepareSearch(store.pool),
     print: (line: string) => printed.push(line),

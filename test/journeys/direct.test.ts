@@ -173,10 +173,12 @@ test('an approval in a direct conversation: the stream ends while it waits, the 
   expect(JSON.stringify(last?.blocks)).toContain('It is written.')
   expect(Number(last?.ts)).toBeGreaterThan(Number(card))
   expect(replies().filter((m) => JSON.stringify(m.blocks).includes('It is written.'))).toHaveLength(1)
-  const states = workspace.calls.flatMap(({ method, args }) =>
-    method === 'agents.sessions.setStatus' ? [args.status] : [],
-  )
-  expect(states.slice(0, 3)).toEqual(['processing', 'suspended', 'processing'])
+  const told = workspace.calls.flatMap(({ method, args, ok }) => {
+    if (method === 'agents.sessions.setStatus') return [args.status]
+    return method === 'chat.stopStream' && ok ? [args.session_status] : []
+  })
+  const states = told.filter((state, i) => state !== told[i - 1])
+  expect(states).toEqual(['processing', 'suspended', 'processing', 'active'])
 })
 
 test('a restart in the middle of an answer: the next process takes the stream over, and there is one answer', async () => {

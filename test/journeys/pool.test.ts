@@ -104,6 +104,35 @@ describe('one local server and one in the cloud', () => {
   }, 120_000)
 })
 
+test('a question of a local channel is embedded by no server in the cloud: its words are searched, and the trace says so', async () => {
+  await using local = await openVllm({ reply: () => ({ text: 'From the house.' }) })
+  await using stage = await openStage({
+    pools: () => ({ main: { model: 'test', replicas: [local.url] } }),
+    embeddings: { tier: 'cloud', price: 0.02 },
+    budgets: { workspace: { month: { dollars: 100 } } },
+    channels: ({ ops }) => ({ [ops]: { models: 'local' } }),
+  })
+  await using files = await openFiles({ 'pages/berth.md': '# Berths\n\nBerth nine is the deep one.\n' })
+  const { pool } = stage.engines.store
+  const source = { directory: 'pages', audience: 'everyone' } as const
+  await ingest({ pool, home: files.dir }, stage.workspace.team, 'pages', source)
+  const { ops, general } = stage.workspace.channels
+  const recalledIn = async (channel: string) => {
+    const ts = await stage.workspace.say(stage.workspace.users.ana, channel, '@quorum which berth is deep?')
+    await stage.ended(channel, ts)
+    const found = await pool.query('select id from runs where channel = $1 and message = $2', [channel, ts])
+    return (await readSteps(pool, found.rows[0]?.id)).find(({ kind }) => kind === 'recalled')
+  }
+  expect(await recalledIn(ops)).toMatchObject({
+    degraded: expect.stringContaining('keyword search only: what is asked here stays in the house'),
+    passages: [expect.objectContaining({ text: expect.stringContaining('Berth nine') })],
+  })
+  // The server of the embeddings was not asked anything at all.
+  expect(stage.model.connections()).toBe(0)
+  await recalledIn(general)
+  expect(stage.model.embedded.flat().join()).toContain('which berth is deep?')
+}, 120_000)
+
 test('many questions at once: what has no room waits in the queue, not on the server, and all are answered', async () => {
   await using gpu = await openVllm({
     maxRunning: 2,

@@ -1,9 +1,17 @@
 /** Slack at its worst: away for an hour, twice the line, the same request again, clocks that differ. */
 import { createHmac } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test, vi } from 'vitest'
+import { ToolServer } from '../../src/core/home.ts'
 import { openWorkspace } from '../../src/demo/workspace/open.ts'
 import { serve } from '../../src/doors/serve.ts'
+import { METHODS } from '../../src/slack/call.ts'
 import { openStage, type Stage, until } from '../support/stage.ts'
+import { makeTemporary } from '../support/temporary.ts'
+
+vi.setConfig({ testTimeout: 180_000 })
 
 const answer = () => ({ text: 'Here I am.' })
 const runsOf = async (stage: Stage) =>
@@ -22,7 +30,7 @@ const caughtUp = (stage: Stage) =>
       "select from presence where missed_from is not null or heard_at < now() - interval '1 minute'",
     )
     return left.rowCount === 0
-  }, 20_000)
+  }, 90_000)
 
 describe('nobody listened for an hour', () => {
   test('what was said to us meanwhile is answered, each thing once', async () => {
@@ -45,7 +53,7 @@ describe('nobody listened for an hour', () => {
     await absent(stage, 60)
     await stage.restart()
     await caughtUp(stage)
-    await until(async () => (await runsOf(stage)).length === 5, 20_000)
+    await until(async () => (await runsOf(stage)).length === 5, 90_000)
     expect((await runsOf(stage)).toSorted()).toEqual([before.ts, ...said].toSorted())
     for (const [channel, thread, runs] of [
       [general, said[0] ?? '', 1],
@@ -95,6 +103,20 @@ describe('nobody listened for an hour', () => {
     expect(stage.log.join('\n')).toContain('internal_error')
   })
 
+  test('also where our clock is minutes ahead of Slack’s', async () => {
+    await using stage = await openStage({ model: answer })
+    const { workspace, engines } = stage
+    await stage.ask('@quorum first')
+    await stage.stop()
+    const ts = await workspace.say(workspace.users.ana, workspace.channels.general, '@quorum before we left?')
+    workspace.misbehave.giveUp()
+    await engines.store.pool.query(
+      `update presence set heard_at = now(), missed_from = now() + interval '3 minutes', reading_until = now()`,
+    )
+    await stage.restart()
+    await stage.ended(workspace.channels.general, ts)
+  })
+
   test('a short while is left to Slack, and a first start reads nothing', async () => {
     await using stage = await openStage({ model: answer })
     await stage.ask('@quorum first')
@@ -117,7 +139,7 @@ test('two processes hear the same workspace, events come twice and in any order:
   const { botToken, appToken, apiUrl } = workspace
   const second = await serve(engines, { botToken, appToken, apiUrl }, 'slack')
   try {
-    await workspace.until(() => workspace.connections() === 2)
+    await workspace.until(() => workspace.connections() === 2, 60_000)
     workspace.misbehave.shuffle(true)
     const asked: string[] = []
     for (let i = 0; i < 6; i++) {
@@ -136,7 +158,7 @@ test('two processes hear the same workspace, events come twice and in any order:
   } finally {
     await second.close(1_000)
   }
-}, 60_000)
+})
 
 describe('signed requests', () => {
   const signed = (secret: string, body: string, seconds: number) => ({
@@ -193,7 +215,38 @@ test('at once more than a channel takes: every question is answered, progress is
     expect(stage.said(channel, ts).filter((text) => text.startsWith('Here I am'))).toHaveLength(1)
   const refused = workspace.calls.filter(({ error }) => error === 'ratelimited')
   expect(refused.length).toBeLessThanOrEqual(workspace.calls.length * 0.03)
-}, 120_000)
+}, 190_000)
+
+test('limits of every method: what is waited for comes, what is dropped is progress, and approvals are taken', async () => {
+  await using temporary = await makeTemporary()
+  const desk = fileURLToPath(import.meta.resolve('../support/servers/desk.ts'))
+  const record = path.join(temporary.dir, 'record')
+  await using stage = await openStage({
+    model: ({ body }) =>
+      body.messages.at(-1)?.role === 'tool'
+        ? answer()
+        : { calls: [{ name: 'desk__book', args: { id: 'a day', before: 0, after: 0 } }] },
+    servers: { desk: ToolServer.parse({ command: process.execPath, args: [desk, record] }) },
+    policy: { desk__book: { decision: 'ask', approvers: ['requester'] } },
+  })
+  const { workspace } = stage
+  const { ana } = workspace.users
+  const { general } = workspace.channels
+  for (const method of Object.keys(METHODS)) workspace.misbehave.limit(method, 1)
+  const ts = await workspace.say(ana, general, '@quorum book a day')
+  const card = await stage.card(general, ts)
+  for (const method of Object.keys(METHODS)) workspace.misbehave.limit(method, 1)
+  await workspace.click(ana, general, card, 'approve')
+  await stage.ended(general, ts)
+  expect(await readFile(record, 'utf8')).toBe('a day\n')
+  expect(stage.said(general, ts).filter((text) => text.startsWith('Here I am'))).toHaveLength(1)
+  const limited = new Set(
+    workspace.calls.flatMap(({ method, error }) => (error === 'ratelimited' ? [method] : [])),
+  )
+  expect([...limited]).toEqual(
+    expect.arrayContaining(['chat.postMessage', 'chat.update', 'conversations.info']),
+  )
+})
 
 test('the local workspace gives up what nobody acknowledged', async () => {
   await using workspace = await openWorkspace()

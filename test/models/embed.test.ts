@@ -6,6 +6,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, describe, expect, test } from 'vitest'
 import { Fault } from '../../src/core/fault.ts'
 import type { Embeddings } from '../../src/core/home.ts'
+import { type CloudPermit, permitCloud } from '../../src/core/permit.ts'
+import { PolicyFile } from '../../src/core/rules.ts'
 import { openEmbedder, type Spend } from '../../src/models/embed.ts'
 import { openLocalEmbedder } from '../../src/models/embed-local.ts'
 import { openRemoteEmbedder } from '../../src/models/embed-remote.ts'
@@ -44,7 +46,9 @@ describe('the embedded model', () => {
     const bulk = embedder
       .embed(Array.from({ length: 4 }, (_, n) => `${n} ${long}`))
       .then(() => order.push('bulk'))
-    const query = embedder.embed(['who is on call?'], { priority: 'query' }).then(() => order.push('query'))
+    const query = embedder
+      .embed(['who is on call?'], { priority: 'query', permit: undefined })
+      .then(() => order.push('query'))
     await Promise.all([bulk, query])
     delay.disable()
     expect(order).toEqual(['query', 'bulk'])
@@ -320,8 +324,18 @@ describe('an embedding server', () => {
     })
     await using _ = server
     await embedder.embed(['a'])
-    await embedder.embed(['b'], { priority: 'query' })
+    await embedder.embed(['b'], { priority: 'query', permit: undefined })
     expect(server.embedded).toEqual([['passage: a'], ['query: b']])
+  })
+
+  test('in the cloud is sent no question without a permit for the place where it was asked', async () => {
+    const { server, embedder } = await withServer(undefined, { tier: 'cloud' })
+    await using _ = server
+    const ask = (permit: CloudPermit | undefined) => embedder.embed(['b'], { priority: 'query', permit })
+    await expect(ask(undefined)).rejects.toMatchObject({ code: 'embed-unavailable' })
+    expect(server.connections()).toBe(0)
+    await ask(permitCloud(PolicyFile.parse({}), { channel: 'C1', agent: 'quorum' }))
+    expect(server.embedded).toEqual([['b']])
   })
 
   test('lets its caller go at once', async () => {

@@ -141,6 +141,27 @@ describe('refusals', () => {
     expect(logs.join()).toContain('refused the blocks')
   })
 
+  test('an edit with blocks whose text is long keeps its blocks', async () => {
+    const { ts } = await speak.post(general, undefined, named('short'))
+    const long = { ...named('shown'), text: 'x'.repeat(9_000) }
+    expect(await speak.update(general, ts, long)).toBe('sent')
+    expect(workspace.messages(general)[0]).toMatchObject({ blocks: [{ type: 'rich_text' }] })
+  })
+
+  test('a plan that Slack does not take is left out, what stands below it is not; other refusals are not its fault', async () => {
+    const plan = { type: 'plan' as const, title: 'Working', tasks: [] }
+    const below = named('below')
+    const both = { ...below, blocks: [plan, ...(below.blocks ?? [])] }
+    workspace.misbehave.refuse('chat.postMessage', 'invalid_blocks', 2)
+    await speak.post(general, undefined, both)
+    await speak.post(general, undefined, both)
+    workspace.misbehave.refuse('chat.postMessage', 'invalid_blocks', 1)
+    await speak.post(general, undefined, both)
+    await speak.post(general, undefined, both)
+    const shown = workspace.messages(general).map(({ blocks }) => blocks?.map(({ type }) => type) ?? [])
+    expect(shown).toEqual([[], ['plan', 'rich_text'], ['rich_text'], ['rich_text']])
+  })
+
   test.each([
     ['channel_not_found', 'slack-refused', false],
     ['internal_error', 'slack-refused', true],

@@ -74,6 +74,8 @@ export type ModelServer = {
   embedded: string[][]
   /** Chat responses the client gave up on before their end. */
   abandoned(): number
+  /** Connections anybody made, ever. */
+  connections(): number
   /** From now on this decides. */
   follow(script: Script): void
   close(): Promise<void>
@@ -94,6 +96,7 @@ export async function openModelServer(
 ): Promise<ModelServer> {
   let follow = script
   let abandoned = 0
+  let connections = 0
   const requests: SeenRequest[] = []
   const embedded: string[][] = []
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
@@ -122,6 +125,9 @@ export async function openModelServer(
       else sendJson(response, 500, { error: { message: `the test's script failed: ${error}` } })
     })
   })
+  server.on('connection', () => {
+    connections += 1
+  })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const close = async () => {
     server.closeAllConnections()
@@ -132,6 +138,7 @@ export async function openModelServer(
     requests,
     embedded,
     abandoned: () => abandoned,
+    connections: () => connections,
     follow: (next) => {
       follow = next
     },

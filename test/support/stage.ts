@@ -7,7 +7,7 @@ import { openSpending } from '../../src/agent/budgets/embedding.ts'
 import { openMeter } from '../../src/agent/budgets/meter.ts'
 import { BudgetsFile } from '../../src/core/budget.ts'
 import { Env } from '../../src/core/env.ts'
-import { AgentFront, type Home, type ToolServer } from '../../src/core/home.ts'
+import { AgentFront, type Embeddings, type Home, type ToolServer } from '../../src/core/home.ts'
 import type { Lock } from '../../src/core/lock.ts'
 import type { Meter } from '../../src/core/meter.ts'
 import type { Patience, Pool } from '../../src/core/pools.ts'
@@ -55,6 +55,8 @@ export type StageOptions = {
   /** The pools; one of the model's server where it is left out. */
   pools?: (model: ModelServer) => Record<string, Pool>
   patience?: Patience
+  /** Of the embeddings, which the model's server makes: where it is, what it costs. */
+  embeddings?: Pick<Embeddings, 'tier' | 'price'>
   /** Rules of the policy for channels. */
   channels?: (channels: Workspace['channels']) => Record<string, unknown>
   /** Slack's published limits hold, with a clock so many times faster than ours; none where it is left out. */
@@ -106,7 +108,13 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const seal = secret === '' ? undefined : openSeal(secret)
   const home = homeOf(options, workspace)
   const ledger = opened.use(openLedger(store.pool))
-  const embeddings = { url: model.url, model: 'test-embed', dimensions: 8, languages: 'all' as const }
+  const embeddings = {
+    url: model.url,
+    model: 'test-embed',
+    dimensions: 8,
+    languages: 'all' as const,
+    ...options.embeddings,
+  }
   const meter = openMeter({
     ledger,
     budgets: home.budgets,

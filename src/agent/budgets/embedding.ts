@@ -1,13 +1,14 @@
 /** Embedding is paid for like everything else: by the workspace, in the background. */
+import { poolOf } from '../../core/embedding.ts'
 import { Fault } from '../../core/fault.ts'
 import type { Embeddings } from '../../core/home.ts'
 import type { Meter } from '../../core/meter.ts'
-import { Pool, priceOf, tierOf } from '../../core/pools.ts'
+import { priceOf, tierOf } from '../../core/pools.ts'
 import type { Spend } from '../../models/embed.ts'
 
 /** Holds what a server's embeddings cost. Where it is not to be had, the Fault says what is waited for. */
 export function openSpending(meter: Meter, config: Embeddings): Spend {
-  const pool = asPool(config)
+  const pool = poolOf(config)
   const price = priceOf(pool)
   const attempt = { pool: 'embeddings', model: config.model, tier: tierOf(pool), most: 0, least: 0 }
   return async (tokens, workspace) => {
@@ -20,15 +21,5 @@ export function openSpending(meter: Meter, config: Embeddings): Spend {
 
 /** Whether these embeddings cost money of which nobody knows how much: then none are made. */
 export function lacksPrice(config: Embeddings): boolean {
-  return config.price === undefined && tierOf(asPool(config)) === 'cloud'
-}
-
-/** Whoever names a price pays it, wherever the server is. */
-function asPool({ model, url, price, tier = price === undefined ? undefined : 'cloud' }: Embeddings): Pool {
-  return Pool.parse({
-    model,
-    replicas: [url],
-    ...(tier ? { tier } : {}),
-    ...(price === undefined ? {} : { price: { prompt: price, completion: 0 } }),
-  })
+  return config.price === undefined && tierOf(poolOf(config)) === 'cloud'
 }

@@ -1,10 +1,12 @@
 /** Recall: what everybody in a thread may know that bears on a question. */
 import { embeddingText } from '../../core/chunk.ts'
-import { knows } from '../../core/embedding.ts'
+import { isAbroad, knows } from '../../core/embedding.ts'
 import { Fault } from '../../core/fault.ts'
 import { FUSION, type Fusion, weigh } from '../../core/fuse.ts'
+import type { CloudPermit } from '../../core/permit.ts'
 import { placeLink } from '../../core/place.ts'
 import type { Embedder, Engine } from '../../models/embed.ts'
+import { STAYS } from '../../models/embed-remote.ts'
 import { languageOf } from '../../models/language.ts'
 import type { Reranker } from '../../models/rerank.ts'
 import { countSources, type Hit, recallPassages, type Search } from '../../store/passages.ts'
@@ -32,6 +34,8 @@ export type Recall = {
   /** The scope of everybody who can read the reply, by `readersOf` of core/audience. */
   readers: string
   query: string
+  /** Whether the question may go to an embedding model in the cloud; without a permit it stays in the house. */
+  permit?: CloudPermit | undefined
   /** Names of sources to search; all where it is left out. */
   sources?: string[]
   limit?: number
@@ -143,7 +147,7 @@ type Question = { vector?: { table: VectorTable; values: number[] }; lack?: stri
 
 async function embedQuestion(
   { pool, embedder, patienceMs = 2_000 }: RecallContext,
-  { workspace, query }: Recall,
+  { workspace, query, permit }: Recall,
 ): Promise<Question> {
   if (!embedder) return { lack: wordsOnly('there is no embedding model') }
   const clock = AbortSignal.timeout(patienceMs)
@@ -151,13 +155,16 @@ async function embedQuestion(
   try {
     const table = await servingTable(pool, workspace)
     // Before the first vector the home's own model is asked, which says how it is, and warms it up.
-    const engine: Pick<Engine, 'ready' | 'embed'> | undefined = table ? embedder.of(table) : embedder
+    const engine: Pick<Engine, 'model' | 'ready' | 'embed'> | undefined = table
+      ? embedder.of(table)
+      : embedder
     if (!engine)
       return { lack: wordsOnly(`${table?.name}, which the vectors are of, cannot be asked any more`) }
+    if (isAbroad(engine.model) && !permit) return { lack: wordsOnly(STAYS) }
     const ready = await Promise.race([engine.ready(), late])
     if (ready === 'late') return { lack: wordsOnly('the embedding model is still loading') }
     if (ready !== 'ready') return { lack: wordsOnly(ready.why) }
-    const [values] = await engine.embed([query], { priority: 'query', workspace, signal: clock })
+    const [values] = await engine.embed([query], { priority: 'query', permit, workspace, signal: clock })
     return table && values?.length === table.dimensions ? { vector: { table, values } } : {}
   } catch (error) {
     const why = clock.aborted ? 'the embedding model did not answer in time' : (error as Error).message

@@ -1,6 +1,8 @@
 /** The recall of a run: for exactly the people who can read its thread, numbered for citation. */
 import { readersOf } from '../../core/audience.ts'
 import type { Agent } from '../../core/home.ts'
+import { permitCloud } from '../../core/permit.ts'
+import type { Policy } from '../../core/rules.ts'
 import type { Cited, StepOf } from '../../core/run.ts'
 import type { Hit } from '../../store/passages.ts'
 import { type Run, readPast } from '../../store/runs.ts'
@@ -16,7 +18,7 @@ const PASSAGES = 6
  * has already, which do not come again. Never fails for want of an embedding model.
  */
 export async function remember(
-  context: RecallContext,
+  context: RecallContext & { policy: Policy },
   run: Run,
   query: string,
   agent: Agent,
@@ -30,6 +32,7 @@ export async function remember(
     readers: readersOf(run),
     query: before ? `${query}\n${before.slice(0, 300)}` : query,
     limit: PASSAGES + known.length,
+    permit: permitCloud(context.policy, { channel: run.channel, agent: agent.name }),
     ...(agent.knowledge ? { sources: agent.knowledge } : {}),
   })
   const read = new Set(known.map((one) => one.passage))

@@ -1,5 +1,6 @@
 /** Nobody listened for a while: what was said to us meanwhile is read and taken up, each thing once. */
 import type pg from 'pg'
+import { Fault } from '../core/fault.ts'
 import type { Heard } from '../core/heard.ts'
 import { tsOf } from '../core/overheard.ts'
 import type { Missed } from '../slack/missed.ts'
@@ -41,18 +42,24 @@ export async function catchUp(context: MissedContext, signal: AbortSignal): Prom
   log('info', 'nobody listened for a while; what was said meanwhile is read', { since: from.toISOString() })
   const holding = repeat(HOLD_MS / 3, () => holdMissed(pool, workspace, HOLD_MS), log)
   let heard = 0
-  const hearAll = async (said: AsyncGenerator<Heard>) => {
-    for await (const one of said) {
-      signal.throwIfAborted()
-      await context.hear(one)
-      heard += 1
+  const hearAll = async (channel: string, said: AsyncGenerator<Heard>) => {
+    try {
+      for await (const one of said) {
+        signal.throwIfAborted()
+        await context.hear(one)
+        heard += 1
+      }
+    } catch (error) {
+      // What Slack will never give must not keep us from the rest.
+      if (!(error instanceof Fault) || error.retry) throw error
+      log('warn', 'what was missed in a channel cannot be read', { channel, why: error.message })
     }
   }
   try {
     for (const { channel, thread } of await readActiveThreads(pool, workspace))
-      await hearAll(missed.inThread(channel, thread, since, signal))
+      await hearAll(channel, missed.inThread(channel, thread, since, signal))
     for await (const channel of missed.places(signal))
-      await hearAll(missed.in(channel, { since, began }, signal))
+      await hearAll(channel, missed.in(channel, { since, began }, signal))
     await endMissed(pool, workspace, from)
     log('info', 'what was said meanwhile was read', { messages: heard })
     return 'read'

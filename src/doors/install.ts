@@ -19,9 +19,17 @@ export function sealFor({ seal }: Pick<Engines, 'seal'>): Seal {
 export function pagesToInstall(
   { store, log }: Pick<Engines, 'store' | 'log'>,
   held: { oauth: SlackOAuth; seal: Seal },
-  { base, poke }: { base: () => string; poke: () => void },
+  { base, poke, isServed }: Pick<InstallContext, 'base' | 'poke' | 'isServed'>,
 ): Hono {
-  const context: InstallContext = { pool: store.pool, ...held, base, scopes: neededScopes(), poke, log }
+  const context: InstallContext = {
+    pool: store.pool,
+    ...held,
+    base,
+    scopes: neededScopes(),
+    poke,
+    isServed,
+    log,
+  }
   return installPages({
     begin: (invitation, browser) => beginInstall(context, { invitation, browser }),
     finish: (answer, browser) => finishInstall(context, answer, browser),

@@ -52,6 +52,7 @@ export async function openReception(engines: Engines, settings: ReceptionSetting
   const { botToken, held, apiUrl, speed } = settings
   const { pool } = store
   const attended = new Map<string, Attended & { id?: string }>()
+  /** By installation. */
   const failing = new Map<string, { until: number; pauseMs: number }>()
   const leaving = new Set<Promise<void>>()
   let begun = false
@@ -66,17 +67,17 @@ export async function openReception(engines: Engines, settings: ReceptionSetting
   if (own) add(own)
 
   async function open({ workspace, holder, id }: Served): Promise<void> {
-    const tried = failing.get(workspace)
+    const tried = failing.get(id)
     if (!held || (tried && tried.until > Date.now())) return
     try {
       const tokens = openTokens({ pool, log, ...held }, holder, id)
       const speaker = await openSpeaker({ botToken: tokens, workspace, apiUrl, speed, log })
       add(await attend(engines, speaker, settings), id)
-      failing.delete(workspace)
+      failing.delete(id)
       log('info', 'a workspace is attended to', { workspace })
     } catch (error) {
       const pauseMs = Math.min((tried?.pauseMs ?? AGAIN_MS.first / 2) * 2, AGAIN_MS.longest)
-      failing.set(workspace, { until: Date.now() + pauseMs, pauseMs })
+      failing.set(id, { until: Date.now() + pauseMs, pauseMs })
       const why = error instanceof Error ? error.message : String(error)
       log('error', 'a workspace cannot be attended to; it is tried again', {
         workspace,

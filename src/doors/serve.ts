@@ -70,8 +70,9 @@ export async function serve(
       connecting,
       async (workspace, user) => (await speakOf(workspace)?.name(user)) ?? user,
     )
-    if (held)
-      all.route('/', pagesToInstall(engines, held, { base: connecting.base, poke: () => reception?.poke() }))
+    const { base } = connecting
+    const isServed = (workspace: string) => reception?.of(workspace) !== undefined
+    if (held) all.route('/', pagesToInstall(engines, held, { base, poke: () => reception?.poke(), isServed }))
     return all
   }
   const checks: Check[] = [{ name: 'store', check: async () => void (await store.pool.query('select 1')) }]

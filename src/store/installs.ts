@@ -62,6 +62,14 @@ export async function listServed(db: Db): Promise<Served[]> {
   return found.rows
 }
 
+/** Whose token a workspace is served with; undefined where no installation is for it. */
+export async function holderOf(db: Db, workspace: string): Promise<string | undefined> {
+  const found = await db.query<{ holder: string }>('select holder from workspaces where workspace = $1', [
+    workspace,
+  ])
+  return found.rows[0]?.holder
+}
+
 /** Gives a workspace to a holder; one that another had before is taken from it. */
 export async function putWorkspace(
   db: Db,

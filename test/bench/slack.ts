@@ -5,7 +5,7 @@
  * many ask at once the clock of the limits goes N times as fast, so that their minutes need not be waited for.
  */
 
-import { availableParallelism, cpus } from 'node:os'
+import { availableParallelism, cpus, loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type { Call } from '../../src/demo/workspace/api.ts'
@@ -63,7 +63,12 @@ export async function run(flags: string[]): Promise<Report> {
   const met = plain.callsPerAnswer <= TARGET.calls && plain.firstSignMs.max <= TARGET.firstSignMs
   const json = {
     bench: 'slack',
-    machine: { node: process.version, cores: availableParallelism(), cpu: cpus()[0]?.model ?? '' },
+    machine: {
+      node: process.version,
+      cores: availableParallelism(),
+      cpu: cpus()[0]?.model ?? '',
+      load: Math.round(loadavg()[0] ?? 0),
+    },
     plain,
     pressure,
     target: { ...TARGET, met, lost: pressure.threads - pressure.answered },
@@ -245,7 +250,7 @@ function tableOf({
   pressure,
   target,
 }: {
-  machine: { node: string; cores: number; cpu: string }
+  machine: { node: string; cores: number; cpu: string; load: number }
   plain: Plain
   pressure: Pressure
   target: { met: boolean; lost: number }
@@ -269,8 +274,8 @@ function tableOf({
     `| refused by a limit | none | ${counts(pressure.limited)} |`,
     '',
     `A plain answer: ${counts(plain.byMethod)}. The longest silence is ${plain.longestSilenceMs} ms, while the model thinks (${THINKING.least} to ${THINKING.most} ms).`,
-    `The busiest minute of each method (posts: 3 s of a channel): ${limits.join(', ')}.`,
-    `Slack's published limits${pressure.speed === 1 ? '' : `, at once with a clock ${pressure.speed} times as fast, in seconds of that clock`}. Node ${machine.node}, ${machine.cores} cores (${machine.cpu}), everything in one process.`,
+    `The busiest minute of each method as calls arrived (posts: 3 s of a channel): ${limits.join(', ')}.`,
+    `Slack's published limits${pressure.speed === 1 ? '' : `, at once with a clock ${pressure.speed} times as fast, in seconds of that clock`}. Node ${machine.node}, ${machine.cores} cores (${machine.cpu}) with ${machine.load} processes at work, everything in one process.`,
     `Target: at most ${TARGET.calls} calls an answer, first sign within ${TARGET.firstSignMs / 1000} s, no answer lost: ${target.met && target.lost === 0 ? 'met' : 'missed'}.`,
   ].join('\n')
 }

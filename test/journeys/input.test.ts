@@ -254,6 +254,21 @@ test('progress is shown in the plan while a call runs, and kept nowhere', async 
   expect(steps.rowCount).toBe(0)
 })
 
+test('stopped while a tool runs: the call is aborted, and the thread is told that it may have run', async () => {
+  const { workspace } = stage
+  const channel = workspace.channels.general
+  const { ana } = workspace.users
+  const ts = await workspace.say(ana, channel, '@quorum use slow')
+  await messageWith(ts, 'of 4, page')
+  await workspace.interrupt(ana, channel, ts)
+  await stage.ended(channel, ts)
+  await workspace.until(() => workspace.session(channel, ts) === 'active')
+  // On a machine so slow that the tool was quicker than the Stop, it was done.
+  expect(stage.said(channel, ts).at(-1)).toMatch(
+    /^Stopped\. (Not done: slow \(may have run; please check\)|Done before that: slow)\.$/,
+  )
+})
+
 test('an older server that asks is told cancel; the model, the plan and the trace say what it wanted to know', async () => {
   const { workspace } = stage
   const channel = workspace.channels.general

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { takeInstallChange } from '../../src/agent/installs/change.ts'
 import type { Workspace } from '../../src/demo/workspace/open.ts'
 import { sealFor } from '../../src/doors/install.ts'
+import { serve } from '../../src/doors/serve.ts'
 import { installChangeOf } from '../../src/slack/installs.ts'
 import { openSlackOAuth } from '../../src/slack/oauth.ts'
 import { readInstall } from '../../src/store/installs.ts'
@@ -254,5 +255,32 @@ test(
     }, 30_000)
     expect(stage.log.join()).toContain('the app was removed from Slack')
     expect(stage.serving().workspaces()).toEqual([workspace.team])
+  },
+)
+
+test(
+  'one workspace by a token of the environment, others by the page beside it: neither is taken for the other',
+  PATIENCE,
+  async () => {
+    await using stage = await open({ installs: false })
+    const { workspace, engines } = stage
+    await using other = await workspace.beside({ team: { id: 'T0OTHER', name: 'Other' }, installed: false })
+    await stage.stop()
+    const { botToken, appToken, apiUrl, clientId, clientSecret } = workspace
+    const app = { clientId, clientSecret }
+    const serving = await serve(engines, { botToken, app, appToken, apiUrl }, 'all')
+    try {
+      const beside = { ...stage, serving: () => serving }
+      expect((await installIn(beside, other)).text).toContain('Installed in Other')
+      await attended(beside, workspace.team, other.team)
+      expect(await ask(other, 'in the other')).toContain('in the other')
+      expect(await ask(workspace, 'in the one')).toContain('in the one')
+      // Installing it where it is served already needs no invitation, and removes nothing.
+      const again = await installIn(beside, workspace, { link: `${baseOf(beside)}/slack/install` })
+      expect(again.text).toContain('Installed in Demo')
+      expect(workspace.tokens()).toHaveLength(1)
+    } finally {
+      await serving.close(4_000)
+    }
   },
 )

@@ -83,15 +83,17 @@ describe('nobody listened for an hour', () => {
     expect(await runsOf(stage)).toHaveLength(2)
   })
 
-  test('where history cannot be read just now it is read later', async () => {
+  test('where history cannot be read just now it is read later, and a channel that cannot be read at all holds up no other', async () => {
     await using stage = await openStage({ model: answer })
     const { workspace } = stage
     await stage.ask('@quorum first')
     await stage.stop()
-    const ts = await workspace.say(workspace.users.ana, workspace.channels.general, '@quorum later?')
+    const ts = await workspace.say(workspace.users.ana, workspace.channels.ops, '@quorum later?')
     workspace.misbehave.giveUp()
     await absent(stage, 60)
     workspace.misbehave.refuse('users.conversations', 'internal_error', 3)
+    // #general comes first.
+    workspace.misbehave.refuse('conversations.history', 'a_new_word')
     await stage.restart()
     await workspace.until(
       () => workspace.calls.filter(({ error }) => error === 'internal_error').length === 3,
@@ -99,8 +101,9 @@ describe('nobody listened for an hour', () => {
     )
     await stage.engines.store.pool.query('update presence set reading_until = now()')
     await stage.restart()
-    await stage.ended(workspace.channels.general, ts)
+    await stage.ended(workspace.channels.ops, ts)
     expect(stage.log.join('\n')).toContain('internal_error')
+    await workspace.until(() => stage.log.join('\n').includes('a_new_word'), 60_000)
   })
 
   test('also where our clock is minutes ahead of Slack’s', async () => {

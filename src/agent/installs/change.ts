@@ -7,6 +7,7 @@ import { endWork } from '../../store/ending.ts'
 import {
   dropWorkspaces,
   forgetToken,
+  holderOf,
   type Install,
   listInstalls,
   putWorkspace,
@@ -52,15 +53,22 @@ export async function takeInstallChange(context: ChangeContext, change: InstallC
 async function isOfBefore({ held }: ChangeContext, install: Install, at: number): Promise<boolean> {
   const { sealed, installedAt } = install
   if (!sealed || !held || at * 1000 > installedAt.getTime() + DOUBT_MS) return false
-  return held.oauth.works(openToken(held.seal, install).token)
+  let token: string
+  try {
+    token = openToken(held.seal, install).token
+  } catch {
+    return false // Nobody can use it either.
+  }
+  return held.oauth.works(token)
 }
 
 /** Forgets the token and all that was connected in its workspaces, and ends what is under way there. */
 export async function remove(tx: Tx, holder: string): Promise<{ workspaces: number; runs: number }> {
   await forgetToken(tx, holder)
   const workspaces = await dropWorkspaces(tx, holder)
-  // One that is served by a token of the environment stands in no table.
-  if (holder.startsWith('T') && !workspaces.includes(holder)) workspaces.push(holder)
+  // One that is served by a token of the environment stands in no table; one of an organisation's goes on.
+  const alone = holder.startsWith('T') && !workspaces.includes(holder) && !(await holderOf(tx, holder))
+  if (alone) workspaces.push(holder)
   let runs = 0
   for (const workspace of workspaces) runs += await endAll(tx, workspace)
   return { workspaces: workspaces.length, runs }

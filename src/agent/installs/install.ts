@@ -17,6 +17,8 @@ export type InstallContext = {
   base: () => string
   /** What we need to be allowed. */
   scopes: readonly string[]
+  /** Whether a workspace is served already, by whatever token: it needs no invitation. */
+  isServed: (workspace: string) => boolean
   /** A workspace is there, or is there anew: somebody may look. */
   poke: () => void
   log: (level: 'info' | 'warn', message: string, fields?: Record<string, unknown>) => void
@@ -28,7 +30,7 @@ const PATIENCE_MS = 10 * 60_000
 /** What travels through a browser, sealed: nobody can make or change it, and each is good once. */
 const Passing = z.object({ nonce: z.string(), until: z.number() })
 const Invitation = Passing
-const State = Passing.extend({ browser: z.string(), invitation: z.string().optional() })
+const State = Passing.extend({ browser: z.string(), invitation: Invitation.optional() })
 
 const about = { invitation: ['install', 'invitation'], state: ['install', 'state'] }
 
@@ -46,13 +48,13 @@ export function beginInstall(
   { seal, oauth, base, scopes }: Pick<InstallContext, 'seal' | 'oauth' | 'base' | 'scopes'>,
   { invitation, browser }: { invitation?: string | undefined; browser: string },
 ): { ok: true; address: string } | Refused {
-  if (invitation !== undefined && !open(seal, invitation, about.invitation, Invitation))
-    return refuse(OLD_INVITATION)
+  const invited = invitation === undefined ? undefined : open(seal, invitation, about.invitation, Invitation)
+  if (invitation !== undefined && !invited) return refuse(OLD_INVITATION)
   const state: z.infer<typeof State> = {
     nonce: randomUUID(),
     until: Date.now() + PATIENCE_MS,
     browser: hashOf(browser),
-    ...(invitation === undefined ? {} : { invitation }),
+    ...(invited ? { invitation: invited } : {}),
   }
   const sealed = seal.seal(JSON.stringify(state), about.state)
   return { ok: true, address: oauth.address({ state: sealed, redirect: redirectOf(base), scopes }) }
@@ -96,18 +98,18 @@ export async function finishInstall(
 
 /** Keeps an installation of somebody who was invited, now or before. */
 async function keep(
-  { pool, seal, oauth }: InstallContext,
+  { pool, seal, oauth, isServed }: InstallContext,
   granted: Granted,
-  invitation: string | undefined,
+  invitation: z.infer<typeof Invitation> | undefined,
 ): Promise<'kept' | 'uninvited'> {
   const { holder, name, app, person } = granted
-  const invited = invitation === undefined ? undefined : open(seal, invitation, about.invitation, Invitation)
   const teams = holder.startsWith('E') ? await oauth.teams(granted.token) : [{ id: holder, name }]
   const id = randomUUID()
   return inTransaction(pool, async (tx) => {
-    // Whoever was here before needs no invitation, and does not use one up.
-    const known = await readInstall(tx, holder)
-    if (!known && !(invited && (await spend(tx, invited.nonce, secondsUntil(invited.until)))))
+    // Whoever is or was here needs no invitation, and does not use one up.
+    const known = isServed(holder) || (await readInstall(tx, holder)) !== undefined
+    const invited = invitation !== undefined && invitation.until > Date.now()
+    if (!known && !(invited && (await spend(tx, invitation.nonce, secondsUntil(invitation.until)))))
       return 'uninvited'
     const sealed = sealToken(seal, { holder, id }, granted)
     await saveInstall(tx, { holder, name, app, person, id, sealed }, granted.seconds)

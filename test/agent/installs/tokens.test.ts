@@ -41,6 +41,7 @@ function contextOf(): TokensContext & InstallContext {
     base: () => BASE,
     scopes: neededScopes(),
     poke: () => {},
+    isServed: () => false,
     log: (level, message) => void logs.push(`${level} ${message}`),
   }
 }

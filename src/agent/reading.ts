@@ -46,16 +46,7 @@ export async function readEnclosed(
   const told = message.kind === 'asked' ? await readAround(context, run, message, limits) : undefined
   const own = (message.files ?? []).map((file) => ({ file, from: message.user }))
   const files = await readFiles(context, [...own, ...(told?.files ?? [])], limits)
-  return {
-    kind: 'read',
-    at: new Date().toISOString(),
-    of: message.n,
-    ...(told?.said ? { said: told.said } : {}),
-    ...(told?.left ? { left: told.left } : {}),
-    files,
-    ...(told?.lack ? { lack: told.lack } : {}),
-    ms: Math.round(performance.now() - began),
-  }
+  return stepOf(message.n, told, files, began)
 }
 
 /** Reads what the person has open beside their message, for the call with which the model asked for it. */
@@ -70,15 +61,19 @@ export async function readViewing(
   const message = viewer(steps)
   const told = message?.viewing && run.dm ? await readOpen(context, run, message.viewing, limits) : NOTHING
   const files = await readFiles(context, told.files, limits)
+  return { ...stepOf(message?.n ?? 1, told, files, began), call }
+}
+
+function stepOf(of: number, told: Told | undefined, files: ReadFile[], began: number): StepOf<'read'> {
+  const { said, left, lack } = told ?? {}
   return {
     kind: 'read',
     at: new Date().toISOString(),
-    of: message?.n ?? 1,
-    call,
-    ...(told.said ? { said: told.said } : {}),
-    ...(told.left ? { left: told.left } : {}),
+    of,
+    ...(said ? { said } : {}),
+    ...(left ? { left } : {}),
     files,
-    ...(told.lack ? { lack: told.lack } : {}),
+    ...(lack ? { lack } : {}),
     ms: Math.round(performance.now() - began),
   }
 }
@@ -206,7 +201,7 @@ async function readFiles(
   if (known.length === 0) return []
   const ends = AbortSignal.any([signal, AbortSignal.timeout(FILES_MS)])
   const late = lateFor(ends)
-  await using reader = openReader({ textMs: 5_000, binaryMs: 20_000, memoryMb: 384 })
+  await using reader = openReader({ textMs: 5_000, binaryMs: 20_000, memoryMb: 256 })
   const files = await Promise.all(
     known.map(async (one): Promise<ReadFile> => {
       const read = await Promise.race([readFile(context, reader, one, ends), late])

@@ -31,22 +31,27 @@ const BAD_BLOCKS = new Set([
 /** Slack takes this much text with an edit; where there are blocks the text only stands in notifications. */
 const LONGEST_EDIT = 4_000
 
+/** Blocks that Slack has not had for long. */
+const YOUNG = new Set<string>(['plan', 'context_actions'])
+
 /**
- * Where Slack refuses the blocks the text is sent. A plan block is young: where a message was taken without its plan, no
- * plan is tried again.
+ * Where Slack refuses the blocks the text is sent. Where a message was taken without its young blocks, none of their kind
+ * is tried again.
  */
 export function sayWith(call: Call, log: Log | undefined): Say {
-  let plans = true
+  const unknown = new Set<string>()
   return async (method, args, message, { exact = false, ...options } = {}) => {
     const full: Record<string, unknown> = { ...args, ...wireOf(message) }
     // An edit without blocks would keep the old ones.
     const plain = { ...full, blocks: method === 'chat.update' ? [] : undefined }
-    const rest = message.blocks?.filter((block) => block.type !== 'plan') ?? []
-    const hasPlan = rest.length < (message.blocks?.length ?? 0)
+    const rest = message.blocks?.filter((block) => !YOUNG.has(block.type)) ?? []
+    const young = message.blocks?.filter((block) => YOUNG.has(block.type)) ?? []
+    const hasYoung = young.length > 0
+    const hopeless = young.some((block) => unknown.has(block.type))
     const text = method === 'chat.update' && message.blocks ? cut(message.text, LONGEST_EDIT) : message.text
     const tries = [
-      ...(hasPlan && !plans && !exact ? [] : [{ ...full, text }]),
-      ...(hasPlan && rest.length > 0 && !exact ? [{ ...full, text, blocks: rest }] : []),
+      ...(hopeless && !exact ? [] : [{ ...full, text }]),
+      ...(hasYoung && rest.length > 0 && !exact ? [{ ...full, text, blocks: rest }] : []),
       ...(message.blocks && !exact ? [plain] : []),
     ]
     let refused = ''
@@ -54,7 +59,8 @@ export function sayWith(call: Call, log: Log | undefined): Say {
       try {
         const said = await call(method, tries[i] ?? plain, options)
         // What was edited may be of a kind that holds no such blocks at all.
-        if (i === 1 && hasPlan && refused !== 'block_mismatch') plans = false
+        if (i === 1 && hasYoung && !hopeless && refused !== 'block_mismatch')
+          for (const block of young) unknown.add(block.type)
         return said
       } catch (error) {
         refused = slackWord(error) ?? ''

@@ -16,8 +16,7 @@ export type Earlier = { said: (Said & { files: SharedFile[] })[]; whole: boolean
 export type Reading = {
   /**
    * What was said in a thread before the message `before`, its first message included; where that is left out, all of it,
-   * by any of its messages. `not-ours` where we may not
-   * read it. @throws Fault
+   * by any of its messages. `not-ours` where we may not read it. @throws Fault
    */
   thread(
     channel: string,
@@ -126,7 +125,7 @@ export function saidOf(message: WireMessage, self: Self): Earlier['said'][number
   const from = app && !ours ? (message.bot_profile?.name ?? message.username ?? 'app') : user
   const files = filesOf(message.files)
   const text = wordsOf(message, app && !ours)
-  if (!from || text === '') return undefined
+  if (!from || (text === '' && files.length === 0)) return undefined
   const quotes = (message.attachments ?? []).length > 0
   const by = ours ? 'us' : app ? 'app' : 'person'
   return { from: from.slice(0, 200), by, ts, text, ...(quotes ? { quotes } : {}), files }

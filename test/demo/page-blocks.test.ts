@@ -23,7 +23,7 @@ describe.skipIf(!browser)('blocks on the page', () => {
     const evil = '<img src=x onerror=pwned=1><script>pwned=1</script>"\'><svg onload=pwned=1>:constructor:'
     for (const blocks of everyMessage(evil)) await post(evil, blocks)
     await post(evil)
-    await page.getByTestId('message').nth(6).waitFor()
+    await page.getByTestId('message').nth(7).waitFor()
     expect(await page.getByText('unsupported block').allInnerTexts()).toEqual([
       'unsupported block: data_visualization',
     ])

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { openWorkspace, type Workspace } from '../../src/demo/workspace/open.ts'
+import { feedbackBlock } from '../../src/slack/blocks/feedback.ts'
 import { sayMessage } from '../../src/slack/blocks/say.ts'
 import { slackWord } from '../../src/slack/faults.ts'
 import { openPeople } from '../../src/slack/people.ts'
@@ -146,6 +147,23 @@ describe('refusals', () => {
     const long = { ...named('shown'), text: 'x'.repeat(9_000) }
     expect(await speak.update(general, ts, long)).toBe('sent')
     expect(workspace.messages(general)[0]).toMatchObject({ blocks: [{ type: 'rich_text' }] })
+  })
+
+  test('where Slack does not know thumbs the answer keeps its form, and they are not tried again', async () => {
+    const thumbs = feedbackBlock('run-1')
+    const answer = {
+      ...sayMessage('It is red.'),
+      blocks: [...(sayMessage('It is red.').blocks ?? []), thumbs],
+    }
+    workspace.misbehave.refuse('chat.postMessage', 'invalid_blocks')
+    const shown: string[][] = []
+    for (let i = 0; i < 2; i++) {
+      const { ts } = await speak.post(general, undefined, answer)
+      const found = workspace.messages(general).find((message) => message.ts === ts)
+      shown.push((found?.blocks ?? []).map((block) => block.type))
+    }
+    expect(shown).toEqual([['rich_text'], ['rich_text']])
+    expect(workspace.calls.filter(({ method }) => method === 'chat.postMessage')).toHaveLength(3)
   })
 
   test('a plan that Slack does not take is left out, what stands below it is not; other refusals are not its fault', async () => {

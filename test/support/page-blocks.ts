@@ -16,7 +16,7 @@ const button = (text: string, action_id: string) => ({
 
 /** Messages, each a list of blocks: Slack takes one table a message. `text` must stay below 120 characters. */
 export function everyMessage(text: string): Block[][] {
-  return [texts(text), richTexts(text), plans(text), elements(text), containers(text), tables(text)]
+  return [texts(text), richTexts(text), plans(text), elements(text), containers(text), ...tables(text)]
 }
 
 function texts(text: string): Block[] {
@@ -120,7 +120,7 @@ function containers(text: string): Block[] {
   ]
 }
 
-function tables(text: string): Block[] {
+function tables(text: string): Block[][] {
   const rows = [
     [
       { type: 'raw_text', text },
@@ -129,8 +129,8 @@ function tables(text: string): Block[] {
     [words(text), { type: 'raw_number', value: 1, text }],
   ]
   return [
-    { type: 'table', rows },
-    { type: 'data_table', caption: text, rows: [...rows, rows[1]], page_size: 1 },
+    [{ type: 'table', rows }],
+    [{ type: 'data_table', caption: text, rows: [...rows, rows[1]], page_size: 1 }],
   ]
 }
 

@@ -119,7 +119,8 @@ function knowledge(sources: HomeParts['sources']): KnownBlock[] {
 
 function preferences({ trace, language }: Preferences): KnownBlock[] {
   const speech = language ? languageName(language) : 'the language of the question'
-  const chosen = `While I work: ${TRACES[trace].toLowerCase()}. I answer you in ${speech}.`
+  const [first = '', ...rest] = TRACES[trace]
+  const chosen = `You see ${first.toLowerCase()}${rest.join('')}. I answer you in ${speech}.`
   return [header('Preferences'), openButton(chosen, 'preferences', 'open', 'Change')]
 }
 

@@ -16,10 +16,11 @@ import { openEngines } from './engines.ts'
 import { readEnv } from './environment.ts'
 import { findWorkspace } from './knowledge.ts'
 import { print } from './print.ts'
+import { openRecalling } from './recalling.ts'
 import { formatHits } from './search.ts'
 import { openSpeakerFor } from './speaker.ts'
 
-export const ASK_USAGE = 'quorum ask "question" [--as U0123] [--channel C0123] [--explain] [--json]'
+export const ASK_USAGE = 'quorum ask "question" [--channel C0123 | --as U0123] [--explain] [--json]'
 
 type Context = RecallContext & {
   workspace: string
@@ -35,19 +36,15 @@ export async function openAsk(args: string[]): Promise<number> {
   const read = readEnv()
   const env = { ...read, LOG_LEVEL: read.LOG_LEVEL === 'info' ? ('warn' as const) : read.LOG_LEVEL }
   await using engines = await openEngines({ env })
-  const { store, home, models, embedder, strategy } = engines
+  const { store, home, models } = engines
   await using speaker = await openSpeakerFor(env, store)
   const meter = engines.meter(speaker?.speak ?? { members: async () => [], name: async (id) => id })
   const [agent] = home.agents
   if (!agent) throw new Error('a home has at least one agent')
   return await askDoor(args, {
-    pool: store.pool,
-    rights: openRights({ pool: store.pool, roster: speaker?.speak.roster }),
-    embedder,
-    strategy,
+    ...openRecalling(engines, openRights({ pool: store.pool, roster: speaker?.speak.roster })),
     patienceMs: 20_000,
     workspace: await findWorkspace(speaker, store),
-    policy: home.policy,
     agent,
     ask: (messages, about) =>
       models.ask(
@@ -83,7 +80,7 @@ export async function askDoor(args: string[], context: Context): Promise<number>
     },
   })
   const question = positionals.join(' ').trim()
-  if (question === '') {
+  if (question === '' || (values.as !== '' && values.channel !== '')) {
     context.print(`Usage: ${ASK_USAGE}`)
     return 2
   }

@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import pg from 'pg'
+import { lacksPrice } from '../agent/budgets/embedding.ts'
 import { type Evaluation, evaluate, type Judged } from '../agent/knowledge/evaluate.ts'
+import { permitCloud } from '../core/permit.ts'
 import { readHome } from '../home/read.ts'
 import { openEmbedder } from '../models/embed.ts'
 import { cacheVectors } from '../models/embed-cache.ts'
@@ -43,7 +45,18 @@ export async function evalDoor(args: string[]): Promise<number> {
   }
   const env = readEnv()
   const home = await readHome(env.QUORUM_HOME, process.env)
-  const embedder = openEmbedder(home.models?.embeddings, process.env)
+  const embeddings = home.models?.embeddings
+  if (embeddings && lacksPrice(embeddings)) {
+    print(
+      `${embeddings.model} is in the cloud and has no price. Give \`embeddings\` a \`price\` in models.yaml.`,
+    )
+    return 1
+  }
+  if (embeddings?.price)
+    process.stderr.write(
+      `${embeddings.model} costs $${embeddings.price} a million tokens, beside all budgets.\n`,
+    )
+  const embedder = openEmbedder(embeddings, process.env)
   const cached = cacheVectors(embedder, values.cache ?? path.join(env.QUORUM_DATA, 'eval', 'vectors.sqlite'))
   try {
     const ready = await cached.ready()
@@ -54,6 +67,7 @@ export async function evalDoor(args: string[]): Promise<number> {
       words,
       embedder: ready === 'ready' ? cached : undefined,
       fusion: home.models?.recall,
+      permit: permitCloud(home.policy, { channel: '', agent: '' }),
       onProgress: process.stderr.isTTY ? showProgress : undefined,
     })
     print(values.json ? JSON.stringify(evaluation) : formatEvaluation(evaluation))
@@ -63,7 +77,7 @@ export async function evalDoor(args: string[]): Promise<number> {
   }
 }
 
-type Apart = Pick<Parameters<typeof evaluate>[0], 'embedder' | 'fusion' | 'onProgress'> & {
+type Apart = Pick<Parameters<typeof evaluate>[0], 'embedder' | 'fusion' | 'permit' | 'onProgress'> & {
   collection: string
   /** A server on which a database is made; the embedded one in a temporary directory where it is left out. */
   database?: string | undefined

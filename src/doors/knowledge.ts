@@ -1,13 +1,10 @@
 /** Opening what `quorum ingest`, `search`, `sources` and `forget` need: the store, the embeddings, the workspace. */
 import path from 'node:path'
-import { openRights, type Rights } from '../agent/knowledge/rights.ts'
+import { openRights } from '../agent/knowledge/rights.ts'
 import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
-import type { Fusion } from '../core/fuse.ts'
-import type { Policy } from '../core/rules.ts'
 import { readHome } from '../home/read.ts'
 import type { Embedder } from '../models/embed.ts'
-import { openReranker, type Reranker } from '../models/rerank.ts'
 import type { Speaker } from '../slack/speak.ts'
 import { listWorkspaces } from '../store/documents.ts'
 import { openLedger } from '../store/ledger.ts'
@@ -20,6 +17,7 @@ import { readEnv } from './environment.ts'
 import { forgetDoor } from './forget.ts'
 import { ingestDoor } from './ingest.ts'
 import { print, showOver } from './print.ts'
+import { openRecalling } from './recalling.ts'
 import { searchDoor } from './search.ts'
 import { sourcesDoor } from './sources.ts'
 import { openSpeakerFor } from './speaker.ts'
@@ -52,19 +50,8 @@ export async function openForget(args: string[]): Promise<number> {
 }
 
 export async function openSearch(args: string[]): Promise<number> {
-  return withKnowledge(async ({ policy, store, rights, embedder, workspace, strategy, fusion, reranker }) =>
-    searchDoor(args, {
-      policy,
-      pool: store.pool,
-      rights,
-      embedder,
-      strategy,
-      fusion,
-      reranker,
-      workspace,
-      print,
-      patienceMs: 20_000,
-    }),
+  return withKnowledge(async ({ recalling, workspace }) =>
+    searchDoor(args, { ...recalling, workspace, print, patienceMs: 20_000 }),
   )
 }
 
@@ -77,14 +64,10 @@ export async function openSources(args: string[]): Promise<number> {
 
 type Knowledge = {
   env: Env
-  policy: Policy
   store: Store
-  rights: Rights
   embedder: Embedder
   workspace: string
-  strategy: Awaited<ReturnType<typeof prepareSearch>>
-  fusion: Fusion | undefined
-  reranker: Reranker | undefined
+  recalling: ReturnType<typeof openRecalling>
 }
 
 async function withKnowledge(work: (knowledge: Knowledge) => Promise<number>): Promise<number> {
@@ -104,19 +87,8 @@ async function withKnowledge(work: (knowledge: Knowledge) => Promise<number>): P
   await using ledger = openLedger(store.pool)
   const embedder = openPaidEmbedder(home, ledger)
   try {
-    const { recall: fusion, rerank } = home.models ?? {}
-    const reranker = rerank && openReranker(rerank, process.env)
-    return await work({
-      env,
-      policy: home.policy,
-      store,
-      rights,
-      embedder,
-      workspace,
-      strategy,
-      fusion,
-      reranker,
-    })
+    const recalling = openRecalling({ store, home, embedder, strategy }, rights)
+    return await work({ env, store, embedder, workspace, recalling })
   } finally {
     await embedder.close()
   }

@@ -13,13 +13,13 @@ import type { ChatRequest } from '../core/chat.ts'
 import type { Agent } from '../core/home.ts'
 import type { ModelQuestion } from '../models/open.ts'
 import { contextOf } from '../models/pool.ts'
-import { openReranker } from '../models/rerank.ts'
 import type { Queue } from '../queue/open.ts'
 import type { Speaker } from '../slack/speak.ts'
 import type { Run } from '../store/runs.ts'
 import { wakeWaiting } from '../store/wakeups.ts'
 import { namesOf } from '../tools/pins.ts'
 import { type Engines, firstAgent } from './engines.ts'
+import { openRecalling } from './recalling.ts'
 
 /** A lease lasts this long without renewal, and is renewed this often, in ms. */
 const LEASE = { leaseMs: 15_000, beatMs: 1_000 }
@@ -37,7 +37,7 @@ export async function startWorker(
   connecting: ConnectContext,
   slots: Slots,
 ): Promise<Worker> {
-  const { env, home, store, models, tools, lock, embedder, strategy, log } = engines
+  const { env, home, store, models, tools, lock, log } = engines
   const rights = openRights({ pool: store.pool, roster: speak.roster, log })
   const notices = openNotices({
     pool: store.pool,
@@ -69,15 +69,7 @@ export async function startWorker(
     },
     offerConnect: (run: Run, server: string, scopes?: readonly string[]) =>
       offerConnect({ ...connecting, speak }, run, server, scopes),
-    recall: remember.bind(null, {
-      policy: home.policy,
-      pool: store.pool,
-      rights,
-      embedder,
-      strategy,
-      fusion: home.models?.recall,
-      reranker: home.models?.rerank && openReranker(home.models.rerank, process.env),
-    }),
+    recall: remember.bind(null, openRecalling(engines, rights)),
     ...LEASE,
   }
   const keeping = repeat(RIGHTS_MS, () => rights.keep(workspace), log)

@@ -13,14 +13,14 @@ export function cacheVectors(embedder: Embedder, file: string): Embedder {
     model text, hash text, vector blob, primary key (model, hash)) without rowid`)
   const get = kept.prepare('select vector from vectors where model = ? and hash = ?')
   const put = kept.prepare('insert or replace into vectors values (?, ?, ?)')
-  const model = `${embedder.model.name}@${embedder.model.revision}`
-  const find = (hash: string) => {
+  const find = (model: string, hash: string) => {
     const blob = get.get(model, hash)?.vector as Uint8Array | undefined
     return blob && [...new Float32Array(blob.slice().buffer)]
   }
   const embed = async (texts: string[], options: EmbedOptions = {}) => {
+    const model = keyOf(embedder, options.priority)
     const wanted = texts.map((text) => ({ text, hash: createHash('sha256').update(text).digest('hex') }))
-    const found = new Map(wanted.map(({ hash }) => [hash, find(hash)]))
+    const found = new Map(wanted.map(({ hash }) => [hash, find(model, hash)]))
     const missing = wanted.filter(({ hash }) => found.get(hash) === undefined)
     const made =
       missing.length > 0
@@ -47,4 +47,15 @@ export function cacheVectors(embedder: Embedder, file: string): Embedder {
     [Symbol.asyncDispose]: close,
   }
   return cached
+}
+
+/** All that vectors depend on beside the text: a server may have another model under the same name. */
+function keyOf(
+  { model: { name, revision, origin } }: Embedder,
+  priority: EmbedOptions['priority'] = 'bulk',
+): string {
+  if (!origin) return `${name}@${revision}`
+  const { url, dimensions, prefix } = origin
+  const before = priority === 'query' ? prefix?.query : prefix?.passage
+  return JSON.stringify([name, revision, url, dimensions ?? null, before ?? ''])
 }

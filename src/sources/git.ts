@@ -1,7 +1,7 @@
 /** Git checkouts: the tracked files of one, and keeping one of an address up to date. */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdir, realpath, rename, rm } from 'node:fs/promises'
+import { mkdir, readdir, realpath, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { Fault } from '../core/fault.ts'
 import { type Entry, skip } from './entry.ts'
@@ -78,17 +78,14 @@ export async function fetchCheckout(
   }: { url: string; branch?: string | undefined; env?: GitEnv | undefined; signal?: AbortSignal | undefined },
 ): Promise<string> {
   const { address, secret } = splitSecret(url)
-  const name = createHash('sha256')
-    .update(JSON.stringify([address, branch]))
-    .digest('hex')
-    .slice(0, 16)
-  const directory = path.join(place, name)
+  const directory = path.join(place, nameOf({ url, branch }))
   const network = { secret, env, limitMs: NETWORK_MS, signal }
   const intact = await run(directory, ['rev-parse', '--verify', '--quiet', 'HEAD'], { env }).catch(
     () => undefined,
   )
   try {
-    if (intact === undefined) return await clone(directory, address, branch, network)
+    if (intact === undefined || (await isWorn(directory)))
+      return await clone(directory, address, branch, network)
     await rm(path.join(directory, '.git', 'index.lock'), { force: true })
     await rm(path.join(directory, '.git', 'shallow.lock'), { force: true })
     await run(
@@ -103,6 +100,34 @@ export async function fetchCheckout(
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new Fault('source-unreadable', `${address} cannot be fetched: ${why}`, { cause, retry: true })
   }
+}
+
+/** Each fetch that brings something adds a pack; a checkout with more of them than this is made anew. */
+const MOST_PACKS = 50
+
+/** Whether a checkout has grown slow, and large by versions that are gone. */
+async function isWorn(directory: string): Promise<boolean> {
+  const packs = await readdir(path.join(directory, '.git', 'objects', 'pack')).catch(() => [])
+  return packs.filter((file) => file.endsWith('.pack')).length > MOST_PACKS
+}
+
+/** What of the checkout of an address its name is made of: not what signs in to it. */
+type Named = { url: string; branch?: string | undefined }
+
+function nameOf({ url, branch }: Named): string {
+  return createHash('sha256')
+    .update(JSON.stringify([splitSecret(url).address, branch]))
+    .digest('hex')
+    .slice(0, 16)
+}
+
+/** Removes the checkouts of addresses that are not among these any more. */
+export async function removeOtherCheckouts(place: string, named: readonly Named[]): Promise<void> {
+  const kept = new Set(named.map(nameOf))
+  const there = await readdir(place).catch(() => [])
+  for (const name of there)
+    if (/^[0-9a-f]{16}(\.new)?$/.test(name) && !kept.has(name.slice(0, 16)))
+      await rm(path.join(place, name), { recursive: true, force: true })
 }
 
 type Network = {
@@ -121,7 +146,6 @@ async function clone(
 ): Promise<string> {
   const fresh = `${directory}.new`
   await rm(fresh, { recursive: true, force: true })
-  await rm(directory, { recursive: true, force: true })
   await mkdir(path.dirname(directory), { recursive: true })
   const of = branch === undefined ? [] : ['--branch', branch]
   const how = [
@@ -133,6 +157,7 @@ async function clone(
     '--filter=blob:none',
   ]
   await run(path.dirname(directory), ['clone', ...how, ...of, '--', address, fresh], network)
+  await rm(directory, { recursive: true, force: true })
   await rename(fresh, directory)
   return directory
 }

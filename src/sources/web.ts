@@ -102,23 +102,16 @@ async function* listPages(
     const url = addressOf(at, site.sitemap)
     if (!url || opened.has(url.href)) continue
     opened.add(url.href)
-    if (opened.size > MOST_SITEMAPS) {
-      yield skip(
-        url.href,
-        `more than ${MOST_SITEMAPS} sitemaps lead to each other; the rest is not read`,
-        true,
-      )
-      return
-    }
+    // Which pages a sitemap that is not read would have told of is not known, so none may be forgotten for that.
+    if (opened.size > MOST_SITEMAPS)
+      throw unreadable(site.sitemap, `it leads to more than ${MOST_SITEMAPS} sitemaps`)
     const sitemap = await openSitemap(url.href, visit)
-    // Which pages it would have told of is not known, so none may be forgotten for that.
     if ('why' in sitemap) throw unreadable(url.href, sitemap.why)
     waiting.push(...sitemap.sitemaps)
     for (const { url: raw, ...rest } of sitemap.pages) {
       const page = addressOf(raw, url.href)
-      if (!page || offered.has(page.href)) continue
+      if (!page || offered.has(page.href) || !wanted(page.href, site)) continue
       offered.add(page.href)
-      if (!wanted(page.href, site)) continue
       if (offered.size > site.maxPages) {
         yield skip(page.href, `\`maxPages\` is ${site.maxPages}; this page and what follows it is not read`)
         return

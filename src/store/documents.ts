@@ -156,10 +156,12 @@ export async function forgetOtherSources(db: Db, workspace: string, named: strin
   return rowCount ?? 0
 }
 
-/** Tells the planner what is there: an embedded database never looks by itself, and plans 100 times worse. */
+/**
+ * Counts what there is, and where that has changed much tells the planner: an embedded database never looks by itself,
+ * and plans 100 times worse.
+ */
 export async function refreshStatistics(pool: pg.Pool): Promise<void> {
-  await pool.query('analyze documents, passages')
-  await countWords(pool)
+  if (await countWords(pool)) await pool.query('analyze documents, passages')
 }
 
 /** What PostgreSQL can hold as text: no NUL, no half characters. */

@@ -35,6 +35,15 @@ export async function putPageRow(db: Db, shelf: Shelf, url: string, page: PageRo
   )
 }
 
+/** Forgets pages of a source that were not looked at when it was read last. */
+export async function forgetPagesBeside(db: Db, shelf: Shelf, looked: readonly string[]): Promise<void> {
+  await db.query('delete from pages where workspace = $1 and source = $2 and not url = any($3)', [
+    shelf.workspace,
+    shelf.source,
+    looked,
+  ])
+}
+
 /** Forgets pages of sources that are not named any more. */
 export async function forgetOtherPages(db: Db, workspace: string, named: string[]): Promise<void> {
   await db.query('delete from pages where workspace = $1 and not source = any($2)', [workspace, named])

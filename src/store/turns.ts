@@ -342,8 +342,8 @@ export async function forgetTurnsOf(tx: Tx, workspace: string, author: string): 
 }
 
 /**
- * Forgets documents whose last word is older than `floor` in a channel, and what has been gone for a day; answers how
- * many messages those were.
+ * Forgets documents whose last word is older than `floor` in a channel, threads in which nothing was said since, and
+ * what has been gone for a day; answers how many messages those were.
  */
 export async function pruneTurns(tx: Tx, place: ChannelPlace, floor: string): Promise<number> {
   const { rows } = await tx.query<{ path: string }>(
@@ -360,6 +360,11 @@ export async function pruneTurns(tx: Tx, place: ChannelPlace, floor: string): Pr
   await tx.query(
     `delete from turns where workspace = $1 and channel = $2
        and (gone_at < now() - interval '1 day' or (path is null and gone_at is null and ts < $3))`,
+    [place.workspace, place.channel, floor],
+  )
+  await tx.query(
+    `delete from threads where workspace = $1 and channel = $2 and greatest(thread, latest collate "C") < $3
+       and due_at is null`,
     [place.workspace, place.channel, floor],
   )
   return rows.length

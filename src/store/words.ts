@@ -48,7 +48,7 @@ const FEW_CANDIDATES = 300
 export function questionOf(bound: { workspace: string; words: string; stemmer: string }): string {
   return `
     with stemmers as (
-      select ${bound.stemmer}::text as stemmer union select 'simple'
+      select ${bound.stemmer}::text as stemmer union values ('simple'), ('english')
       union select stemmer from holdings where workspace = ${bound.workspace}),
     total as (
       select coalesce(max(passages), 0) as passages from words
@@ -111,13 +111,13 @@ const SAMPLE = 20_000
 const DRIFT = 0.1
 
 /**
- * Counts how much there is to read, and how frequent words are where that has changed much. What is found never
- * depends on it, only in what order and how fast.
+ * Counts how much there is to read, and how frequent words are where that has changed much; answers whether it has
+ * anywhere. What is found never depends on it, only in what order and how fast.
  */
-export async function countWords(pool: pg.Pool): Promise<void> {
-  await inTransaction(pool, async (tx) => {
+export async function countWords(pool: pg.Pool): Promise<boolean> {
+  return inTransaction(pool, async (tx) => {
     const turn = `select pg_try_advisory_xact_lock(hashtextextended('quorum words', 0)) as ours`
-    if (!(await tx.query<{ ours: boolean }>(turn)).rows[0]?.ours) return
+    if (!(await tx.query<{ ours: boolean }>(turn)).rows[0]?.ours) return false
     await tx.query('delete from holdings')
     await tx.query(
       `insert into holdings (workspace, audience, source, stemmer, passages)
@@ -131,7 +131,8 @@ export async function countWords(pool: pg.Pool): Promise<void> {
        having w.passages is null or abs(sum(h.passages) - w.passages) > w.passages * ${DRIFT}`,
     )
     for (const { workspace, passages } of rows) await countIn(tx, workspace, passages)
-    await tx.query('delete from words where workspace not in (select workspace from holdings)')
+    const gone = await tx.query('delete from words where workspace not in (select workspace from holdings)')
+    return rows.length > 0 || (gone.rowCount ?? 0) > 0
   })
 }
 

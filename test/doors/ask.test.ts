@@ -37,6 +37,7 @@ async function openPlace() {
   await run('ingest')
   return {
     run,
+    write: (name: string, text: string) => writeFile(path.join(place.dir, 'home', name), text),
     plan,
     ana,
     gil,
@@ -70,5 +71,11 @@ test('a question is answered in the terminal, with what was recalled and cited, 
   expect(ana.passages[0]).toMatchObject({ n: 1, cited: true, wordRank: 1, start: expect.any(Number) })
   expect((await json('--channel', place.plan)).passages).toHaveLength(2)
   expect((await json('--as', place.gil)).passages).toEqual([])
+  const both = await place.run('ask', 'high water', '--as', place.ana, '--channel', place.plan)
+  expect(both).toMatchObject({ code: 2, out: expect.stringContaining('[--channel C0123 | --as U0123]') })
+  const pools = `pools: { main: { model: test, replicas: ["${place.model.url}"] } }\n`
+  await place.write('models.yaml', `${pools}rerank: { model: order, url: "http://127.0.0.1:9" }\n`)
+  const ordered = await place.run('ask', 'high water', '--channel', place.plan)
+  expect(ordered).toMatchObject({ err: '', code: 0, out: expect.stringContaining('not reranked') })
   expect(await place.run('ask')).toMatchObject({ code: 2, out: expect.stringContaining('Usage: quorum ask') })
 }, 300_000)

@@ -36,9 +36,16 @@ const files = {
 test('a collection is judged as counted by hand, by words alone and with vectors', async () => {
   await using made = await openFiles(files)
   const embedder = testEmbedder()
+  const asked: string[] = []
+  const { embed } = embedder
+  embedder.embed = (texts, options) => {
+    if (options?.priority === 'query') asked.push(...texts)
+    return embed(texts, options)
+  }
   const context = { pool: store.pool, strategy: await prepareSearch(store.pool), embedder }
   const done = await evaluate(context, await readCollection(made.dir))
   expect(done).toMatchObject({ documents: 3, passages: 3, queries: 2 })
+  expect(asked).toEqual(['zeppelin', 'quantum'])
   // q1: a2 second of two, 1 / log2(3) = .63093; q2: nothing. The mean of both.
   expect(done.keyword.ndcg10).toBeCloseTo(0.63093 / 2, 5)
   expect(done.keyword).toMatchObject({ recall10: 0.5, recall100: 0.5, mrr10: 0.25 })
@@ -70,7 +77,22 @@ test('the command makes a database of its own, keeps vectors for the next time, 
 }, 180_000)
 
 test('what is missing is said in one sentence', async () => {
+  const pools = 'pools: { main: { model: test, replicas: ["http://127.0.0.1:9/v1"] } }\n'
+  const cloud = `${pools}embeddings: { url: "https://vectors.example/v1", model: dear }\n`
+  await using unpriced = await openFiles({
+    ...files,
+    'home/agents/quorum.md': '---\nname: quorum\n---\nAnswer.\n',
+    'home/models.yaml': cloud,
+  })
+  const dear = await runCommand(['eval', 'retrieval', '--collection', unpriced.dir], {
+    cwd: unpriced.dir,
+    env: { QUORUM_HOME: path.join(unpriced.dir, 'home') },
+  })
+  expect(dear).toMatchObject({
+    code: 1,
+    out: expect.stringContaining('dear is in the cloud and has no price'),
+  })
   await using made = await openFiles({})
   const usage = await runCommand(['eval', 'retrieval'], { cwd: made.dir })
   expect(usage).toMatchObject({ code: 2, out: expect.stringContaining('--collection DIR') })
-})
+}, 120_000)

@@ -1,10 +1,16 @@
 /** Git checkouts: tracked files with the commits they are of, and repositories that are fetched. */
 import { execFileSync } from 'node:child_process'
-import { chmod, readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { expect, test } from 'vitest'
 import { Fault } from '../../src/core/fault.ts'
-import { countCheckout, fetchCheckout, isAddress, readCheckout } from '../../src/sources/git.ts'
+import {
+  countCheckout,
+  fetchCheckout,
+  isAddress,
+  readCheckout,
+  removeOtherCheckouts,
+} from '../../src/sources/git.ts'
 import { openFiles } from '../support/knowledge.ts'
 import { makeTemporary } from '../support/temporary.ts'
 
@@ -118,6 +124,37 @@ test('a repository is fetched, and fetched again, also after it was rewritten', 
   await rm(path.join(dir, '.git', 'HEAD'))
   expect(await fetchCheckout(place.dir, { url })).toBe(dir)
   expect((await read(dir)).paths).toContain('a.md')
+})
+
+test('a checkout that has grown is made anew, without what is gone from the repository', async () => {
+  await using place = await makeTemporary()
+  await using origin = await openRepository({ 'a.md': 'kept', 'b.md': 'secret' })
+  const url = `file://${origin.dir}`
+  const dir = await fetchCheckout(place.dir, { url })
+  const secret = git(origin.dir, ['rev-parse', 'HEAD:b.md']).trim()
+  git(origin.dir, ['rm', '--quiet', 'b.md'])
+  git(origin.dir, ['commit', '--quiet', '--amend', '-m', 'without'])
+  const packs = path.join(dir, '.git', 'objects', 'pack')
+  for (let n = 0; n < 50; n++) await writeFile(path.join(packs, `pack-${n}.pack`), '')
+  expect(await fetchCheckout(place.dir, { url })).toBe(dir)
+  expect((await read(dir)).paths).toEqual(['a.md'])
+  expect((await readdir(packs)).filter((file) => file.endsWith('.pack')).length).toBeLessThan(5)
+  expect(git(dir, ['rev-list', '--all', '--objects'])).not.toContain(secret)
+})
+
+test('checkouts of repositories that are named no more are removed', async () => {
+  await using place = await makeTemporary()
+  await using origin = await openRepository({ 'a.md': '# A' })
+  const url = `file://${origin.dir}`
+  const [all, main] = [
+    await fetchCheckout(place.dir, { url }),
+    await fetchCheckout(place.dir, { url, branch: 'main' }),
+  ]
+  await mkdir(path.join(place.dir, 'of-somebody-else'))
+  await removeOtherCheckouts(place.dir, [{ url, branch: 'main' }])
+  expect((await readdir(place.dir)).sort()).toEqual([path.basename(main), 'of-somebody-else'].sort())
+  expect(all).not.toBe(main)
+  await removeOtherCheckouts(path.join(place.dir, 'nowhere'), [])
 })
 
 test('what cannot be fetched is one sentence without the password, and what was there stays', async () => {

@@ -4,7 +4,16 @@ import type { Turn } from '../../src/core/overheard.ts'
 import { followChannel } from '../../src/store/followed.ts'
 import type { Store } from '../../src/store/open.ts'
 import { inTransaction, type Tx } from '../../src/store/transaction.ts'
-import { dropTurn, dropUnseen, keepTurn, lockChannel, readTurns, storeTime } from '../../src/store/turns.ts'
+import {
+  dropTurn,
+  dropUnseen,
+  keepTurn,
+  lockChannel,
+  noteThreads,
+  pruneTurns,
+  readTurns,
+  storeTime,
+} from '../../src/store/turns.ts'
 import { openTestStore } from '../support/store.ts'
 
 let store: Store
@@ -124,4 +133,22 @@ test('in whatever order things arrive, the same is kept', { timeout: 120_000 }, 
     ),
     { numRuns: 25 },
   )
+})
+
+test('threads are remembered as long as something may still be said of them', async () => {
+  const thread = (ts: string, latest: string) => ({ ts, count: 1, latest, again: false })
+  await locked((tx) =>
+    noteThreads(tx, place, [
+      thread('1700001000.000100', '1700001060.000100'),
+      thread('1700001001.000100', '1700009000.000100'),
+      thread('1700009001.000100', ''),
+    ]),
+  )
+  const left = async () => {
+    await locked(async (tx) => void (await pruneTurns(tx, place, '1700005000.000000')))
+    return (await store.pool.query('select thread from threads order by 1')).rows.map((row) => row.thread)
+  }
+  expect(await left()).toHaveLength(3)
+  await store.pool.query('update threads set due_at = null')
+  expect(await left()).toEqual(['1700001001.000100', '1700009001.000100'])
 })

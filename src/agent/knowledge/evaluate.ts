@@ -3,6 +3,7 @@ import type pg from 'pg'
 import { knows } from '../../core/embedding.ts'
 import { FUSION, type Fusion, weigh } from '../../core/fuse.ts'
 import { type Grades, judge, meanVerdict, percentile, type Verdict } from '../../core/judge.ts'
+import type { CloudPermit } from '../../core/permit.ts'
 import type { Embedder } from '../../models/embed.ts'
 import { languageOf } from '../../models/language.ts'
 import type { Collection } from '../../sources/collection.ts'
@@ -23,6 +24,8 @@ export type EvaluateContext = {
   embedder?: Embedder | undefined
   strategy: WordStrategy
   fusion?: Fusion | undefined
+  /** Absent: questions go to no model in the cloud. */
+  permit?: CloudPermit | undefined
   onProgress?:
     | ((progress: { doing: 'reading' | 'embedding' | 'asking'; done: number; of: number }) => void)
     | undefined
@@ -49,6 +52,8 @@ export type Evaluation = {
 const WORKSPACE = 'eval'
 const SHELF = { workspace: WORKSPACE, source: 'collection' }
 const BATCH = 200
+/** Questions embedded in one go. */
+const QUESTIONS = 32
 /** Passages asked for to be judged: enough that a hundred documents are among them. */
 const DEEP = 250
 /** Passages asked for to be timed: what a run asks for. */
@@ -115,13 +120,14 @@ async function readIn({ pool, onProgress }: EvaluateContext, { documents }: Coll
 type Question = { grades: Grades; known: boolean; search: Omit<Search, 'strategy' | 'fusion'> }
 
 async function prepareQuestions(
-  { pool, embedder }: EvaluateContext,
+  { pool, embedder, permit }: EvaluateContext,
   { queries, grades }: Collection,
 ): Promise<Question[]> {
   const judged = queries.filter(({ id }) => [...(grades.get(id)?.values() ?? [])].some((grade) => grade > 0))
   const audiences = [await audienceId(pool, WORKSPACE, ['everyone'])]
   const table = embedder && (await servingTable(pool, WORKSPACE))
-  const vectors = table ? await embedder.embed(judged.map(({ text }) => text)) : []
+  const texts = judged.map(({ text }) => text)
+  const vectors = table ? await embedQuestions(embedder, texts, permit) : []
   return judged.map(({ id, text }, at) => {
     const language = languageOf(text)
     const values = vectors[at]
@@ -138,6 +144,18 @@ async function prepareQuestions(
       },
     }
   })
+}
+
+/** Questions are embedded as those of people are, which some models want otherwise than passages; a few at a time. */
+async function embedQuestions(
+  embedder: Embedder,
+  texts: string[],
+  permit: CloudPermit | undefined,
+): Promise<number[][]> {
+  const vectors: number[][] = []
+  for (let at = 0; at < texts.length; at += QUESTIONS)
+    vectors.push(...(await embedder.embed(texts.slice(at, at + QUESTIONS), { priority: 'query', permit })))
+  return vectors
 }
 
 async function judgeAll(

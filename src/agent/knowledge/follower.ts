@@ -6,6 +6,7 @@ import { tsOf } from '../../core/overheard.ts'
 import { sayMessage } from '../../slack/blocks/say.ts'
 import type { Channel, Channels } from '../../slack/channels.ts'
 import type { Speak } from '../../slack/speak.ts'
+import { refreshStatistics } from '../../store/documents.ts'
 import {
   claimChannel,
   type Followed,
@@ -46,6 +47,7 @@ const CHANNELS_MS = 5 * 60_000
 const READ_MS = 2_000
 const DOCUMENTS_MS = 1_000
 const PRUNE_MS = 3_600_000
+const COUNT_MS = 60_000
 /** How fresh what is followed is, is noted this often, in ms. */
 const FRESH_MS = 20_000
 /** Whoever reads a channel holds it for so long, in ms, and renews that while Slack makes it wait. */
@@ -77,6 +79,7 @@ export function openFollower(context: FollowContext): Follower {
       if (!signal.aborted) throw error
     }
   }
+  const statistics = openCounting(context.pool)
   const namesOf = () => JSON.stringify(slackSources(context.sources()))
   let named = namesOf()
   const documents = repeat(
@@ -84,8 +87,9 @@ export function openFollower(context: FollowContext): Follower {
     quietly(async () => {
       if (named !== namesOf()) channels.poke()
       named = namesOf()
-      await forgetLeft(context, signal)
-      while (!signal.aborted && (await rewriteSome(context)) > 0);
+      if (await forgetLeft(context, signal)) statistics.change()
+      while (!signal.aborted && (await rewriteSome(context)) > 0) statistics.change()
+      await statistics.count()
     }),
     log,
   )
@@ -206,10 +210,28 @@ async function reconsider(
   await forget(context, { ...one, state: 'left' }, signal)
 }
 
-/** Forgets what was read of channels that we may not read any more. */
-async function forgetLeft(context: FollowContext, signal: AbortSignal | undefined): Promise<void> {
-  for (const one of await listFollowed(context.pool, context.workspace, 'left'))
-    await forget(context, one, signal)
+/** Forgets what was read of channels that we may not read any more; answers whether there were any. */
+async function forgetLeft(context: FollowContext, signal: AbortSignal | undefined): Promise<boolean> {
+  const left = await listFollowed(context.pool, context.workspace, 'left')
+  for (const one of left) await forget(context, one, signal)
+  return left.length > 0
+}
+
+/** What is there is counted when it has changed, at once and then at most once in `COUNT_MS`. */
+function openCounting(pool: pg.Pool) {
+  let changed = false
+  let free = 0
+  return {
+    change() {
+      changed = true
+    },
+    async count() {
+      if (!changed || performance.now() < free) return
+      changed = false
+      free = performance.now() + COUNT_MS
+      await refreshStatistics(pool)
+    },
+  }
 }
 
 async function forget(

@@ -9,7 +9,7 @@ import { countCheckout, fetchCheckout, type GitEnv, isAddress, readCheckout } fr
 import { type ResourceServer, readResources } from '../../sources/resources.ts'
 import { readWeb, type WebFetch } from '../../sources/web.ts'
 import type { Shelf } from '../../store/documents.ts'
-import { putPageRow, readPageRow } from '../../store/pages.ts'
+import { forgetPagesBeside, putPageRow, readPageRow } from '../../store/pages.ts'
 
 /** What readers need of the deployment. */
 export type Readers = {
@@ -42,13 +42,21 @@ export function openSource(readers: Readers, { shelf, source, signal }: Reading)
     const { pool, web } = readers
     const { sitemap, hosts } = source.web
     if (!web) throw new Fault('source-unreadable', 'Pages of the web are not read here.')
+    const looked: string[] = []
     const entries = readWeb(source.web, {
       fetch: web(shelf.source, [new URL(sitemap).host, ...hosts]),
-      seen: (url) => readPageRow(pool, shelf, url),
+      seen: (url) => {
+        looked.push(url)
+        return readPageRow(pool, shelf, url)
+      },
       remember: (url, seen) => putPageRow(pool, shelf, url, seen),
       signal,
     })
-    return { place: `The site of ${sitemap}`, entries }
+    const whole = async function* () {
+      yield* entries
+      await forgetPagesBeside(pool, shelf, looked)
+    }
+    return { place: `The site of ${sitemap}`, entries: whole() }
   }
   const { tool_server: server } = source
   if (!resources)

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { Fault } from '../../core/fault.ts'
 import type { Source, Sources as SourcesFile } from '../../core/home.ts'
 import { lifetime } from '../../core/rules.ts'
+import { removeOtherCheckouts } from '../../sources/git.ts'
 import { forgetOtherSources } from '../../store/documents.ts'
 import { forgetOtherPages } from '../../store/pages.ts'
 import {
@@ -110,8 +111,16 @@ function readOf(sources: Sources): [string, Source][] {
   return Object.entries(sources).flatMap(([name, source]) => ('slack' in source ? [] : [[name, source]]))
 }
 
-async function forgetOthers({ pool }: IngestContext, workspace: string, sources: Sources): Promise<number> {
+async function forgetOthers(
+  { pool, git }: IngestContext,
+  workspace: string,
+  sources: Sources,
+): Promise<number> {
   const named = Object.keys(sources)
+  const fetched = Object.values(sources).flatMap((one) =>
+    'git' in one ? [{ url: one.git, branch: one.branch }] : [],
+  )
+  if (git) await removeOtherCheckouts(git.place, fetched)
   await forgetSources(pool, workspace, named)
   await forgetOtherPages(pool, workspace, named)
   return forgetOtherSources(pool, workspace, named)

@@ -35,6 +35,10 @@ test('what was said before is read: a thread is a document, and so is a talk', L
     /^Ana, .*: The billing .*\nBen, \d\d:\d\d: It waits for a lock; kill the reporting job\.$/,
   )
   expect(reply > root).toBe(true)
+  const holdings = () =>
+    stand.store.pool.query('select source, sum(passages)::int as passages from holdings group by 1')
+  await until(async () => (await holdings()).rows.length > 0)
+  expect((await holdings()).rows).toEqual([{ source: 'chat', passages: 2 }])
 })
 
 test(

@@ -1,4 +1,6 @@
 import { rename, rm, symlink, utimes } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
@@ -7,6 +9,7 @@ import { readAll } from '../../../src/agent/knowledge/upkeep.ts'
 import { Fault } from '../../../src/core/fault.ts'
 import { FUSION } from '../../../src/core/fuse.ts'
 import { Source } from '../../../src/core/home.ts'
+import { webFetch } from '../../../src/doors/web.ts'
 import { readPlain } from '../../../src/sources/plain.ts'
 import type { Store } from '../../../src/store/open.ts'
 import { recallPassages } from '../../../src/store/passages.ts'
@@ -254,3 +257,30 @@ test('a citation opens at the lines it is of, also after they moved', async () =
   })
   expect(await links()).toEqual(['https://other/a.md#L5', 'https://other/a.md#L9'])
 })
+
+test('of a site only pages that its sitemap still lists are remembered, once all of it was read', async () => {
+  let listed = ['/a.txt', '/b.txt']
+  const server = createServer((request, response) => {
+    const origin = `http://${request.headers.host}`
+    if (request.url === '/robots.txt') return response.writeHead(404).end()
+    if (request.url === '/sitemap.xml')
+      return listed.length === 0
+        ? response.writeHead(500).end()
+        : response.end(listed.map((page) => origin + page).join('\n'))
+    response.writeHead(200, { 'content-type': 'text/plain', etag: '"1"' }).end(`words of ${request.url}`)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const site = Source.parse({ web: { sitemap: `${origin}/sitemap.xml` } })
+  const remembered = async () => {
+    await ingest({ ...context, web: webFetch }, 'T1', 'site', site).catch(() => {})
+    const { rows } = await store.pool.query<{ url: string }>('select url from pages order by 1')
+    return rows.map(({ url }) => url.replace(origin, ''))
+  }
+  expect(await remembered()).toEqual(['/a.txt', '/b.txt'])
+  listed = []
+  expect(await remembered()).toEqual(['/a.txt', '/b.txt'])
+  listed = ['/b.txt']
+  expect(await remembered()).toEqual(['/b.txt'])
+  await new Promise((resolve) => server.close(resolve))
+}, 60_000)

@@ -80,10 +80,11 @@ export async function openWorker(context: WorkContext): Promise<Worker> {
       const late = setTimeout(() => shutdown.abort(), Math.max(0, graceMs - 2000))
       const turning = [relay, sweep, beating, looking, telling]
       const turned = Promise.all(turning.map((one) => one?.close()))
-      await working.close(graceMs)
-      clearTimeout(late)
-      shutdown.abort()
-      idle.resolve()
+      await working.close(graceMs).finally(() => {
+        clearTimeout(late)
+        shutdown.abort()
+        idle.resolve()
+      })
       await turned
       await forgetWorker(context.pool, self.id).catch(() => undefined)
     },

@@ -85,10 +85,8 @@ export async function attend(
     begin: () => hearing?.begin(),
     ping: () => ping(),
     async close(graceMs, ended) {
-      const all = Promise.all(ends.map((end) => end(graceMs)))
-      await Promise.all([worker?.idle, ended])
-      speaker.close()
-      await all.finally(() => rest.disposeAsync())
+      const quiet = Promise.all([worker?.idle, ended]).then(() => speaker.close())
+      await Promise.all([quiet, ...ends.map((end) => end(graceMs))]).finally(() => rest.disposeAsync())
     },
   }
 }

@@ -146,10 +146,12 @@ export async function openReception(engines: Engines, settings: ReceptionSetting
     },
     async close(graceMs, ended) {
       const here = [...attended.values()]
-      const closing = here.map((one) => one.close(graceMs, ended))
-      await Promise.all([looking?.close(), syncing?.close()])
-      const opened = [...attended.values()].filter((one) => !here.includes(one))
-      await Promise.all([...leaving, ...closing, ...opened.map((one) => one.close(0, ended))])
+      const closeNew = async () => {
+        await Promise.all([looking?.close(), syncing?.close()])
+        const opened = [...attended.values()].filter((one) => !here.includes(one))
+        await Promise.all([...leaving, ...opened.map((one) => one.close(0, ended))])
+      }
+      await Promise.all([closeNew(), ...here.map((one) => one.close(graceMs, ended))])
     },
   }
 }

@@ -13,7 +13,7 @@ import { narrow, narrowingOf, offeredIn, tighten } from '../core/settings.ts'
 import type { Wait } from '../core/wait.ts'
 import { hasMoved } from '../store/budgets.ts'
 import { parkRun, putOffRun, releaseRun, type Taken, takeLease } from '../store/leases.ts'
-import { type Run, readRun, readSteps, writeWakeup } from '../store/runs.ts'
+import { type Run, readRun, readSteps, removeQuotes, writeWakeup } from '../store/runs.ts'
 import { inTransaction } from '../store/transaction.ts'
 import { type ActContext, expireApproval, runTool, settleUnknown, voidUnshown } from './act.ts'
 import { type AnswerContext, askModel } from './answer.ts'
@@ -44,6 +44,8 @@ export type AdvanceContext = Omit<AnswerContext, 'agent' | 'log'> &
       known: readonly Cited[],
       around?: string,
     ) => Promise<StepOf<'recalled'>>
+    /** Of passages that a run has read those that not everybody in its thread may read any more. */
+    unreadable: (run: Run, passages: readonly string[]) => Promise<readonly string[]>
     leaseMs: number
     /** How often the lease is renewed and a stop is looked for, in ms. */
     beatMs: number
@@ -218,8 +220,25 @@ async function lookUp(
   return record(work, [{ ...step, call }])
 }
 
+/** How old what is known of who may read a passage may be when the model is given it, in ms. */
+const HELD_MS = 60_000
+
+/** What was read a while ago, before people decided or a model had room, may not be for everybody any more. */
+async function holdQuotes(context: Performing, work: Work): Promise<void> {
+  const recalled = work.steps.flatMap((s) => (s.kind === 'recalled' && s.passages.length > 0 ? [s] : []))
+  const since = work.held ?? Math.min(...recalled.map(({ at }) => Date.parse(at)))
+  if (recalled.length === 0 || Date.now() - since < HELD_MS) return
+  work.held = Date.now()
+  const passages = [...new Set(passagesOf(work.steps).map(({ passage }) => passage))]
+  const lost = await context.unreadable(work.run, passages)
+  if (lost.length === 0) return
+  await removeQuotes(work.pool, work.run.id, lost)
+  await reread(work)
+}
+
 async function askUnlessStopped(context: Performing, work: Work, thread: ThreadView): Promise<Performed> {
   try {
+    await holdQuotes(context, work)
     const asked = await askModel(context, work, thread.hearAnswer())
     return typeof asked === 'string' ? asked : await parkFor(work, thread, asked.wait)
   } catch (error) {

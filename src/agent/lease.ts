@@ -21,6 +21,8 @@ export type Work = {
   failures: number
   /** What the run waited for until it was taken. */
   waited?: Wait | undefined
+  /** When what was read was last held against who may read it, in ms since 1970. */
+  held?: number
   signal: AbortSignal
 }
 

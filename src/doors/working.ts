@@ -2,6 +2,7 @@
 import { type ConnectContext, offerConnect } from '../agent/accounts/connect.ts'
 import { advance } from '../agent/advance.ts'
 import { openNotices } from '../agent/approvals/notice.ts'
+import { unreadable } from '../agent/knowledge/hold.ts'
 import { remember } from '../agent/knowledge/remember.ts'
 import { openRights } from '../agent/knowledge/rights.ts'
 import { openWeights, tellPlaces } from '../agent/line.ts'
@@ -70,6 +71,8 @@ export async function startWorker(
     offerConnect: (run: Run, server: string, scopes?: readonly string[]) =>
       offerConnect({ ...connecting, speak }, run, server, scopes),
     recall: remember.bind(null, openRecalling(engines, rights)),
+    unreadable: (run: Run, passages: readonly string[]) =>
+      unreadable({ pool: store.pool, rights }, { workspace, readers: readersOf(run) }, passages),
     ...LEASE,
   }
   const keeping = repeat(RIGHTS_MS, () => rights.keep(workspace), log)

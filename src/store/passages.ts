@@ -110,6 +110,15 @@ export async function recallPassages(db: Db, search: Search): Promise<Hit[]> {
   return rows.map(asHit)
 }
 
+/** The numbers of the audiences that passages have; one that is gone is missing. */
+export async function audiencesOf(db: Db, passages: readonly string[]): Promise<Map<string, number>> {
+  const { rows } = await db.query<{ id: string; audience: number }>(
+    'select p.id, d.audience from passages p join documents d on d.id = p.document where p.id = any($1::uuid[])',
+    [passages],
+  )
+  return new Map(rows.map(({ id, audience }) => [id, audience]))
+}
+
 /** How many sources hold a document that this audience may read. */
 export async function countSources(
   db: Db,

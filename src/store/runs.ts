@@ -184,6 +184,17 @@ export async function readSteps(db: Db, run: string): Promise<Numbered[]> {
   return found.rows.map((row) => ({ ...Step.parse(row.body), n: row.n }))
 }
 
+/** Takes the text of passages out of what a run has read. */
+export async function removeQuotes(db: Db, run: string, passages: readonly string[]): Promise<void> {
+  await db.query(
+    `update steps set body = jsonb_set(body, '{passages}', (
+       select coalesce(jsonb_agg(case when p ->> 'passage' = any($2) then without_quote(p) else p end order by n), '[]')
+       from jsonb_array_elements(body -> 'passages') with ordinality as e (p, n)))
+     where run = $1 and kind = 'recalled'`,
+    [run, passages],
+  )
+}
+
 /** Whether somebody stopped the run after step `after`. */
 export async function hasStopped(db: Db, run: string, after: number): Promise<boolean> {
   const found = await db.query(`select 1 from steps where run = $1 and n > $2 and kind = 'stopped'`, [

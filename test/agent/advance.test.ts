@@ -136,6 +136,37 @@ test('a run whose prompt is long waits among others of that kind from then on', 
   expect(lanes).toEqual(['interactive', 'long'])
 })
 
+test('what was read before a wait is held against who may read it now, and is not told where that is not everybody', async () => {
+  await using store = await openTestStore()
+  const until = new Date(Date.now() + 3_600_000).toISOString()
+  const wait: Wait = { for: 'capacity', key: 'pool:main', until, text: 'Busy.' }
+  const prompts: string[] = []
+  let lost: string[] = []
+  const context: AdvanceContext = {
+    ...contextOn(store.pool, {}),
+    ask: async ({ messages }) => {
+      prompts.push(JSON.stringify(messages))
+      return prompts.length === 1 ? { wait } : answer
+    },
+    recall: async (_, query) => {
+      const passages = ['kept', 'lost'].map((name, i) => ({
+        ...{ n: i + 1, passage: name, title: `Title of ${name}`, heading: '', text: `words of ${name}` },
+      }))
+      return { kind: 'recalled', at: '2026-01-01T00:00:00.000Z', query, passages, sources: 1, ms: 1 }
+    },
+    unreadable: async () => lost,
+  }
+  const run = await makeRun(store.pool)
+  expect(await advance(context, run, never)).toBe('parked')
+  expect(prompts[0]).toMatch(/words of kept.*words of lost/)
+  lost = ['lost']
+  await wakeWaiting(store.pool, 'T1', wait)
+  expect(await advance(context, run, never)).toBe('finished')
+  expect(prompts[1]).toContain('words of kept')
+  expect(prompts[1]).not.toMatch(/(Title|words) of lost/)
+  expect(JSON.stringify(await readSteps(store.pool, run))).not.toContain('of lost')
+})
+
 test('the model searches with words of its own: each search is a step, for the same run, without what it has read', async () => {
   await using store = await openTestStore()
   const call = (id: string, query: string) => ({ id, tool: LOOKUP.name, args: { query } })
@@ -215,6 +246,7 @@ function contextOn(pool: pg.Pool, { ask = () => answer, post }: Told): AdvanceCo
     outside: async () => false,
     ask: async () => ask(),
     recall: async (_, query) => ({ kind: 'recalled', at: at(), query, passages: [], sources: 0, ms: 0 }),
+    unreadable: async () => [],
     call: async () => ({ outcome: 'failed', text: '', ms: 0 }),
     reading: NOTHING_TO_READ,
     speak: {

@@ -34,6 +34,7 @@ export function advancingWith(pool: pg.Pool, other: Partial<AdvanceContext> = {}
     agent: () => agent,
     catalogue: async () => [],
     outside: async () => false,
+    unreadable: async () => [],
     ask: async () => ({ text: 'So.', calls: [], finish: 'stop', model: 'm', firstTokenMs: 1, ms: 1 }),
     recall: async (_, query) => ({
       kind: 'recalled',

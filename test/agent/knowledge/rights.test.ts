@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { unreadable } from '../../../src/agent/knowledge/hold.ts'
 import { recall } from '../../../src/agent/knowledge/recall.ts'
 import { openRights } from '../../../src/agent/knowledge/rights.ts'
 import { openWorkspace, type Workspace } from '../../../src/demo/workspace/open.ts'
@@ -139,6 +140,25 @@ describe('what all who can read a reply may read', () => {
     expect(await ask(ana)).toEqual([])
     await place.unheard(() => workspace.leave(ben, plan))
     expect(await ask(ben)).toEqual([])
+  })
+
+  test('what a run has read is taken from it where its readers may not read it any more', async () => {
+    await using place = await openPlace()
+    const { workspace, rights, team } = place
+    const { ana, ben } = workspace.users
+    const plan = workspace.createChannel('plan', [ana, ben], { private: true })
+    await place.shelve({ all: ['everyone'], plan: [`channel:${plan}`] })
+    const { rows } = await store.pool.query<{ id: string }>(
+      'select p.id from passages p join documents d on d.id = p.document where d.workspace = $1 order by d.path',
+      [team],
+    )
+    const [all = '', planned = ''] = rows.map((row) => row.id)
+    const lost = (readers: string) =>
+      unreadable({ pool: store.pool, rights }, { workspace: team, readers }, [all, planned])
+    expect(await lost(`user:${ben}`)).toEqual([])
+    await place.unheard(() => workspace.leave(ben, plan))
+    expect(await lost(`user:${ben}`)).toEqual([planned])
+    expect(await lost(`user:${ana}`)).toEqual([])
   })
 
   test('what is known of one scope does not vouch for another', async () => {

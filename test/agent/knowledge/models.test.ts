@@ -159,9 +159,9 @@ describe('another model in models.yaml', () => {
 
 test('a model slower than a claim lasts does its work once, beside others who would take it over', async () => {
   await readPages(6)
-  const slow = () => testEmbedder({ before: () => new Promise((resolve) => setTimeout(resolve, 600)) })
+  const slow = () => testEmbedder({ before: () => new Promise((resolve) => setTimeout(resolve, 2_500)) })
   const embedders = [slow(), slow()]
-  await Promise.all(embedders.map((embedder) => embed(embedder, { batch: 1, claimMs: 200 })))
+  await Promise.all(embedders.map((embedder) => embed(embedder, { batch: 1, claimMs: 1_000 })))
   expect(embedders.flatMap((embedder) => embedder.texts)).toHaveLength(6)
 })
 

@@ -227,7 +227,7 @@ describe('what all who can read a reply may read', () => {
     const before = calls().length
     expect((await place.ask(`channel:${workspace.channels.general}`)).titles).toEqual(['all'])
     expect(calls().length).toBe(before)
-  })
+  }, 180_000)
 })
 
 /** A workspace as plain sets, beside the real one: the slow truth that recalls are held against. */

@@ -278,7 +278,7 @@ test('an older server that asks is told cancel; the model, the plan and the trac
   expect(answer).toContain('the server asked: “Which branch?”')
   expect(answer).toContain('{"action":"cancel"}')
   const plan = await messageWith(ts, '"trace"')
-  expect(JSON.stringify(plan.blocks)).toContain('ran asks (it asked “Which branch?” and was told cancel)')
+  expect(JSON.stringify(plan.blocks)).toContain('asks (it asked “Which branch?” and was told cancel)')
   await workspace.click(workspace.users.ana, channel, plan.ts, 'trace')
   const trace = await workspace.until(() => workspace.views(workspace.users.ana).at(-1))
   expect(JSON.stringify(trace.blocks)).toContain('told cancel when it asked: “Which branch?”')

@@ -178,20 +178,30 @@ function hide(text: string, secrets: readonly Range[]): string {
 
 /** Where an offset is after secrets were taken out; one within a secret goes to the end of it that is asked for. */
 function mover(secrets: readonly Range[], text: string): (offset: number, edge: 'start' | 'end') => number {
-  const shifts = secrets.map(({ start, end }) => ({
-    start,
-    end,
-    length: insteadOf(text.slice(start, end)).length,
-  }))
+  let shift = 0
+  const moved = secrets.map(({ start, end }) => {
+    const to = start + shift
+    shift += insteadOf(text.slice(start, end)).length - (end - start)
+    return { start, end, to, shift }
+  })
   return (offset, edge) => {
-    let shift = 0
-    for (const { start, end, length } of shifts) {
-      if (offset <= start) break
-      if (offset < end) return start + shift + (edge === 'end' ? length : 0)
-      shift += length - (end - start)
-    }
-    return offset + shift
+    const at = countBefore(moved, offset)
+    const last = moved[at - 1]
+    if (!last) return offset
+    if (offset >= last.end) return offset + last.shift
+    return edge === 'start' ? last.to : last.end + last.shift
   }
+}
+
+/** How many of these, in their order, begin before an offset. */
+function countBefore(ranges: readonly Range[], offset: number): number {
+  let [low, high] = [0, ranges.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((ranges[middle]?.start ?? 0) < offset) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 /** Words that stand where a secret would; more than two `x` are one too. */

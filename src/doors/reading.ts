@@ -41,12 +41,44 @@ export function keepReading({ env, store, home, tools, log }: Library, workspace
     log,
   })
   watches.follow(home.sources, upkeep.poke)
+  const changes = openChanges(upkeep.poke)
+  const deaf = tools?.onResources((server) => {
+    for (const [name, source] of Object.entries(sources.now()))
+      if ('tool_server' in source && source.tool_server === server) changes.tell(name)
+  })
   return {
     first: upkeep.first,
     async close() {
+      deaf?.()
+      changes[Symbol.dispose]()
       sources[Symbol.dispose]()
       watches[Symbol.dispose]()
       await upkeep.close()
+    },
+  }
+}
+
+/** Changes that a server tells of are read soon, together, and not again at once: it may tell of them without end. */
+const SOON_MS = 1_000
+const SELDOM_MS = 30_000
+
+function openChanges(poke: (name: string) => void): Disposable & { tell(name: string): void } {
+  const due = new Map<string, NodeJS.Timeout>()
+  const read = new Map<string, number>()
+  return {
+    tell(name) {
+      if (due.has(name)) return
+      const now = performance.now()
+      const wait = Math.max(SOON_MS, (read.get(name) ?? Number.NEGATIVE_INFINITY) + SELDOM_MS - now)
+      const turn = () => {
+        due.delete(name)
+        read.set(name, performance.now())
+        poke(name)
+      }
+      due.set(name, setTimeout(turn, wait).unref())
+    },
+    [Symbol.dispose]() {
+      for (const timer of due.values()) clearTimeout(timer)
     },
   }
 }

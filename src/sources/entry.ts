@@ -17,8 +17,6 @@ export type Found = {
   date?: string
   /** Where it can be opened; the source's `link` where it is left out. */
   link?: string
-  /** Who may read it, in scopes of core/audience; the source's audience where it is left out. */
-  audience?: string[]
   read(): Promise<SourceDocument | Unreadable>
 }
 
@@ -28,8 +26,7 @@ export type Unreadable = { why: string }
 /** What was not read. `unsure`: it may well be a document, only it cannot be read now; what is kept of it stays. */
 export type Skipped = { path: string; why: string; unsure: boolean }
 
-/** `gone`: a document that is no longer there, from readers that tell changes only. */
-export type Entry = { found: Found } | { skipped: Skipped } | { gone: { path: string } }
+export type Entry = { found: Found } | { skipped: Skipped }
 
 /** A source, opened. */
 export type Opened = {
@@ -38,8 +35,6 @@ export type Opened = {
   entries: AsyncIterable<Entry>
   /** About how many entries there will be, where that is cheap to know. */
   count?: () => Promise<number>
-  /** The entries are what changed since the last reading: documents they do not name stay as they are. */
-  changesOnly?: boolean
 }
 
 export function skip(path: string, why: string, unsure = false): { skipped: Skipped } {

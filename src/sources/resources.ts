@@ -17,6 +17,8 @@ export type Resource = {
 export type ResourceServer = {
   list(): Promise<Resource[]>
   read(uri: string): Promise<string | undefined>
+  /** Has the server tell of changes of these, where it can. */
+  follow?(uris: readonly string[]): Promise<void>
 }
 
 const LARGEST = 2 * 1024 * 1024
@@ -37,6 +39,9 @@ export async function* readResources(
   const listed = (await unlessAborted(server.list(), signal)).filter(
     ({ uri }) => patterns === undefined || patterns.some((pattern) => matches(pattern, uri)),
   )
+  // Without, they are read again when their time has come.
+  const followed = server.follow?.(listed.map(({ uri }) => uri)).catch(() => {})
+  await unlessAborted(Promise.resolve(followed), signal)
   await using reader = openReader({ signal })
   for (const { uri, name, mimeType, modified } of listed.sort((a, b) => (a.uri < b.uri ? -1 : 1))) {
     if (uri.length > LONGEST_URI) {

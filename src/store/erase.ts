@@ -69,7 +69,10 @@ async function forgetSaid(tx: Tx, workspace: string, person: string) {
   return { messages, documents, answers }
 }
 
-/** A talk goes on for no longer than this, in seconds: 40 messages, each within 15 minutes of the one before. */
+/**
+ * No message of a talk is further than this from the one it is called by, in seconds: 40 messages, each within 15 minutes
+ * of the next.
+ */
 const LONGEST_TALK = 40 * 15 * 60
 
 /**
@@ -88,8 +91,9 @@ async function findQuotes(tx: Tx, workspace: string, person: string, paths: stri
      select path from quoted where path = any($3)
      union
      select path from talks k where exists (select from turns t
-       where t.workspace = $1 and t.author = $2 and t.channel = k.channel and t.ts >= k.begun
-         and t.ts <= to_char(k.begun::numeric + $4, 'FM0000000000.000000'))`,
+       where t.workspace = $1 and t.author = $2 and t.channel = k.channel
+         and t.ts between to_char(k.begun::numeric - $4, 'FM0000000000.000000')
+           and to_char(k.begun::numeric + $4, 'FM0000000000.000000'))`,
     [workspace, person, paths, LONGEST_TALK],
   )
   return [...new Set([...paths, ...rows.map((row) => row.path)])]

@@ -98,11 +98,11 @@ async function moveConversations(
   { workspace, channel, source }: Pick<Following, 'workspace' | 'channel' | 'source'>,
 ): Promise<void> {
   await tx.query(
-    `update documents d set source = $3, updated_at = now() where workspace = $1 and ${SAID_IN('$2')} and source <> $3
+    `update documents d set source = $3, updated_at = now() where workspace = $1 and ${saidIn('$2')} and source <> $3
        and not exists (select from documents o where o.workspace = $1 and o.source = $3 and o.path = d.path)`,
     [workspace, channel, source],
   )
-  await tx.query(`delete from documents where workspace = $1 and ${SAID_IN('$2')} and source <> $3`, [
+  await tx.query(`delete from documents where workspace = $1 and ${saidIn('$2')} and source <> $3`, [
     workspace,
     channel,
     source,
@@ -110,7 +110,7 @@ async function moveConversations(
 }
 
 /** SQL: whether a document is of what was said in a channel. Its source may have been another when it was made. */
-const SAID_IN = (channel: string) =>
+const saidIn = (channel: string) =>
   `(path like ${channel} || '/thread/%' or path like ${channel} || '/talk/%')`
 
 /** Forgets what was made of conversations, whichever source it was kept for. */
@@ -137,7 +137,7 @@ export async function forgetSome(
   limit: number,
 ): Promise<boolean> {
   const { rowCount } = await db.query(
-    `delete from documents where id in (select id from documents where workspace = $1 and ${SAID_IN('$2')} limit $3)`,
+    `delete from documents where id in (select id from documents where workspace = $1 and ${saidIn('$2')} limit $3)`,
     [workspace, channel, limit],
   )
   if ((rowCount ?? 0) > 0) return false

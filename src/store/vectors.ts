@@ -317,7 +317,38 @@ export async function countVectors(
   return rows[0] ?? { made: 0, missing: 0, refused: 0 }
 }
 
-/** Tells the planner what is there: an embedded database never looks by itself, and plans 100 times worse. */
-export async function refreshVectorStatistics(db: Db, { table }: Pick<VectorTable, 'table'>): Promise<void> {
-  await db.query(`analyze ${table}, vector_claims`)
+/** Whether any passage of a workspace lacks its vector, and the model did not refuse it. Ends with the first it finds. */
+export async function lacksVectors(
+  db: Db,
+  { id, table }: Pick<VectorTable, 'id' | 'table'>,
+  workspace: string,
+): Promise<boolean> {
+  const { rows } = await db.query<{ lacks: boolean }>(
+    `select exists (select from passages p join documents d on d.id = p.document and d.workspace = $2
+       where not exists (select from ${table} v where v.passage = p.id)
+         and not exists (select from vector_claims c
+           where c.passage = p.id and c.model = $1 and c.refused is not null)) as lacks`,
+    [id, workspace],
+  )
+  return rows[0]?.lacks ?? false
+}
+
+/** Of so many rows as are new since the planner was told what is there it is told again, as a share of all. */
+const DRIFT = 0.1
+
+/**
+ * Tells the planner what is there where `made` new vectors change that much: an embedded database never looks by
+ * itself, and plans 100 times worse.
+ */
+export async function refreshVectorStatistics(
+  db: Db,
+  { table }: Pick<VectorTable, 'table'>,
+  made: number,
+): Promise<void> {
+  const { rows } = await db.query<{ known: number }>(
+    'select reltuples::float8 as known from pg_class where oid = to_regclass($1)',
+    [table],
+  )
+  const known = Math.max(0, rows[0]?.known ?? 0)
+  if (made > known * DRIFT) await db.query(`analyze ${table}, vector_claims`)
 }

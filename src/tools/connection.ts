@@ -55,6 +55,8 @@ export type Connection = {
     cwd: string
     reach: Reach
     log: Log
+    /** Told that resources of the server changed. */
+    onResources?: (server: string) => void
     /** How requests are signed in; `mask` hides what they are signed with. */
     signIn?: (server: Expanded) => { authProvider: AuthProvider; mask: (text: string) => string } | undefined
   }
@@ -172,6 +174,7 @@ async function connect(connection: Connection): Promise<Line> {
       server: name,
       reach: options.reach,
       onListChanged: () => void relist(connection),
+      onResourcesChanged: () => options.onResources?.(name),
       onUnanswered: ({ message }) => noteAsked(connection.calls, connection.mask(message)),
       onStart: (kill) => {
         connection.kill = kill

@@ -45,6 +45,8 @@ export type Ear = {
   server: string
   reach: Reach
   onListChanged(): void
+  /** Resources came or went, or one that is followed is another now. */
+  onResourcesChanged(): void
   onStart(kill: () => void): void
   log: Log
   /** Signs every request to a server over HTTP in. */
@@ -87,11 +89,15 @@ async function dialOnce(expanded: Expanded, era: PriorDiscovery | undefined, ear
       inputRequired: { autoFulfill: ear.onElicit !== undefined },
       capabilities: { elicitation: ear.onElicit ? { form: { applyDefaults: true } } : { form: {}, url: {} } },
       listMaxPages: 16,
-      listChanged: { tools: { autoRefresh: false, onChanged: ear.onListChanged } },
+      listChanged: {
+        tools: { autoRefresh: false, onChanged: ear.onListChanged },
+        resources: { autoRefresh: false, onChanged: ear.onResourcesChanged },
+      },
     },
   )
   const { onElicit = (asked) => refuse(asked, ear) } = ear
   client.setRequestHandler('elicitation/create', ({ params }) => onElicit(params))
+  client.setNotificationHandler('notifications/resources/updated', ear.onResourcesChanged)
   client.onerror = (error) => ear.log('debug', 'tool server', { error: expanded.mask(describe(error)) })
   ear.onStart(kill)
   try {

@@ -14,6 +14,7 @@ import { type Connection, connected, type Health } from './connection.ts'
 import type { Log } from './dial.ts'
 import { guardedFetch } from './egress.ts'
 import type { Environment } from './expand.ts'
+import { openFollowing } from './following.ts'
 import { maskAll } from './mask.ts'
 import { lookAlikes } from './names.ts'
 import {
@@ -46,7 +47,11 @@ export type Tools = {
   resources(server: string): {
     list(): Promise<ListedResource[]>
     read(uri: string): Promise<string | undefined>
+    /** Has the server tell of changes of these, where it can; see `onResources`. */
+    follow(uris: readonly string[]): Promise<void>
   }
+  /** Has `listener` told of each server whose resources have changed, until what is answered is called. */
+  onResources(listener: (server: string) => void): () => void
   /** Prompts of every accepted server that can be reached, by `server__prompt`. */
   prompts(): Promise<(ListedPrompt & { server: string })[]>
   /** The text of a prompt. @throws Fault, or what the server answered */
@@ -89,9 +94,14 @@ export type ToolsOptions = {
 export function openTools(servers: Record<string, ToolServer>, options: ToolsOptions): Tools {
   const { lock, written = servers } = options
   const configOf = (name: string) => serverHash(name, written[name])
+  const follow = openFollowing()
+  const listeners = new Set<(server: string) => void>()
+  const onResources = (server: string) => {
+    for (const listener of listeners) listener(server)
+  }
   const all = Object.entries(servers)
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, server]) => prepare(name, server, options, configOf(name)))
+    .map(([name, server]) => prepare(name, server, { ...options, onResources }, configOf(name)))
   const isOpen = ({ name }: Served) => !lock || isAcceptedServer(lock(), name, configOf(name))
   const hold = (served: Served, tools: Accepted[]) => {
     const held = lock
@@ -164,7 +174,12 @@ export function openTools(servers: Record<string, ToolServer>, options: ToolsOpt
     resources: (name) => ({
       list: () => offered(name, listResources),
       read: (uri) => offered(name, (client) => readResource(client, uri)),
+      follow: (uris) => offered(name, (client) => follow(client, uris)),
     }),
+    onResources(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
     async prompts() {
       const lists = await Promise.all(
         all.filter(isOpen).map(async ({ name }) => {
@@ -189,11 +204,22 @@ export function openTools(servers: Record<string, ToolServer>, options: ToolsOpt
   }
 }
 
-function prepare(name: string, server: ToolServer, options: ToolsOptions, config: string): Served {
-  const { env, cwd, policy, lock, vault, fetchFor = guardedFor(policy), log = () => {} } = options
+type Preparing = ToolsOptions & { onResources: (server: string) => void }
+
+function prepare(name: string, server: ToolServer, options: Preparing, config: string): Served {
+  const {
+    env,
+    cwd,
+    policy,
+    lock,
+    vault,
+    onResources,
+    fetchFor = guardedFor(policy),
+    log = () => {},
+  } = options
   const reach = policy ? reachOf(policy, name) : { limits: {} }
   return openServed(name, server, {
-    ...{ env, cwd, reach, vault, log },
+    ...{ env, cwd, reach, vault, log, onResources },
     fetchFor,
     pinned: () => pinnedTools(name, server, config, lock?.()),
   })

@@ -18,6 +18,7 @@ import { chunk } from '../../src/core/chunk.ts'
 import { Source } from '../../src/core/home.ts'
 import { openEmbedder } from '../../src/models/embed.ts'
 import { readDirectory } from '../../src/sources/directory.ts'
+import { listWorkspaces } from '../../src/store/documents.ts'
 import { openStore, type Store } from '../../src/store/open.ts'
 import { countVectors, servingTable } from '../../src/store/vectors.ts'
 import { prepareSearch } from '../../src/store/words.ts'
@@ -221,8 +222,12 @@ async function readInProcess(dir: string, name: string): Promise<{ ms: number; k
   const ms = performance.now() - began
   if (code !== 0) throw new Error(`quorum ingest ended with ${code}:\n${command.out()}\n${command.err()}`)
   await using store = await openStore({ dataDir: path.join(dir, name) })
+  const [workspace = ''] = await listWorkspaces(store.pool)
+  const serving = await servingTable(store.pool, workspace)
+  if (!serving) throw new Error(`quorum ingest ended well, and no vectors serve:\n${command.out()}`)
+  // Not always `emb_1`: a number that a killed run had taken is not given again.
   const { rows } = await store.pool.query<{ kept: string }>(
-    `select d.path || ' ' || p.n || ' ' || p.hash || ' ' || (select count(*) from emb_1 v where v.passage = p.id) as kept
+    `select d.path || ' ' || p.n || ' ' || p.hash || ' ' || (select count(*) from ${serving.table} v where v.passage = p.id) as kept
      from passages p join documents d on d.id = p.document order by d.path, p.n`,
   )
   return { ms, kept: rows.map((row) => row.kept) }

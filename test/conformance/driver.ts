@@ -85,6 +85,7 @@ function connect(): Promise<Line> {
     server: 'suite',
     reach,
     onListChanged() {},
+    onResourcesChanged() {},
     onStart() {},
     log: (level, message, fields) => console.error(level, message, fields),
     ...(signed && { authProvider: provider }),

@@ -7,9 +7,10 @@ import { postQuestion } from '../../src/agent/commands/question.ts'
 import { ingest } from '../../src/agent/knowledge/ingest.ts'
 import { Fault } from '../../src/core/fault.ts'
 import { inboxKey } from '../../src/core/heard.ts'
-import { ToolServer } from '../../src/core/home.ts'
+import { Source, ToolServer } from '../../src/core/home.ts'
 import type { Numbered } from '../../src/core/run.ts'
 import { taintOf } from '../../src/core/taint.ts'
+import { keepReading } from '../../src/doors/reading.ts'
 import { openSpeaker } from '../../src/slack/speak.ts'
 import { writeInbox } from '../../src/store/inbox.ts'
 import { openStage, type Stage, until } from '../support/stage.ts'
@@ -67,6 +68,25 @@ test('resources are read as documents, what is none is told, and a second time o
   ])
   expect(found.rows, 'a server chooses no links').toEqual([{ link: null }])
 })
+
+test('what the server tells of is read again without waiting for its time, new resources too', async () => {
+  const { env, home, store, tools } = stage.engines
+  const sources = { library: Source.parse({ ...source, every: '1d' }) }
+  const library = { env, store, tools, home: { ...home, dir: temporary.dir, sources }, log: () => {} }
+  const reading = keepReading(library, stage.workspace.team)
+  await reading.first
+  const texts = async () => {
+    const found = await store.pool.query<{ path: string; text: string }>(
+      'select d.path, p.text from documents d join passages p on p.document = d.id where source = $1 order by 1',
+      ['library'],
+    )
+    return found.rows.map(({ path: at, text }) => `${at}: ${text}`)
+  }
+  await writeFile(page, '# Anchors\n\nThe storm anchor weighs sixty kilograms, and there is more.\n')
+  await until(async () => (await texts()).some((text) => /anchors\.md: .*sixty/s.test(text)), 60_000)
+  await until(async () => (await texts()).some((text) => /more\.md: .*sixty/s.test(text)), 90_000)
+  await reading.close()
+}, 240_000)
 
 test('only the addresses that are named; a server that is not there costs one sentence, and nothing is removed', async () => {
   await expect(read({ ...source, resources: ['library://*'] })).rejects.toThrow(/holds no documents now/)

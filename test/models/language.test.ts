@@ -12,6 +12,9 @@ test.each([
   ['Где лежит инструкция по откату?', 'ru'],
   ['', undefined],
   ['4711', undefined],
+  ['5 µm 3 µs', undefined],
+  ['wie hoch ist Ω', 'de'],
+  ['deploy 失败了怎么办', 'zh'],
 ])('%j is %s', (text, language) => {
   expect(languageOf(text)).toBe(language)
 })

@@ -68,10 +68,9 @@ async function read(more: Partial<WebSite> = {}, pauseMs = 0): Promise<Record<st
 }
 
 const pathOf = (entry: Entry) =>
-  ('found' in entry ? entry.found.path : 'skipped' in entry ? entry.skipped.path : '').replace(origin, '')
+  ('found' in entry ? entry.found.path : entry.skipped.path).replace(origin, '')
 async function tell(entry: Entry): Promise<string> {
   if ('skipped' in entry) return `${entry.skipped.unsure ? 'unsure' : 'skipped'}: ${entry.skipped.why}`
-  if (!('found' in entry)) return 'gone'
   const document = await entry.found.read()
   return 'why' in document ? `broken: ${document.why}` : document.text.replace(/\s+/g, ' ').trim()
 }

@@ -16,6 +16,11 @@ export function modern(): ToolServer {
   return ours(import.meta.resolve('./servers/modern.ts'), [])
 }
 
+/** The configuration of a server of the older protocol with resources to subscribe to. */
+export function shelf(): ToolServer {
+  return ours(import.meta.resolve('./servers/shelf.ts'), [])
+}
+
 function ours(script: string, args: string[]): ToolServer {
   return ToolServer.parse({ command: process.execPath, args: [fileURLToPath(script), ...args] })
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { ToolServer } from '../../src/core/home.ts'
-import { call, hostile, modern, openTestTools, packaged, until } from '../support/tools.ts'
+import { call, hostile, modern, openTestTools, packaged, shelf, until } from '../support/tools.ts'
 
 const FILES = '@modelcontextprotocol/server-filesystem'
 const MEMORY = '@modelcontextprotocol/server-memory'
@@ -189,4 +189,22 @@ test('a child sees only what it is given, begins where it should, and its secret
 test('a variable that is not set is named', async () => {
   await using tools = openTestTools({ bad: { ...hostile(), env: { TOKEN: `\${NOT_SET_ANYWHERE}` } } })
   expect((await call(tools, 'bad__echo')).text).toContain('NOT_SET_ANYWHERE')
+})
+
+test('a server of the older protocol is asked once to tell of each resource that is followed', async () => {
+  await using tools = openTestTools({ shelf: shelf(), other: modern() })
+  const told: string[] = []
+  const deaf = tools.onResources((server) => told.push(server))
+  const { list, read, follow } = tools.resources('shelf')
+  const uris = (await list()).map(({ uri }) => uri)
+  expect(uris).toEqual(['shelf://a', 'shelf://b'])
+  await follow(uris.slice(0, 1))
+  await follow(uris)
+  await follow(uris)
+  await until(() => told.length === 2)
+  expect(told).toEqual(['shelf', 'shelf'])
+  expect(await read('shelf://a')).toBe('shelf://a shelf://b')
+  // Without resources there is nothing to follow.
+  await tools.resources('other').follow(['other://x'])
+  deaf()
 })

@@ -12,6 +12,7 @@ import {
   dropRetired,
   FIRST,
   hasPassages,
+  lacksVectors,
   listVectorTables,
   putVectors,
   refreshVectorStatistics,
@@ -92,7 +93,7 @@ async function isDone({ pool, workspace, embedder }: Context): Promise<boolean> 
   const [serving, ...others] = await listVectorTables(pool, workspace)
   if (serving?.state !== 'serving' || others.some((one) => one.state === 'building')) return false
   if (serving.name !== embedder.model.name || serving.revision !== embedder.model.revision) return false
-  return (await countVectors(pool, serving, workspace)).missing === 0
+  return !(await lacksVectors(pool, serving, workspace))
 }
 
 /** Starts the model, and finds the table that its vectors belong to. */
@@ -138,14 +139,13 @@ type Filling = Pick<Context, 'pool' | 'workspace'> & { engine: Pick<Engine, 'emb
  */
 async function fill(filling: Filling, options: EmbedOptions, done: Done): Promise<void> {
   const { pool, workspace, table } = filling
-  const before = await countVectors(pool, table, workspace)
-  if (before.missing === 0) return
-  const already = before.made - done.made
-  const total = before.made + before.missing
+  if (!(await lacksVectors(pool, table, workspace))) return
+  const before = done.made
   const failed = new AbortController()
   const signal = AbortSignal.any([failed.signal, ...(options.signal ? [options.signal] : [])])
   const { batch = 16, claimMs = 20_000 } = options
   const next = openWalk(filling, { batch, claimMs, signal })
+  const tell = openTelling(filling, options.onProgress, done)
   using held = keepClaims(filling, claimMs)
   const lane = async () => {
     for (let some = await next(); some.length > 0; some = await next()) {
@@ -153,7 +153,7 @@ async function fill(filling: Filling, options: EmbedOptions, done: Done): Promis
       for (const passage of passages) held.passages.add(passage)
       await makeClaimed(filling, some, done, signal)
       for (const passage of passages) held.passages.delete(passage)
-      options.onProgress?.({ made: already + done.made, total })
+      await tell(some.length < batch)
     }
   }
   const lanes = Array.from({ length: LANES }, () =>
@@ -164,14 +164,33 @@ async function fill(filling: Filling, options: EmbedOptions, done: Done): Promis
   )
   await Promise.allSettled(lanes)
   // Whoever goes on will do it.
-  if (!options.signal?.aborted) await refreshVectorStatistics(pool, table)
+  if (!options.signal?.aborted) await refreshVectorStatistics(pool, table, done.made - before)
   if (!signal.aborted) await indexVectors(pool, table)
   if (failed.signal.aborted && !options.signal?.aborted) throw failed.signal.reason
 }
 
+/** Tells how far it is. All there is must be counted for that, which a few new passages are not worth. */
+function openTelling(
+  { pool, workspace, table }: Filling,
+  onProgress: EmbedOptions['onProgress'],
+  done: Done,
+): (few: boolean) => Promise<void> {
+  let counting: Promise<{ already: number; total: number }> | undefined
+  const count = async () => {
+    const { made, missing } = await countVectors(pool, table, workspace)
+    return { already: made - done.made, total: made + missing }
+  }
+  return async (few) => {
+    if (!onProgress || (few && !counting)) return
+    counting ??= count()
+    const { already, total } = await counting
+    onProgress({ made: Math.min(already + done.made, total), total })
+  }
+}
+
 /**
  * Goes through what is missing, some at a time, until there is no more, or the signal is aborted: then nothing is
- * answered. Whoever finds nothing while others work leaves the rest to them.
+ * answered. Whoever finds nothing while others work leaves the rest to them, at once where there was little.
  */
 function openWalk(
   { pool, workspace, table }: Filling,
@@ -179,19 +198,23 @@ function openWalk(
 ): () => Promise<Unembedded[]> {
   let after = FIRST
   let walkers = LANES
+  let claimed = 0
   return async () => {
     while (!signal.aborted) {
       const from = after
       const some = await claimUnembedded(pool, table, { workspace, limit: batch, claimMs, after: from })
       const last = some.at(-1)?.passage
       if (last !== undefined) {
+        claimed += some.length
         if (last > after) after = last
         return some
       }
+      if (walkers > 1 && claimed < batch * LANES) break
       // What is missing now has been taken on by somebody else, or came after we had passed its place.
       after = FIRST
+      claimed = 0
       if (from !== FIRST) continue
-      if (walkers > 1 || (await countVectors(pool, table, workspace)).missing === 0) break
+      if (walkers > 1 || !(await lacksVectors(pool, table, workspace))) break
       await pause(LOOK_MS, undefined, { signal }).catch(() => {})
     }
     walkers -= 1

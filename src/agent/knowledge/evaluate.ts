@@ -111,7 +111,7 @@ async function readIn({ pool, onProgress }: EvaluateContext, { documents }: Coll
         read: async () => ({ ...readPlain(id, text), title }),
       }),
     )
-    await follow({ pool }, SHELF, { audience: 'everyone' }, { found })
+    await follow({ pool }, SHELF, { audience: 'everyone' }, found)
     onProgress?.({ doing: 'reading', done: at + found.length, of: documents.length })
   }
   await refreshStatistics(pool)

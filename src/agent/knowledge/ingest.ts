@@ -77,9 +77,8 @@ export async function ingest(
   const before = await readRefused(pool, shelf)
   const done = nothing()
   const seen = new Set<string>()
-  const gone: string[] = []
   const unsure: string[] = []
-  const { place, entries, changesOnly, count } = openSource(context, { shelf, source, signal })
+  const { place, entries, count } = openSource(context, { shelf, source, signal })
   const total = onProgress ? await count?.() : undefined
   let looked = 0
   const tell = () =>
@@ -88,8 +87,7 @@ export async function ingest(
   for await (const entry of entries) {
     signal?.throwIfAborted()
     looked += 1
-    if ('gone' in entry) gone.push(entry.gone.path)
-    else if ('skipped' in entry) note(entry.skipped, done, unsure)
+    if ('skipped' in entry) note(entry.skipped, done, unsure)
     else {
       const { found } = entry
       seen.add(found.path)
@@ -103,12 +101,9 @@ export async function ingest(
     done.changed += done.unchanged
     done.unchanged = 0
   }
-  if (changesOnly) gone.push(...writer.refused)
-  else {
-    for (const path of writer.refused) seen.delete(path)
-    gone.push(...[...kept.keys()].filter((at) => !seen.has(at) && !isUnsure(at, unsure)))
-    if (gone.length > 0 && seen.size === 0) throw emptied(place, gone.length)
-  }
+  for (const path of writer.refused) seen.delete(path)
+  const gone = [...kept.keys()].filter((at) => !seen.has(at) && !isUnsure(at, unsure))
+  if (gone.length > 0 && seen.size === 0) throw emptied(place, gone.length)
   done.removed = gone.length === 0 ? 0 : await removeDocuments(pool, shelf, gone)
   if (done.added + done.changed + done.removed > 0) await refreshStatistics(pool)
   done.ms = Math.round(performance.now() - began)
@@ -138,18 +133,16 @@ function emptied(place: string, before: number): Fault {
 }
 
 /**
- * Keeps documents of a source that somebody tells of as they change, and forgets those that are gone; the
+ * Keeps documents of a source that somebody tells of as they change, and forgets those that turn out to be none; the
  * others stay as they are. May run beside a reading of the whole source.
  */
 export async function follow(
   { pool }: Pick<IngestContext, 'pool'>,
   shelf: Shelf,
   source: Pick<Source, 'audience' | 'link'>,
-  changes: { found?: Found[]; gone?: string[] },
+  found: readonly Found[],
 ): Promise<Ingested> {
   const began = performance.now()
-  const { found = [] } = changes
-  const gone = [...(changes.gone ?? [])]
   const done = nothing()
   const kept = await listDocuments(
     pool,
@@ -159,8 +152,7 @@ export async function follow(
   await using writer = openWriter(pool, shelf, done)
   for (const one of found) await keep(writer, { source, kept: kept.get(one.path) }, one)
   await writer.finish()
-  gone.push(...writer.refused)
-  if (gone.length > 0) done.removed = await removeDocuments(pool, shelf, gone)
+  if (writer.refused.length > 0) done.removed = await removeDocuments(pool, shelf, [...writer.refused])
   done.ms = Math.round(performance.now() - began)
   return done
 }
@@ -183,7 +175,7 @@ async function keep(
     path,
     // What is filled in for each passage cannot be changed on the document alone.
     hash: hashOf(found, lines ? link : undefined),
-    audience: found.audience ?? audienceOf(about.source),
+    audience: audienceOf(about.source),
     ...(date === undefined ? {} : { date }),
     ...(link === undefined ? {} : { link }),
   }

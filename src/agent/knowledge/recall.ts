@@ -11,7 +11,7 @@ import { languageOf } from '../../models/language.ts'
 import type { Reranker } from '../../models/rerank.ts'
 import { countSources, type Hit, recallPassages, type Search } from '../../store/passages.ts'
 import type { Db } from '../../store/transaction.ts'
-import { countVectors, servingTable, type VectorTable } from '../../store/vectors.ts'
+import { lacksVectors, servingTable, type VectorTable } from '../../store/vectors.ts'
 import type { WordStrategy } from '../../store/words.ts'
 import type { Rights } from './rights.ts'
 
@@ -180,8 +180,8 @@ async function lackOfVectors(
   passages: Hit[],
 ): Promise<string | undefined> {
   if (passages.some((hit) => hit.vectorRank !== undefined)) return undefined
-  const missing = table ? (await countVectors(db, table, workspace)).missing : 1
-  return missing === 0 ? undefined : wordsOnly('the embedding model is still reading the passages')
+  const lacks = !table || (await lacksVectors(db, table, workspace))
+  return !lacks ? undefined : wordsOnly('the embedding model is still reading the passages')
 }
 
 function wordsOnly(why: string): string {

@@ -31,7 +31,7 @@ export async function rewriteSome(context: RewriteContext): Promise<number> {
   for (const one of claimed) {
     const found = build(context, one, turns.get(one.path) ?? [], nameOf)
     const shelf = { workspace, source: one.source }
-    if (found) await follow({ pool }, shelf, { audience: [one.channel] }, { found: [found] })
+    if (found) await follow({ pool }, shelf, { audience: [one.channel] }, [found])
     else await forgetConversations(pool, workspace, [one.path])
     // Where the channel was left or went to another source meanwhile, nobody would look for what was written here.
     if (!(await isFollowed(pool, one))) await removeDocuments(pool, shelf, [one.path])

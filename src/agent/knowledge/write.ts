@@ -1,10 +1,9 @@
 /** Writing documents as they are read: a few at once, while the next ones are being taken apart. */
 import type pg from 'pg'
-import { chunk } from '../../core/chunk.ts'
-import { placeLines, withoutLines } from '../../core/place.ts'
-import { removeSecrets } from '../../core/secrets.ts'
+import { withoutLines } from '../../core/place.ts'
 import { languageOf } from '../../models/language.ts'
 import type { Found } from '../../sources/entry.ts'
+import { openPreparing } from '../../sources/preparing.ts'
 import {
   type Cut,
   type DocumentRow,
@@ -47,6 +46,7 @@ export function openWriter(
   done: Ingested,
   onWritten: () => void = () => {},
 ): Writer {
+  const preparing = openPreparing()
   const refused: string[] = []
   let batch: Under[] = []
   let bytes = 0
@@ -66,16 +66,16 @@ export function openWriter(
         refuse(under.row, read.why)
         continue
       }
-      const { document, removed } = removeSecrets(read)
       const { link, ...row } = under.row
-      const language = languageOf(document.text)
+      const { title, head, chunks, removed } = await preparing.prepare(read, link)
+      const language = languageOf(head)
       const about = {
         ...row,
-        title: document.title,
+        title,
         ...(link === undefined ? {} : { link: withoutLines(link) }),
         ...(language ? { language } : {}),
       }
-      cuts.push({ document: about, chunks: placeLines(document.text, chunk(document), link) })
+      cuts.push({ document: about, chunks })
       done.secrets += removed
       known += under.known ? 1 : 0
     }
@@ -117,6 +117,7 @@ export function openWriter(
     },
     async [Symbol.asyncDispose]() {
       await writing.catch(() => {})
+      await preparing[Symbol.asyncDispose]()
     },
   }
 }

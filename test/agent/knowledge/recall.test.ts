@@ -140,6 +140,31 @@ test('stopped in the middle it gives back what it took, and the next one goes on
   expect(seen.at(-1)).toEqual({ made: 40, total: 40 })
 })
 
+test('a few new pages cost a few looks: nothing is counted, and no statistics are made anew', async () => {
+  await readPages(pages(40))
+  await embedMissing({ pool: store.pool, workspace: 'T1', embedder: testEmbedder() })
+  await readPages(pages(42))
+  const asked: string[] = []
+  const pool = new Proxy(store.pool, {
+    get(target, name) {
+      if (name !== 'query') return Reflect.get(target, name).bind?.(target) ?? Reflect.get(target, name)
+      return (text: string, values: unknown[]) => {
+        asked.push(text)
+        return target.query(text, values)
+      }
+    },
+  })
+  const told: unknown[] = []
+  const embedder = testEmbedder()
+  await embedMissing({ pool, workspace: 'T1', embedder }, { onProgress: (one) => told.push(one) })
+  expect(embedder.texts).toHaveLength(2)
+  expect(told).toEqual([])
+  const of = (what: RegExp) => asked.filter((text) => what.test(text)).length
+  expect([of(/count\(/), of(/analyze/)]).toEqual([0, 0])
+  // One claims, two find nothing, one looks once more from the beginning.
+  expect(of(/with wanted/)).toBeLessThanOrEqual(5)
+})
+
 test('what a process left behind when it died is taken over when its claim is over', async () => {
   await readPages(pages(3))
   const next = testEmbedder()

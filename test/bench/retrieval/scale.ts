@@ -60,7 +60,7 @@ export async function measureScale(
     const written = await writeMade(pool, table, made, { from, to })
     const began = performance.now()
     await refreshStatistics(pool)
-    await refreshVectorStatistics(pool, table)
+    await refreshVectorStatistics(pool, table, Number.POSITIVE_INFINITY)
     const counted = performance.now()
     tell('building the index')
     await indexVectors(pool, table)

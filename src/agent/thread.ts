@@ -34,6 +34,8 @@ export type ThreadContext = {
   >
   /** A stream is followed by another before it is this old, in ms. */
   streamMs?: number | undefined
+  /** Takes what goes on when the run is done with: until it has ended somebody must come back to the run. */
+  linger?: ((work: Promise<void>) => void) | undefined
   log: (level: 'warn', message: string, fields?: Record<string, unknown>) => void
 }
 
@@ -241,6 +243,8 @@ export function openThread(context: ThreadContext, run: Run, first = false): Thr
         progress.clear()
         await settle(told ? talk.close(plan(steps)) : Promise.resolve(), 'active')
       })
+      if (!context.linger) return closing
+      context.linger(closing)
       await Promise.race([closing, sleep(CLOSING_MS, undefined, { ref: false })])
     },
     leave() {

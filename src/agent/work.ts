@@ -1,6 +1,7 @@
 /** A worker: takes wake-ups from the queue and advances runs; relays the outbox; sweeps up what was lost. */
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import { chooseTurns } from '../core/fair.ts'
 import type { Queue } from '../queue/open.ts'
@@ -21,11 +22,21 @@ export type WorkContext = {
   tellPlaces?: () => Promise<void>
   /** Looks for tools that are withdrawn, now and then. */
   look?: () => Promise<void>
-  /** Advances one run; `owner` is this worker's id. */
-  advance: (run: string, owner: string, shutdown: AbortSignal) => Promise<Advanced>
+  /**
+   * Advances one run; `owner` is this worker's id. What is still shown of it afterwards is handed to `linger`: it takes
+   * no slot, and the wake-up is kept for it, so that somebody comes back where this process dies before.
+   */
+  advance: (
+    run: string,
+    owner: string,
+    shutdown: AbortSignal,
+    linger: (work: Promise<void>) => void,
+  ) => Promise<Advanced>
   log: (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void
 }
 
+/** So long the end of a worker waits for what runs still show, in ms; a wake-up is left of the rest. */
+const LINGER_MS = 2_000
 /** In milliseconds. */
 const TIMES = {
   /** The outbox is looked at this often, besides every poke. */
@@ -59,10 +70,19 @@ export async function openWorker(context: WorkContext): Promise<Worker> {
   const shutdown = new AbortController()
   await beat(context.pool, self)
   const occupied = openMean()
+  const lingering = new Map<string, Promise<void>>()
   const working = context.queue.work(
     async (wakeup) => {
       const begun = performance.now()
-      await act(context, self.id, wakeup, shutdown.signal, relay.poke)
+      if (lingering.has(wakeup.run)) return
+      const rest = await act(context, self.id, wakeup, shutdown.signal, relay.poke)
+      if (rest.length > 0) {
+        const ended = Promise.all(rest)
+          .then(() => clear(context, wakeup, relay.poke))
+          .catch((error: unknown) => tellBroken(context, wakeup, error))
+        lingering.set(wakeup.run, ended)
+        void ended.finally(() => lingering.delete(wakeup.run))
+      }
       occupied.add(performance.now() - begun)
     },
     { slots: context.slots },
@@ -85,30 +105,39 @@ export async function openWorker(context: WorkContext): Promise<Worker> {
         shutdown.abort()
         idle.resolve()
       })
+      await Promise.race([Promise.all(lingering.values()), sleep(LINGER_MS, undefined, { ref: false })])
       await turned
       await forgetWorker(context.pool, self.id).catch(() => undefined)
     },
   }
 }
 
+/** Acts on a wake-up. Answers what goes on of it, if anything does; the wake-up is cleared when that has ended. */
 async function act(
   context: WorkContext,
   owner: string,
   wakeup: Wakeup,
   shutdown: AbortSignal,
   poke: () => void,
-): Promise<void> {
+): Promise<Promise<void>[]> {
+  const rest: Promise<void>[] = []
   try {
-    const advanced = await context.advance(wakeup.run, owner, shutdown)
+    const advanced = await context.advance(wakeup.run, owner, shutdown, (work) => void rest.push(work))
     context.log('info', 'a run was advanced', { run: wakeup.run, advanced })
-    if (await clearWakeup(context.pool, context.workspace, wakeup.id)) poke()
+    if (rest.length === 0) await clear(context, wakeup, poke)
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
-    context.log('error', 'a wake-up could not be acted on; the sweep will find its run', {
-      run: wakeup.run,
-      why,
-    })
+    tellBroken(context, wakeup, error)
   }
+  return rest
+}
+
+async function clear(context: WorkContext, { id }: Wakeup, poke: () => void): Promise<void> {
+  if (await clearWakeup(context.pool, context.workspace, id)) poke()
+}
+
+function tellBroken(context: WorkContext, { run }: Wakeup, error: unknown): void {
+  const why = error instanceof Error ? error.message : String(error)
+  context.log('error', 'a wake-up could not be acted on; the sweep will find its run', { run, why })
 }
 
 /** A mean in which what is recent counts for more. */

@@ -86,8 +86,8 @@ export async function startWorker(
     workspace,
     queue,
     slots: env.QUORUM_SLOTS,
-    advance: (run, owner, shutdown) =>
-      slots.use(workspace, shutdown, () => advance({ ...context, owner }, run, shutdown)),
+    advance: (run, owner, shutdown, linger) =>
+      slots.use(workspace, shutdown, () => advance({ ...context, owner, linger }, run, shutdown)),
     log,
   })
   const deaf = models.onRoom(async (key) => {

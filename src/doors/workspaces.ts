@@ -7,7 +7,7 @@ import { openToken } from '../agent/installs/tokens.ts'
 import type { Env } from '../core/env.ts'
 import { Fault } from '../core/fault.ts'
 import { openSlackOAuth, type SlackOAuth } from '../slack/oauth.ts'
-import { type Install, listInstalls, listServed, readInstall } from '../store/installs.ts'
+import { forgetInstall, type Install, listInstalls, listServed, readInstall } from '../store/installs.ts'
 import { migrate } from '../store/migrate.ts'
 import { openStore } from '../store/open.ts'
 import type { Seal } from '../store/seal.ts'
@@ -105,7 +105,11 @@ async function leave(env: Env, pool: pg.Pool, holder: string, yes: boolean): Pro
   const { oauth, seal } = heldBy(env)
   const { token } = openToken(seal, install)
   const told = await oauth.leave(token)
-  const { runs } = await inTransaction(pool, (tx) => remove(tx, holder))
+  const { runs } = await inTransaction(pool, async (tx) => {
+    const ended = await remove(tx, holder)
+    await forgetInstall(tx, holder) // Whoever runs this does not want it back uninvited.
+    return ended
+  })
   print(`Quorum left ${install.name}; ${runs === 1 ? '1 run was' : `${runs} runs were`} ended.`)
   if (!told) print('Slack did not confirm it: remove the app there as well.')
   return 0

@@ -106,6 +106,11 @@ export async function forgetToken(db: Db, holder: string): Promise<boolean> {
   return gone.rowCount === 1
 }
 
+/** Forgets that a holder ever installed us: it needs an invitation again. */
+export async function forgetInstall(db: Db, holder: string): Promise<void> {
+  await db.query('delete from installs where holder = $1', [holder])
+}
+
 const at = 'holder = $1 and id = $2 and version = $3'
 const keyOf = ({ holder, id, version }: Version) => [holder, id, version]
 /** One token of one installation. */

@@ -20,7 +20,10 @@ export function wholeAnswer(markdown: string, cited: readonly Cited[]): Buffer {
         .trim() || 'Untitled'
     return `- \\[${n}\\] ${title}${passage.link ? ` \`${code(passage.link)}\`` : ''}`
   })
-  return Buffer.from(`${body.trim()}\n${sources.length > 0 ? `\n## Sources\n\n${sources.join('\n')}\n` : ''}`)
+  // What stands at the beginning of the first line says how it is read.
+  return Buffer.from(
+    `${body.trimEnd()}\n${sources.length > 0 ? `\n## Sources\n\n${sources.join('\n')}\n` : ''}`,
+  )
 }
 
 /** Every link and picture as its words and its address; what cannot be read as Markdown stands as it is, as code. */
@@ -32,6 +35,8 @@ export function showLinks(markdown: string): string {
     if (!tree) break
     const links = outermost(tree)
     if (links.length === 0) return text
+    // Addresses that were found in text after it was parsed do not say where they stand.
+    if (links.some(({ position }) => position?.start.offset === undefined)) break
     const addresses = new Map<string, string>()
     for (const node of links)
       if (node.type === 'definition' && node.identifier) addresses.set(node.identifier, node.url ?? '')

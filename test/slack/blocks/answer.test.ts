@@ -362,6 +362,12 @@ test('whatever a model writes: no ping, no link of its own, no button, within th
         }
       }
     }),
-    { numRuns: 300 },
+    {
+      numRuns: 300,
+      examples: [
+        ['<@U0ANA>www.evil.example', '', ''],
+        ['\t<!channel>', '', ''],
+      ],
+    },
   )
 })

@@ -333,6 +333,39 @@ test('a rare audience loses nothing to the many passages it may not read', async
   expect(await titles('fox', { scopes: ['channel:C9'] })).toEqual(['secret'])
 })
 
+test('a search is planned once, whoever asks whatever, and its vector arrives as it was sent', async () => {
+  await shelve({ page: 'fox', other: 'an owl' })
+  await shelve({ secret: 'fox' }, { audience: ['channel:C1'] })
+  const client = await store.pool.connect()
+  try {
+    const ask = async (query: string, scopes: string[]) =>
+      recallPassages(client, {
+        workspace: 'T1',
+        audiences: await audiencesNaming(client, 'T1', scopes),
+        query,
+        language: 'en',
+        limit: 10,
+        strategy: best,
+        fusion: FUSION,
+        ...meaning(query),
+      })
+    await client.query('deallocate all')
+    for (let n = 0; n < 15; n += 1) {
+      expect((await ask('fox', ['everyone'])).map((hit) => hit.title)).toEqual(['page', 'other'])
+      expect((await ask('owl', ['everyone', 'channel:C1']))[0]?.title).toBe('other')
+    }
+    const { rows } = await client.query(
+      'select custom_plans::int, generic_plans::int from pg_prepared_statements',
+    )
+    expect(rows).toEqual([
+      { custom_plans: 5, generic_plans: 25 },
+      { custom_plans: 5, generic_plans: 25 },
+    ])
+  } finally {
+    client.release()
+  }
+})
+
 const scope = fc.constantFrom('everyone', 'channel:C1', 'channel:C2', 'channel:C3', 'user:U1')
 const library = fc.array(
   fc.record({

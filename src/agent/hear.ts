@@ -30,7 +30,7 @@ import { takeExplanation, takeRating } from './feedback.ts'
 import { keyOfMessage, type Mentioned, takeUpEdit, takeUpMessage, threadOf } from './mention.ts'
 import { turnAway } from './outsiders.ts'
 import { takePreferences } from './preferences.ts'
-import { BEGUN, takeUpPrivate } from './private.ts'
+import { BEGUN, takeUpPrivate, whisperOrWrite } from './private.ts'
 import { prepareSettings, type Seen, takeSettings } from './settings.ts'
 import { shareAnswer } from './share.ts'
 import { stopDeleted, stopMine, stopPressed, stopThread } from './stop.ts'
@@ -319,7 +319,8 @@ function whisper(context: HearContext, heard: Heard, said: string | Message): Pr
   const inMessage = heard.kind === 'message' ? (heard.thread ?? heard.ts) : undefined
   const onCard = heard.kind === 'clicked' || heard.kind === 'submitted' || heard.kind === 'filled'
   const thread = onCard ? heard.thread : inMessage
-  return context.speak.whisper(heard.channel, heard.user, thread, messageOf(said))
+  const { channel, user } = heard
+  return whisperOrWrite(context.speak, { channel, user, thread }, messageOf(said))
 }
 
 async function giveUpAfterAll(

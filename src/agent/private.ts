@@ -154,10 +154,20 @@ export async function tellAlone(
     ))
   )
     return
+  const thread = run.reply ? undefined : run.thread
+  await whisperOrWrite(speak, { channel: run.channel, user: run.asker, thread }, message)
+}
+
+/** For one person's eyes only where they are or, where we are no member or which is no channel, in a direct message. */
+export async function whisperOrWrite(
+  speak: Pick<Speak, 'whisper' | 'direct' | 'post'>,
+  { channel, user, thread }: { channel: string; user: string; thread?: string | undefined },
+  message: Message,
+): Promise<void> {
   try {
-    await speak.whisper(run.channel, run.asker, run.reply ? undefined : run.thread, message)
+    await speak.whisper(channel, user, thread, message)
   } catch (error) {
     if (error instanceof Fault && error.retry) throw error
-    await speak.post(await speak.direct(run.asker), undefined, message)
+    await speak.post(await speak.direct(user), undefined, message)
   }
 }

@@ -44,7 +44,8 @@ export async function shareAnswer(
 ): Promise<Posted | 'shared' | string> {
   const answer = await findAnswer(context, heard, heard.subject)
   if (!answer) return GONE
-  const { workspace, channel, user } = heard
+  const { workspace, user } = heard
+  const { channel } = answer.run
   const who = await context.speak.name(user)
   const { text } = answer.asked
   const say = (part: string, message: ReturnType<typeof sayMessage>, thread?: string) =>

@@ -21,7 +21,7 @@ export const Heard = z.discriminatedUnion('kind', [
     /** Somebody else is mentioned first: the message is for them. */
     forOther: z.boolean(),
     dm: z.boolean(),
-    /** People of other organisations share the channel. */
+    /** People of other organisations share the channel, or may: then it is looked who wrote. */
     shared: z.literal(true).optional(),
     made: Made.optional(),
     ...Enclosed.shape,

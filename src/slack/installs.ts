@@ -43,6 +43,7 @@ export function installChangeOf(body: unknown): InstallChange | undefined {
 
 const Team = z.looseObject({ id: id.optional() }).nullish()
 const Delivery = z.looseObject({
+  type: z.unknown().optional(),
   authorizations: z.array(z.looseObject({ team_id: id.nullish() })).nullish(),
   context_team_id: id.nullish(),
   team_id: id.nullish(),
@@ -54,14 +55,15 @@ const Delivery = z.looseObject({
 /**
  * The workspaces a delivery may be meant for, the likeliest first. Of an event it is the one that we are authorised by,
  * not the one of whoever wrote; of a press the one whose message or modal it is, for in a shared channel, or across an
- * organisation, whoever pressed may be of another.
+ * organisation, whoever pressed may be of another. A shortcut is of whoever uses it: its message may be anybody's.
  */
 export function workspacesOf(body: unknown): string[] {
   const read = Delivery.safeParse(body)
   if (!read.success) return []
-  const { authorizations, context_team_id, team_id, view, message, team } = read.data
+  const { type, authorizations, context_team_id, team_id, view, message, team } = read.data
   const authorised = authorizations?.[0]?.team_id
   if (authorised) return [authorised]
-  const all = [view?.app_installed_team_id, message?.team, context_team_id, team?.id, team_id]
+  const pressed = type === 'message_action' ? undefined : message?.team
+  const all = [view?.app_installed_team_id, pressed, context_team_id, team?.id, team_id]
   return [...new Set(all.flatMap((one) => one ?? []))]
 }

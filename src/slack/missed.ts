@@ -78,10 +78,11 @@ export function openMissed(call: Call, identity: Identity): Missed {
     return all.sort((a, b) => Number(a.ts) - Number(b.ts))
   }
 
-  /** As Slack would have sent it. */
+  /** As Slack would have sent it. History does not say whether others share the channel: it is taken for shared. */
   function heardOf(channel: string, message: Said): Heard[] {
     const event = { type: 'message', channel, ...message }
-    const heard = hear({ team_id: workspace, authorizations: [{ team_id: workspace }], event }, identity)
+    const of = { team_id: workspace, authorizations: [{ team_id: workspace }] }
+    const heard = hear({ ...of, is_ext_shared_channel: !channel.startsWith('D'), event }, identity)
     return heard === 'ignored' ? [] : [heard]
   }
 

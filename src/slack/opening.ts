@@ -31,6 +31,8 @@ export type Opening = {
   trigger: string
   viewer: Viewer
   responseUrl?: string
+  /** Where a press is answered if it cannot be where it was made, as in a channel we are no member of. */
+  otherwise?: string
 }
 
 const id = z.string().min(1)
@@ -41,6 +43,7 @@ const Press = z.object({
   channel: z.object({ id }).nullish(),
   message: z.object({ ts: id.optional(), thread_ts: id.optional() }).nullish(),
   container: z.object({ channel_id: id.optional(), thread_ts: id.optional() }).nullish(),
+  response_url: id.optional(),
   actions: z.array(z.object({ action_id: z.enum(OPENERS), value: id })).min(1),
 })
 
@@ -88,7 +91,7 @@ export function openingOf(body: unknown, workspace: string): Opening | undefined
   const press = Press.safeParse(body)
   const action = press.data?.actions[0]
   if (!press.success || !action) return undefined
-  const { trigger_id: trigger, user, channel, message, container } = press.data
+  const { trigger_id: trigger, user, channel, message, container, response_url: otherwise } = press.data
   const thread = container?.thread_ts ?? message?.thread_ts ?? message?.ts
   const where = { workspace, user: user.id, channel: channel?.id ?? container?.channel_id ?? '' }
   return {
@@ -96,6 +99,7 @@ export function openingOf(body: unknown, workspace: string): Opening | undefined
     subject: action.value,
     trigger,
     viewer: { ...where, ...(thread ? { thread } : {}) },
+    ...(otherwise ? { otherwise } : {}),
   }
 }
 
@@ -113,12 +117,17 @@ export type OpenContext = {
 
 /** Opens it, or says why not. Never throws. */
 export async function openNow({ speak, open, log }: OpenContext, opening: Opening): Promise<void> {
-  const { button, subject, trigger, viewer, responseUrl, pointed } = opening
+  const { button, subject, trigger, viewer, responseUrl, otherwise, pointed } = opening
   const { channel, user, thread } = viewer
-  const tell = (sentence: string) => {
+  const tell = async (sentence: string) => {
     if (responseUrl) return speak.respond(responseUrl, sayMessage(sentence))
     if (channel === '') return speak.openView(trigger, sentenceView(sentence))
-    return speak.whisper(channel, user, thread, sayMessage(sentence))
+    try {
+      await speak.whisper(channel, user, thread, sayMessage(sentence))
+    } catch (error) {
+      if (!otherwise) throw error
+      await speak.respond(otherwise, sayMessage(sentence))
+    }
   }
   try {
     const shown = await open(button, subject, viewer, pointed)

@@ -2,7 +2,10 @@
 import { type Category, type Rating, REPHRASED_MS, type Signal } from '../core/feedback.ts'
 import type { Db } from './transaction.ts'
 
-/** Whose rating of which run it is, and where it was pressed: a run of another place is not rated. */
+/**
+ * Whose rating of which run it is, and where it was pressed: a run of another place is not rated. What only its asker sees
+ * may have come to them anywhere.
+ */
 export type Rated = { workspace: string; channel: string; run: string; person: string }
 
 /**
@@ -12,7 +15,7 @@ export type Rated = { workspace: string; channel: string; run: string; person: s
 export async function rateRun(db: Db, of: Rated, rating: Rating, at: number): Promise<boolean> {
   const found = await db.query<{ known: boolean }>(
     `with known as (
-       select id from runs where id = $2 and workspace = $1 and channel = $3 and (reply is null or asker = $4)),
+       select id from runs where id = $2 and workspace = $1 and case when reply is null then channel = $3 else asker = $4 end),
      kept as (
        insert into feedback as f (workspace, run, person, signal, at)
        select $1, id, $4, $5, to_timestamp($6) from known
@@ -36,7 +39,7 @@ export async function explainRating(
   const kept = await db.query(
     `insert into feedback as f (workspace, run, person, signal, category, note, at)
      select $1, id, $4, 'down', $5, $6, now() from runs
-     where id = $2 and workspace = $1 and channel = $3 and (reply is null or asker = $4)
+     where id = $2 and workspace = $1 and case when reply is null then channel = $3 else asker = $4 end
      on conflict (run, person) where signal in ('up', 'down') do update set
        signal = 'down', category = excluded.category, note = excluded.note, at = excluded.at`,
     [of.workspace, of.run, of.channel, of.person, category, note === '' ? null : note],

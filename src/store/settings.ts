@@ -1,7 +1,7 @@
 /** What was settled for channels, and by whom. */
 import { Settings } from '../core/settings.ts'
 import { asJson } from './json.ts'
-import type { Db } from './transaction.ts'
+import type { Db, Tx } from './transaction.ts'
 
 /** `id` names this state of the settings. */
 export type Settled = { id: string; settings: Settings; by: string; at: string }
@@ -24,11 +24,15 @@ export async function findSettings(db: Db, workspace: string, channel: string): 
  * seen, empty where there was none: false where somebody else was quicker, and then nothing is changed.
  */
 export async function addSettings(
-  db: Db,
+  tx: Tx,
   place: { workspace: string; channel: string; by: string; after: string },
   settings: Settings,
 ): Promise<boolean> {
-  const added = await db.query(
+  // Of two at the very same moment neither would see the other's row.
+  await tx.query(`select pg_advisory_xact_lock(hashtextextended('settings ' || $1, 0))`, [
+    JSON.stringify([place.workspace, place.channel]),
+  ])
+  const added = await tx.query(
     `insert into settings (workspace, channel, settings, changed_by) select $1, $2, $3, $4
      where coalesce((select max(id) from settings where workspace = $1 and channel = $2)::text, '') = $5`,
     [place.workspace, place.channel, asJson(settings), place.by, place.after],

@@ -16,6 +16,8 @@ import { writeInbox } from '../../src/store/inbox.ts'
 import { openStage, type Stage, until } from '../support/stage.ts'
 import { makeTemporary } from '../support/temporary.ts'
 
+const OURS = { outside: async () => false }
+
 let stage: Stage
 let temporary: Awaited<ReturnType<typeof makeTemporary>>
 let page: string
@@ -147,6 +149,23 @@ test('in a thread the words follow a mention: prompts are listed, and asked with
   expect(steps.rowCount).toBeGreaterThanOrEqual(2)
 })
 
+test('where another organisation reads no prompt is listed or asked with, and no server is asked for one', async () => {
+  const { workspace } = stage
+  const { partners } = workspace.channels
+  const { ana } = workspace.users
+  for (const word of ['prompts', 'prompt library__review topic=anchors']) {
+    const seen = workspace.ephemerals(ana).length
+    await workspace.command(ana, partners, `/quorum ${word}`)
+    const told = await until(async () => workspace.ephemerals(ana)[seen]?.text)
+    expect(told).toContain('prompts of tool servers are not used here')
+    await workspace.say(ana, partners, `@quorum ${word}`)
+    const again = await until(async () => workspace.ephemerals(ana)[seen + 1]?.text)
+    expect(again).toBe(told)
+  }
+  const posted = workspace.messages(partners).filter((m) => m.user === workspace.botUser)
+  expect(JSON.stringify(posted)).not.toContain('Review anchors')
+})
+
 test('who dies between showing a prompt and asking with it: what was shown is asked, and it is fetched once', async () => {
   const { workspace } = stage
   const { general } = workspace.channels
@@ -165,7 +184,7 @@ test('who dies between showing a prompt and asking with it: what was shown is as
   const key = inboxKey(heard)
   await writeInbox(pool, heard)
   const { tools } = stage.engines
-  const context = { pool, speak: speaker.speak, accepted: () => [], tools }
+  const context = { pool, speak: speaker.speak, accepted: () => [], tools, rights: OURS }
   const first = await postQuestion(context, key, heard)
   speaker.close()
   const shown = /Copy \d+/.exec(first?.message.text ?? '')?.[0]

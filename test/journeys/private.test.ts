@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { takeRating } from '../../src/agent/feedback.ts'
 import { openStage, type Stage, until } from '../support/stage.ts'
 import { stock } from '../support/stock.ts'
 import { packaged } from '../support/tools.ts'
@@ -164,6 +165,36 @@ describe('a question for one pair of eyes', () => {
     await stage.ended(channel, head.ts)
     expect(JSON.stringify(stage.model.requests.at(-1)?.body.messages)).not.toContain('The secret lighthouse')
     expect(stage.said(channel, head.ts).join()).toContain('It is red')
+  })
+
+  test('where the app is no member, why it cannot be shared is said in direct messages, and a thumb there counts', async () => {
+    const { workspace } = stage
+    const { ana } = workspace.users
+    const channel = workspace.channels.random
+    const asked = await ask(ana, channel, 'what colour is the lighthouse?')
+    const view = await share(ana, channel, asked)
+    await workspace.submit(ana, view.id, { way: { value: 'again' } })
+    await workspace.until(() =>
+      own(workspace.dm(ana)).some((m) => m.text?.includes('I cannot write in this')),
+    )
+    const { pool } = stage.engines.store
+    const pressed = {
+      kind: 'pressed',
+      workspace: workspace.team,
+      channel: workspace.dm(ana),
+      user: ana,
+      button: 'feedback',
+      subject: `down ${asked.run}`,
+      clickTs: String(Date.now() / 1000),
+    } as const
+    expect(await takeRating(pool, pressed)).toBeUndefined()
+    expect(await takeRating(pool, { ...pressed, user: workspace.users.ben })).toContain('do not know')
+    // Nor is silence the answer to a button whose answer is gone.
+    const before = workspace.ephemerals(ana).length
+    await pool.query('delete from runs where id = $1', [asked.run])
+    await workspace.click(ana, channel, asked.answer.ts, 'share')
+    const told = await workspace.until(() => workspace.ephemerals(ana)[before])
+    expect(told.text).toContain('there is nothing to share')
   })
 
   test('what all may read is posted without more ado; nobody shares the answer of another', async () => {

@@ -123,6 +123,27 @@ test(
   },
 )
 
+test('what they asked while nobody listened is not taken up either', PATIENCE, async () => {
+  await using stage = await open()
+  const { workspace } = stage
+  const { partners } = workspace.channels
+  const { pool } = stage.engines.store
+  const eve = workspace.welcome('eve', 'stranger')
+  await workspace.invite(eve, partners)
+  await until(async () => (await pool.query('select from presence')).rowCount === 1)
+  await stage.stop()
+  await workspace.say(eve, partners, '@quorum hello')
+  const ours = await workspace.say(workspace.users.gil, partners, '@quorum hello')
+  workspace.misbehave.giveUp()
+  await pool.query("update presence set heard_at = now() - interval '1 hour', reading_until = now()")
+  await stage.restart()
+  await stage.ended(partners, ours)
+  const told = await workspace.until(() => workspace.ephemerals(eve)[0], 30_000)
+  expect(told.text).toContain('unless budgets.yaml has a line')
+  const runs = await pool.query('select asker from runs')
+  expect(runs.rows).toEqual([{ asker: workspace.users.gil }])
+})
+
 test(
   'with a line for them they ask at its cost, guests ask as members do, and neither presses Approve',
   PATIENCE,

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Agent, AgentFront } from '../../src/core/home.ts'
 import { openStage, type Stage, until } from '../support/stage.ts'
 import { stock } from '../support/stock.ts'
 import { packaged } from '../support/tools.ts'
@@ -70,6 +71,31 @@ describe('words for the agent show each person what is theirs to see', () => {
     expect(await say('tools')).toContain('filesystem__write_file: changes something, asks first')
     expect(await say('status')).toContain('doing nothing for you')
     expect(await say('help')).toContain('`/quorum trace RUN`')
+  })
+
+  test('agents: of their sources only those that whoever asks may read are named', async () => {
+    const { users, channels } = stage.workspace
+    const agents = stage.engines.home.agents as Agent[]
+    agents.push({
+      ...AgentFront.parse({ name: 'keeper', knowledge: ['secret', 'shared'], tools: ['filesystem__*'] }),
+      instructions: '',
+    })
+    const say = (user: string, channel: string) => command(user, channel, '/quorum agents')
+    expect(await say(users.ana, channels.general)).toContain(
+      'keeper (tools filesystem__*; sources secret, shared)',
+    )
+    const guest = await say(users.gil, channels.partners)
+    expect(guest).toContain('keeper (some tools; sources shared, 1 that you may not read)')
+    agents.pop()
+  })
+
+  test('tools: those that are withheld where another organisation reads are counted, not named', async () => {
+    const { users, channels } = stage.workspace
+    const said = await command(users.ana, channels.partners, '/quorum tools')
+    expect(said).toMatch(/\d+ tools are withheld here: people of another organisation/)
+    expect(said).not.toContain('filesystem__')
+    const alone = await command(users.ana, stage.workspace.dm(users.ana), '/quorum tools')
+    expect(alone).toContain('filesystem__write_file')
   })
 
   test('a trace opens for whoever can read the thread, wherever they ask, and for nobody else', async () => {

@@ -36,6 +36,10 @@ test('an event is for whom we are authorised by, whoever wrote; a press for whos
     'T1',
     'T9',
   ])
+  // In a shared channel the message whose menu it is may be of an organisation that we serve as well.
+  expect(workspacesOf({ type: 'message_action', team: { id: 'T1' }, message: { team: 'T9' } })).toEqual([
+    'T1',
+  ])
   expect(workspacesOf({ view: { app_installed_team_id: 'T1' }, team: { id: 'T9' } })).toEqual(['T1', 'T9'])
   expect(workspacesOf({ command: '/quorum', team_id: 'T1' })).toEqual(['T1'])
   expect(workspacesOf({ team: null })).toEqual([])

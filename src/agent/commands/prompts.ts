@@ -7,6 +7,10 @@ import type { Tools } from '../../tools/open.ts'
 
 const MOST = 30
 
+/** No policy lets prompts be used there, so they are withheld as tools are. */
+export const NO_PROMPTS =
+  'People of another organisation can read here, so prompts of tool servers are not used here.'
+
 /** Every prompt and its arguments, a line each; those that need not be given in brackets. */
 export async function tellPrompts(tools: Pick<Tools, 'prompts'>): Promise<string> {
   const prompts = await tools.prompts()

@@ -10,16 +10,19 @@ import type { Speak } from '../../slack/speak.ts'
 import { lockActiveRun } from '../../store/runs.ts'
 import { inTransaction } from '../../store/transaction.ts'
 import type { Tools } from '../../tools/open.ts'
+import type { Rights } from '../knowledge/rights.ts'
 import { threadOf } from '../mention.ts'
 import { sayForSure } from '../say.ts'
+import { othersRead } from '../seeing.ts'
 import { readCall } from './direct.ts'
-import { askPrompt } from './prompts.ts'
+import { askPrompt, NO_PROMPTS } from './prompts.ts'
 
 export type QuestionContext = {
   pool: pg.Pool
   speak: Pick<Speak, 'post' | 'find' | 'respond' | 'name'>
   accepted: () => readonly CatalogueTool[]
   tools: Pick<Tools, 'prompt'>
+  rights: Pick<Rights, 'outside'>
 }
 
 /** The message a command became, and what it asks for beside its text. */
@@ -65,6 +68,7 @@ async function readAsked(
     if (typeof call !== 'object') return call ?? 'Run what?'
     return { text: `run ${rest}`, message: sayMessage(`${who} runs: ${rest}`), also: { call } }
   }
+  if (await othersRead(context, heard)) return NO_PROMPTS
   const made = await askPrompt(context, key, heard)
   return typeof made === 'string' ? made : asksWith(who, made)
 }
@@ -82,6 +86,7 @@ export async function postPrompt(
 ): Promise<Posted | string> {
   const thread = threadOf(heard)
   if (await inTransaction(context.pool, (tx) => lockActiveRun(tx, thread))) return BUSY
+  if (await othersRead(context, heard)) return NO_PROMPTS
   const made = await askPrompt(context, key, { rest, made: heard.made })
   if (typeof made === 'string') return made
   const { text, message, also } = asksWith(await context.speak.name(heard.user), made)

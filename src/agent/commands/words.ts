@@ -15,16 +15,19 @@ import { isAdmin } from '../admins.ts'
 import { approvalsFor } from '../approvals/waiting.ts'
 import { type ShowContext, showBudgets } from '../budgets/show.ts'
 import { sourcesFor } from '../knowledge/readable.ts'
+import type { Rights } from '../knowledge/rights.ts'
+import { othersRead } from '../seeing.ts'
 import { type SettingsContext, settingsFor, showSettings } from '../settings.ts'
 import { findTraced, type TraceContext } from '../trace.ts'
 import { tellTools } from './direct.ts'
-import { tellPrompts } from './prompts.ts'
+import { NO_PROMPTS, tellPrompts } from './prompts.ts'
 import { tellStatus } from './status.ts'
 
 export type WordContext = ShowContext &
   TraceContext &
   SettingsContext & {
     speak: Pick<Speak, 'permalink'>
+    rights: Pick<Rights, 'outside'>
     /** Every tool that was accepted, whether its server is there or not. */
     accepted: () => readonly CatalogueTool[]
     tools: Pick<Tools, 'prompts'>
@@ -54,15 +57,20 @@ export async function answerWord(context: WordContext, said: Said): Promise<Mess
     case 'budget':
       return showBudgets(context, said)
     case 'prompts':
-      return sayMessage(await tellPrompts(context.tools))
+      return sayMessage((await othersRead(context, said)) ? NO_PROMPTS : await tellPrompts(context.tools))
     case 'tools': {
       const { agent = context.agent, narrowing = {} } = await settingsFor(context.pool, said)
       const policy = tighten(context.policy, narrowing)
-      return sayMessage(tellTools(policy, offeredIn(context.accepted(), narrowing), { ...said, agent }))
+      const place = { ...said, agent, outside: await othersRead(context, said) }
+      return sayMessage(tellTools(policy, offeredIn(context.accepted(), narrowing), place))
     }
     case 'agents': {
       const { agent = context.agent } = await settingsFor(context.pool, said)
-      return sayMessage(tellAgents(context.agents, agent))
+      const [mine, outside] = await Promise.all([
+        sourcesFor(context, said, await isAdmin(context, user)),
+        othersRead(context, said),
+      ])
+      return sayMessage(tellAgents(context.agents, agent, { sources: mine.map(({ name }) => name), outside }))
     }
     case 'approvals': {
       const { mine, asked } = await approvalsFor(context, user)
@@ -86,15 +94,26 @@ export async function answerWord(context: WordContext, said: Said): Promise<Mess
 
 const MOST = 20
 
+/** What somebody may know of: sources by their names; tools not where people of other organisations read. */
+type Seen = { sources: readonly string[]; outside: boolean }
+
 /** Every agent: what it is for, and what it has. */
-function tellAgents(agents: readonly Agent[], here: string): string {
+function tellAgents(agents: readonly Agent[], here: string, seen: Seen): string {
   const lines = agents.slice(0, MOST).map((agent) => {
     const about = agent.description ? `: ${agent.description.replace(/\s+/g, ' ').slice(0, 200)}` : ''
-    const tools = agent.tools ? `tools ${agent.tools.join(', ') || 'none'}` : 'all tools'
-    const sources = agent.knowledge ? `sources ${agent.knowledge.join(', ') || 'none'}` : 'all sources'
+    const some = seen.outside ? 'some tools' : `tools ${agent.tools?.join(', ')}`
+    const tools = agent.tools?.length === 0 ? 'no tools' : agent.tools ? some : 'all tools'
+    const sources = agent.knowledge ? tellSources(agent.knowledge, seen) : 'all sources'
     const marks = agent.name === here ? ' (answers here)' : ''
     return `• ${agent.name}${marks}${about} (${tools}; ${sources})`
   })
   if (agents.length > MOST) lines.push(`… and ${agents.length - MOST} more.`)
   return lines.join('\n')
+}
+
+function tellSources(names: readonly string[], { sources }: Seen): string {
+  const shown = names.filter((name) => sources.includes(name))
+  const hidden = names.length - shown.length
+  const all = [...shown, ...(hidden > 0 ? [`${hidden} that you may not read`] : [])]
+  return all.length > 0 ? `sources ${all.join(', ')}` : 'no sources'
 }

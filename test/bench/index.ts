@@ -8,7 +8,6 @@
  */
 import { availableParallelism, cpus, loadavg } from 'node:os'
 import path from 'node:path'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -25,6 +24,7 @@ import { prepareSearch } from '../../src/store/words.ts'
 import { startCommand } from '../support/command.ts'
 import { openTestStore } from '../support/store.ts'
 import { makeTemporary } from '../support/temporary.ts'
+import { watchThread } from '../support/thread.ts'
 import { writePages } from './index/pages.ts'
 import type { Report } from './run.ts'
 
@@ -134,37 +134,6 @@ async function embedSome(store: Store, wanted: number) {
     all: (made + missing) / perSecond,
     extrapolated: missing > 0,
     by: `${embedder.model.name} by ${embedder.runtime()}`,
-  }
-}
-
-type Held = { longest(): { cpu: number; wall: number }; stop(): void }
-
-/**
- * How long the main thread was held at a stretch since this was last asked, in ms: of its own CPU time, and by the
- * clock, which also counts what others on the machine did meanwhile. A timer every 5 ms looks, so that up to 5 ms of
- * other work count as well.
- */
-function watchThread(): Held {
-  const clock = monitorEventLoopDelay({ resolution: 5 })
-  clock.enable()
-  let before = process.threadCpuUsage()
-  let cpu = 0
-  const timer = setInterval(() => {
-    const { user, system } = process.threadCpuUsage(before)
-    before = process.threadCpuUsage()
-    cpu = Math.max(cpu, (user + system) / 1_000)
-  }, 5)
-  return {
-    longest: () => {
-      const held = { cpu: Math.round(cpu), wall: Math.max(0, Math.round(clock.max / 1e6 - 5)) }
-      cpu = 0
-      clock.reset()
-      return held
-    },
-    stop: () => {
-      clearInterval(timer)
-      clock.disable()
-    },
   }
 }
 

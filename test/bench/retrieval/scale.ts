@@ -1,5 +1,4 @@
 /** How fast and how well much is searched, and what building it takes; for readers of all, of a tenth, and of less. */
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type pg from 'pg'
 import { toSql } from 'pgvector'
 import { FUSION, type Fusion } from '../../../src/core/fuse.ts'
@@ -7,10 +6,11 @@ import { percentile } from '../../../src/core/judge.ts'
 import { audienceId } from '../../../src/store/audiences.ts'
 import { refreshStatistics } from '../../../src/store/documents.ts'
 import { recallPassages, type Search } from '../../../src/store/passages.ts'
-import { indexVectors } from '../../../src/store/vector-index.ts'
+import { indexName, indexVectors } from '../../../src/store/vector-index.ts'
 import { refreshVectorStatistics, type VectorTable } from '../../../src/store/vectors.ts'
-import type { WordStrategy } from '../../../src/store/words.ts'
+import { BM25_INDEX, type WordStrategy } from '../../../src/store/words.ts'
 import { openVectors } from '../../support/knowledge.ts'
+import { type Held, watchThread } from '../../support/thread.ts'
 import { AUDIENCES, type Made, openMade, WORKSPACE, writeMade } from './made.ts'
 
 export type Measured = {
@@ -28,22 +28,34 @@ export type Measured = {
 export type Scale = {
   passages: number
   strategy: WordStrategy
+  /** Absent where the passages were there already. */
+  built?: Built
+  databaseMb: number
+  /** Of the database, the index of vectors and that of words. */
+  vectorsMb: number
+  wordsMb: number
+  processMb: number
+  /** How long the main thread was held at most while searching, in ms. */
+  held: number
+  measured: Measured[]
+}
+
+/** What it took to come from the size before to this one; `held` is how long the main thread was held at most. */
+export type Built = {
+  from: number
   writeMs: number
   vectorMs: number
   indexMs: number
   countMs: number
-  databaseMb: number
-  processMb: number
-  /** How long the main thread was held at most while building, and while searching, in ms. */
-  heldBuilding: number
-  heldSearching: number
-  measured: Measured[]
+  held: number
 }
 
 const QUESTIONS = 200
+/** Asked before anything is measured: WebAssembly is slow until it has been compiled well, and plans are made anew. */
+const WARM = 100
 const EXACT = 50
 
-/** Fills a database up to each size in turn, and measures there. */
+/** Fills a database up to each size in turn, and measures there; passages that are there already are not written again. */
 export async function measureScale(
   pool: pg.Pool,
   strategy: WordStrategy,
@@ -52,46 +64,48 @@ export async function measureScale(
 ): Promise<Scale[]> {
   const made = openMade()
   const table = await openVectors(pool, { workspace: WORKSPACE, dimensions: 384 })
+  const { rows } = await pool.query<{ count: number }>('select count(*)::int as count from passages')
   const done: Scale[] = []
-  let from = 0
+  let from = rows[0]?.count ?? 0
   for (const to of sizes) {
-    tell(`writing ${to} passages`)
+    if (to < from) throw new Error(`there are ${from} passages already: smaller sizes come first`)
+    const built = to === from ? undefined : await build(pool, { table, made, from, to, tell })
     const held = watchThread()
-    const written = await writeMade(pool, table, made, { from, to })
-    const began = performance.now()
-    await refreshStatistics(pool)
-    await refreshVectorStatistics(pool, table, Number.POSITIVE_INFINITY)
-    const counted = performance.now()
-    tell('building the index')
-    await indexVectors(pool, table)
-    const indexMs = performance.now() - counted
-    await pool.query('checkpoint')
-    const heldBuilding = held()
-    const heldNow = watchThread()
     const measured: Measured[] = []
     for (let last = AUDIENCES.length; last > 0; last -= 1) {
-      tell(
-        `searching, ${AUDIENCES.slice(0, last)
-          .map(({ scope }) => scope)
-          .join(' ')}`,
-      )
-      measured.push(await measure(pool, { table, made, strategy, passages: to }, AUDIENCES.slice(0, last)))
+      const readers = AUDIENCES.slice(0, last)
+      tell(`searching, ${readers.map(({ scope }) => scope).join(' ')}`)
+      measured.push(await measure(pool, { table, made, strategy, passages: to }, readers))
     }
     done.push({
       passages: to,
       strategy,
-      ...written,
-      indexMs,
-      countMs: counted - began,
-      databaseMb: await sizeOf(pool),
+      ...(built ? { built } : {}),
+      ...(await sizesOf(pool, table)),
       processMb: Math.round(process.memoryUsage().rss / 1e6),
-      heldBuilding,
-      heldSearching: heldNow(),
+      held: stop(held),
       measured,
     })
     from = to
   }
   return done
+}
+
+type Building = { table: VectorTable; made: Made; from: number; to: number; tell: (line: string) => void }
+
+async function build(pool: pg.Pool, { table, made, from, to, tell }: Building): Promise<Built> {
+  tell(`writing ${to} passages`)
+  const held = watchThread()
+  const written = await writeMade(pool, table, made, { from, to })
+  const began = performance.now()
+  await refreshStatistics(pool)
+  await refreshVectorStatistics(pool, table, Number.POSITIVE_INFINITY)
+  const counted = performance.now()
+  tell('building the index')
+  await indexVectors(pool, table)
+  const indexMs = performance.now() - counted
+  await pool.query('checkpoint')
+  return { from, ...written, indexMs, countMs: counted - began, held: stop(held) }
 }
 
 type Filled = { table: VectorTable; made: Made; strategy: WordStrategy; passages: number }
@@ -118,7 +132,7 @@ async function measure(
   }
   const times: number[] = []
   let fewest = Number.POSITIVE_INFINITY
-  for (let n = -20; n < QUESTIONS; n += 1) {
+  for (let n = -WARM; n < QUESTIONS; n += 1) {
     const asked = search(Math.abs(n), FUSION, 10)
     const began = performance.now()
     const hits = await recallPassages(pool, asked)
@@ -153,18 +167,22 @@ async function nearest(
   return rows.map((row) => row.id)
 }
 
-async function sizeOf(pool: pg.Pool): Promise<number> {
-  const { rows } = await pool.query<{ mb: number }>(
-    `select (pg_database_size(current_database()) / 1e6)::int as mb`,
+async function sizesOf(
+  pool: pg.Pool,
+  table: VectorTable,
+): Promise<Pick<Scale, 'databaseMb' | 'vectorsMb' | 'wordsMb'>> {
+  const { rows } = await pool.query<Pick<Scale, 'databaseMb' | 'vectorsMb' | 'wordsMb'>>(
+    `select (pg_database_size(current_database()) / 1e6)::int as "databaseMb",
+       (coalesce(pg_relation_size(to_regclass($1)), 0) / 1e6)::int as "vectorsMb",
+       (coalesce(pg_relation_size(to_regclass($2)), 0) / 1e6)::int as "wordsMb"`,
+    [indexName(table), BM25_INDEX],
   )
-  return rows[0]?.mb ?? 0
+  return rows[0] ?? { databaseMb: 0, vectorsMb: 0, wordsMb: 0 }
 }
 
-function watchThread(): () => number {
-  const delay = monitorEventLoopDelay({ resolution: 5 })
-  delay.enable()
-  return () => {
-    delay.disable()
-    return Math.round(delay.max / 1e6)
-  }
+/** By its own CPU time: what others on the machine do meanwhile is not counted. */
+function stop(held: Held): number {
+  const { cpu } = held.longest()
+  held.stop()
+  return Math.round(cpu)
 }

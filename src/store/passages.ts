@@ -1,12 +1,11 @@
 /** Finding passages: one statement over words and vectors, for one audience. */
-import { toSql } from 'pgvector'
 import type { Fusion } from '../core/fuse.ts'
 import { queryWords, stemmerOf } from '../core/words.ts'
-import { queryPrepared } from './prepared.ts'
+import { queryPrepared, vectorBytes } from './prepared.ts'
 import type { Db } from './transaction.ts'
 import { indexName } from './vector-index.ts'
 import type { VectorTable } from './vectors.ts'
-import { BM25_INDEX, questionOf, type WordStrategy } from './words.ts'
+import { BM25_INDEX, questionOf, type WordRanking, type WordStrategy } from './words.ts'
 
 /** A passage as it was found. Ranks count from 1; one is missing where the passage is not in that list. */
 export type Hit = {
@@ -66,28 +65,36 @@ const NEIGHBOUR = 400
 export async function recallPassages(db: Db, search: Search): Promise<Hit[]> {
   const reach = await countReach(db, search)
   const values: unknown[] = [search.workspace, search.audiences, search.sources ?? null]
-  const bind = (value: unknown) => `$${values.push(value)}`
-  const question = questionOf({
-    workspace: '$1',
-    words: bind(queryWords(search.query)),
-    stemmer: bind(stemmerOf(search.language)),
+  const bind = (value: unknown, type: string) => unseen(values.push(value), type)
+  const ranking = reach.own <= FEW_WORDS ? 'each' : search.strategy
+  const question = questionOf(ranking, {
+    workspace: unseen(1, 'text'),
+    words: bind(queryWords(search.query), 'text[]'),
+    stemmer: bind(stemmerOf(search.language), 'text'),
   })
   const depth = Math.max(DEPTH, search.limit)
   const { fusion, vector } = search
-  const of = vector && { ...vector.table, values: `${bind(toSql(vector.values))}::${vector.table.type}` }
-  const weights = { k: bind(fusion.k), words: bind(fusion.words), vectors: bind(of ? fusion.vectors : 0) }
+  const of = vector && {
+    ...vector.table,
+    values: bind(vectorBytes(vector.values), `vector::${vector.table.type}`),
+  }
+  const weights = {
+    k: bind(fusion.k, 'float8'),
+    words: bind(fusion.words, 'float8'),
+    vectors: bind(of ? fusion.vectors : 0, 'float8'),
+  }
   // Written out: the planner prepares for what it sees, and a few rows are another matter than a tenth of all.
   const limit = Math.trunc(search.limit)
   // Not a common table expression: pg_textsearch computes the score of every row again where it stands in one.
   const fused = `
     select id, w.rank as word_rank, n.rank as vector_rank,
-      case when w.alone then (${weights.words}::float8 + ${weights.vectors}::float8) / (${weights.k}::float8 + w.rank)
-        else coalesce(${weights.words}::float8 / (${weights.k}::float8 + w.rank), 0)
-          + coalesce(${weights.vectors}::float8 / (${weights.k}::float8 + n.rank), 0)
+      case when w.alone then (${weights.words} + ${weights.vectors}) / (${weights.k} + w.rank)
+        else coalesce(${weights.words} / (${weights.k} + w.rank), 0)
+          + coalesce(${weights.vectors} / (${weights.k} + n.rank), 0)
       end as score
     from (
         select w.id, w.rank, ${of ? 'v.passage is null' : 'true'} as alone
-        from (${wordList(search.strategy, reach, depth)}) w ${of ? `left join ${of.table} v on v.passage = w.id` : ''}) w
+        from (${wordList(ranking, depth)}) w ${of ? `left join ${of.table} v on v.passage = w.id` : ''}) w
       full join (${of ? vectorList(of, reach, depth) : NOTHING}) n using (id)
     order by score desc, id`
   const { rows } = await queryPrepared<Row>(
@@ -155,8 +162,17 @@ async function countReach(
   return rows[0] ?? { own: 0, all: 0, indexed: false }
 }
 
+/**
+ * A parameter that the planner does not look into: where it did, it would find each plan made for the very values a
+ * little better than the one for all, and plan every time, which takes longer than to search.
+ */
+function unseen(parameter: number, type: string): string {
+  return `(select $${parameter}::${type})`
+}
+
 /** What this audience may read: the one place where rows are let in. */
-const READABLE = `d.workspace = $1 and d.audience = any($2::int[]) and ($3::text[] is null or d.source = any($3))`
+const READABLE = `d.workspace = ${unseen(1, 'text')} and d.audience = any(${unseen(2, 'int[]')}::int[])
+  and (${unseen(3, 'text[]')} is null or d.source = any(${unseen(3, 'text[]')}::text[]))`
 
 const NOTHING = 'select null::uuid as id, null::bigint as rank where false'
 
@@ -166,15 +182,15 @@ const NOTHING = 'select null::uuid as id, null::bigint as rank where false'
  */
 const allowed = (of: string) => `(select ${READABLE} from documents d where d.id = ${of}.document)`
 
-function wordList(strategy: WordStrategy, reach: Reach, depth: number): string {
-  if (reach.own <= FEW_WORDS)
+function wordList(ranking: WordRanking, depth: number): string {
+  if (ranking === 'each')
     // Whatever holds no word of the question has nothing to multiply.
     return `select id, row_number() over (order by near) as rank from (
       select p.id, p.impact <#> (select rarity from question) as near
       from documents d cross join lateral (select id, impact from passages where document = d.id offset 0) p
-      where ${READABLE}) every
-    where near < 0 order by near limit ${depth}`
-  if (strategy === 'any-word')
+      where ${READABLE} order by near limit ${depth}) best
+    where near < 0`
+  if (ranking === 'any-word')
     return `select id, row_number() over () as rank from (
       select p.id from passages p where p.tsv @@ (select rare from question) and ${allowed('p')}
       order by p.impact <#> (select rarity from question) limit ${depth}) best`

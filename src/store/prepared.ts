@@ -20,3 +20,11 @@ export async function queryPrepared<Row extends pg.QueryResultRow>(
     return await db.query<Row>(text, values)
   }
 }
+
+/** A vector as pgvector reads it in PostgreSQL's binary format: text of a few hundred numbers takes longer to read than to compare. */
+export function vectorBytes(values: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(4 + values.length * 4)
+  bytes.writeUInt16BE(values.length)
+  for (const [at, value] of values.entries()) bytes.writeFloatBE(value, 4 + at * 4)
+  return bytes
+}

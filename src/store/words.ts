@@ -39,48 +39,60 @@ const CANDIDATES = 3_000
 /** Where the rarer words are in no more passages than this, also those that hold two of the others. */
 const FEW_CANDIDATES = 300
 
+/** How the words of one question are ranked: by a server's means, or of `each` passage where there are few. */
+export type WordRanking = WordStrategy | 'each'
+
 /**
- * SQL for the question: one row with its terms as text (`terms`), any of them (`anyone`), what a passage must hold
- * to be a candidate where we rank ourselves (`rare`), and how rare each term is (`rarity`). Words are stemmed as
- * the question's language wants it and as each language of the documents that may be read; words that say nothing
- * in the question's own language are left out. All null where no word is left.
+ * SQL for the question: one row with what this way of ranking asks for. For `bm25` its terms as text (`terms`) and any
+ * of them (`anyone`); else how rare each term is (`rarity`), and for `any-word` what a passage must hold to be a
+ * candidate (`rare`). Words are stemmed as the question's language wants it and as each language of the documents
+ * that may be read; words that say nothing in the question's own language are left out. All null where no word is left.
  */
-export function questionOf(bound: { workspace: string; words: string; stemmer: string }): string {
-  return `
-    with stemmers as (
-      select ${bound.stemmer}::text as stemmer union values ('simple'), ('english')
-      union select stemmer from holdings where workspace = ${bound.workspace}),
-    total as (
-      select coalesce(max(passages), 0) as passages from words
-      where workspace = ${bound.workspace} and word = ''),
-    terms as (
-      select l.lexeme as term, count(distinct word.at) as times
-      from unnest(${bound.words}::text[]) with ordinality word (word, at), stemmers s,
-        unnest(to_tsvector(s.stemmer::regconfig, word.word)) l
-      where to_tsvector(${bound.stemmer}::regconfig, word.word) <> ''::tsvector
-      group by 1),
-    counted as (
+export function questionOf(ranking: WordRanking, bound: Bound): string {
+  const terms = `terms as (${termsAsked(bound)})`
+  if (ranking === 'bm25')
+    return `with ${terms}
+      select string_agg(repeat(term || ' ', times::int), '') as terms,
+        string_agg(quote_literal(term), ' | ')::tsquery as anyone
+      from terms`
+  return `with ${terms}, ranked as (${rankedTerms(bound)})${ranking === 'any-word' ? `, ${CHOSEN}` : ''}
+    select ${ranking === 'any-word' ? `(${RARE}) as rare,` : ''}
+      (select ('{' || string_agg(number || ':' || rarity, ',') || '}/${NUMBERS}')::sparsevec
+        from (select number, max(rarity)::real as rarity from ranked group by number) r) as rarity`
+}
+
+type Bound = { workspace: string; words: string; stemmer: string }
+
+function termsAsked({ workspace, words, stemmer }: Bound): string {
+  return `select l.lexeme as term, count(distinct word.at) as times
+    from unnest(${words}) with ordinality word (word, at),
+      (select ${stemmer} as stemmer union values ('simple'), ('english')
+        union select stemmer from holdings where workspace = ${workspace}) s,
+      unnest(to_tsvector(s.stemmer::regconfig, word.word)) l
+    where to_tsvector(${stemmer}::regconfig, word.word) <> ''::tsvector
+    group by 1`
+}
+
+function rankedTerms({ workspace }: Bound): string {
+  return `select term, times, passages, ${numberOf('term')} as number,
+      times * ln(1 + (total - passages + 0.5) / (passages + 0.5)) as rarity,
+      sum(passages) over (order by passages, term) as sum, row_number() over (order by passages, term) as at
+    from (
       select term, times, t.passages as total, least(coalesce(w.passages, 1), t.passages) as passages
-      from terms cross join total t left join words w on w.workspace = ${bound.workspace} and w.word = term),
-    ranked as (
-      select term, times, passages, ${numberOf('term')} as number,
-        times * ln(1 + (total - passages + 0.5) / (passages + 0.5)) as rarity,
-        sum(passages) over (order by passages, term) as sum, row_number() over (order by passages, term) as at
-      from counted),
-    chosen as (select term, at, passages, sum <= ${CANDIDATES} or at = 1 as rare from ranked),
+      from terms cross join (
+          select coalesce(max(passages), 0) as passages from words where workspace = ${workspace} and word = '') t
+        left join words w on w.workspace = ${workspace} and w.word = term) counted`
+}
+
+const CHOSEN = `chosen as (select term, at, passages, sum <= ${CANDIDATES} or at = 1 as rare from ranked),
     pairs as (
       select quote_literal(a.term) || ' & ' || quote_literal(b.term) as pair
       from chosen a join chosen b on a.at < b.at and not a.rare and not b.rare
       where (select coalesce(sum(passages), 0) from chosen where rare) <= ${FEW_CANDIDATES}
-      order by b.at, a.at limit 3)
-    select string_agg(repeat(term || ' ', times::int), '' order by at) as terms,
-      string_agg(quote_literal(term), ' | ')::tsquery as anyone,
-      concat_ws(' | ', (select string_agg(quote_literal(term), ' | ') from chosen where rare),
-        (select string_agg(pair, ' | ') from pairs))::tsquery as rare,
-      (select ('{' || string_agg(number || ':' || rarity, ',') || '}/${NUMBERS}')::sparsevec
-        from (select number, max(rarity)::real as rarity from ranked group by number) r) as rarity
-    from ranked`
-}
+      order by b.at, a.at limit 3)`
+
+const RARE = `select concat_ws(' | ', (select string_agg(quote_literal(term), ' | ') from chosen where rare),
+      (select string_agg(pair, ' | ') from pairs))::tsquery`
 
 /**
  * Finds out how this server can rank words, and makes the index for it where it is missing. May be called

@@ -333,6 +333,43 @@ test('a rare audience loses nothing to the many passages it may not read', async
   expect(await titles('fox', { scopes: ['channel:C9'] })).toEqual(['secret'])
 })
 
+test('a search is planned once, whoever asks whatever, and its vector arrives as it was sent', async () => {
+  await shelve({ page: 'fox', other: 'an owl' })
+  await shelve({ secret: 'fox' }, { audience: ['channel:C1'] })
+  const client = await store.pool.connect()
+  try {
+    const ask = async (query: string, scopes: string[]) =>
+      recallPassages(client, {
+        workspace: 'T1',
+        audiences: await audiencesNaming(client, 'T1', scopes),
+        query,
+        language: 'en',
+        limit: 10,
+        strategy: best,
+        fusion: FUSION,
+        ...meaning(query),
+      })
+    const countPlans = async () => {
+      const { rows } = await client.query<{ own: number; all: number }>(
+        `select coalesce(sum(custom_plans), 0)::int as own, coalesce(sum(custom_plans + generic_plans), 0)::int as all
+         from pg_prepared_statements`,
+      )
+      return rows[0] ?? { own: 0, all: 0 }
+    }
+    const before = await countPlans()
+    for (let n = 0; n < 15; n += 1) {
+      expect((await ask('fox', ['everyone'])).map((hit) => hit.title)).toEqual(['page', 'other'])
+      expect((await ask('owl', ['everyone', 'channel:C1']))[0]?.title).toBe('other')
+    }
+    const after = await countPlans()
+    // Two statements a search. PostgreSQL plans each five times for its values before it says that one plan does.
+    expect(after.all - before.all).toBe(60)
+    expect(after.own - before.own).toBeLessThanOrEqual(10)
+  } finally {
+    client.release()
+  }
+})
+
 const scope = fc.constantFrom('everyone', 'channel:C1', 'channel:C2', 'channel:C3', 'user:U1')
 const library = fc.array(
   fc.record({

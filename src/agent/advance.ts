@@ -103,6 +103,8 @@ async function showOver(context: AdvanceContext, runId: string): Promise<void> {
 async function walk(context: AdvanceContext, work: Work, thread: ThreadView): Promise<Advanced> {
   const narrowing = narrowingOf(work.steps)
   const agent = narrow(context.agent(work.run.agent), narrowing)
+  // Where the agent that was to answer is gone another one does, under the rules for that one.
+  if (agent.name !== work.run.agent) work.run = { ...work.run, agent: agent.name }
   const policy = tighten(context.policy, narrowing)
   const catalogue = async () => offeredIn(await context.catalogue(), narrowing)
   const limits: Limits = { maxTurns: agent.maxTurns, maxInvalid: MAX_INVALID }

@@ -78,6 +78,14 @@ export async function settingsFor(
   return { ...(agent ? { agent } : {}), ...(Object.keys(narrowing).length > 0 ? { narrowing } : {}) }
 }
 
+/** Who answers where this agent was settled: the usual one where none was, or it is gone. */
+export function whoAnswers(
+  { agents, agent }: Pick<SettingsContext, 'agents' | 'agent'>,
+  settled: string | undefined,
+): string {
+  return agents.some(({ name }) => name === settled) && settled ? settled : agent
+}
+
 /** What somebody who wants to change the settings can see of what there is; looked at before the transaction. */
 export type Seen = { may: boolean; sources: readonly string[] }
 
@@ -157,7 +165,8 @@ function groupsIn(policy: Policy, { approvers = [] }: Settings): string[] {
 async function describe(context: SettingsContext, viewer: Viewer): Promise<string[]> {
   const { workspace, channel, user } = viewer
   const { settings = {} as Settings } = (await findSettings(context.pool, workspace, channel)) ?? {}
-  const { tools, sources, approvers, agent = context.agent } = settings
+  const { tools, sources, approvers } = settings
+  const agent = whoAnswers(context, settings.agent)
   const visible = new Set(
     (await sourcesFor(context, { workspace, user }, await isAdmin(context, user))).map(({ name }) => name),
   )

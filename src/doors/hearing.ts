@@ -1,5 +1,6 @@
 /** Hearing one workspace in this process: what becomes of each thing that Slack sends from it. */
-import { type ConnectContext, connectionsOf, disconnect } from '../agent/accounts/connect.ts'
+import { type ConnectContext, connectionsOf } from '../agent/accounts/connect.ts'
+import { disconnect } from '../agent/accounts/disconnect.ts'
 import { forgetOld, type HearContext, handleHeard, handleWaiting, takeIn } from '../agent/hear.ts'
 import { type HomeContext, homeOf } from '../agent/home.ts'
 import { type Follower, stillListening } from '../agent/knowledge/follower.ts'

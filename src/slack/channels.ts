@@ -6,6 +6,7 @@ import type { Call } from './call.ts'
 import { slackWord } from './faults.ts'
 import type { Self } from './hear.ts'
 import { turnOf, WireMessage } from './overhear.ts'
+import { askUser, nameOf, User } from './user.ts'
 
 /** What is known of a channel; `member`: we may read it. */
 export type Channel = { id: string; name: string; isPrivate: boolean; archived: boolean; member: boolean }
@@ -68,12 +69,12 @@ const NOT_OURS = new Set(['not_in_channel', 'channel_not_found'])
 
 /**
  * @param self `url` is the workspace's address, as auth.test gives it, with a slash at the end
- * @param nameOf how a person or a user group is called, asked one by one; the id where Slack does not tell
+ * @param groupName how a user group is called; the id where Slack does not tell
  */
 export function openChannels(
   call: Call,
   self: Self & { url: string },
-  nameOf: (id: string) => Promise<string>,
+  groupName: (id: string) => Promise<string>,
 ): Channels {
   const behind = (signal: AbortSignal | undefined) => ({
     priority: 'background' as const,
@@ -147,7 +148,7 @@ export function openChannels(
         throw error
       }
     },
-    names: openNames(call, nameOf),
+    names: openNames(call, groupName),
     linkTo: (channel, ts, thread) => {
       const address = new URL(`archives/${channel}/p${ts.replace('.', '')}`, self.url)
       if (thread && thread !== ts) {
@@ -187,16 +188,10 @@ function rootOf(message: WireMessage, self: Self): Root {
 const NAMES_MS = 3_600_000
 /** More unknown people than this are looked up by listing the whole workspace. */
 const ONE_BY_ONE = 30
-const Person = z.looseObject({
-  id: z.string(),
-  name: z.string().nullish(),
-  real_name: z.string().nullish(),
-  profile: z.looseObject({ display_name: z.string().nullish() }).nullish(),
-})
-const People = z.looseObject({ members: z.array(Person), response_metadata: Next })
+const People = z.looseObject({ members: z.array(User), response_metadata: Next })
 
 /** Names in the background: history is of many people at once. */
-function openNames(call: Call, nameOf: (id: string) => Promise<string>): Channels['names'] {
+function openNames(call: Call, groupName: (id: string) => Promise<string>): Channels['names'] {
   const kept = new Map<string, { name: string; until: number }>()
   const lookUp = (id: string) => {
     const one = kept.get(id)
@@ -204,13 +199,17 @@ function openNames(call: Call, nameOf: (id: string) => Promise<string>): Channel
   }
   const keep = (id: string, name: string) => kept.set(id, { name, until: Date.now() + NAMES_MS })
 
+  async function askName(id: string): Promise<string | undefined> {
+    if (id.startsWith('S')) return groupName(id)
+    return askUser(call, id, { priority: 'background' }).then(nameOf, () => undefined)
+  }
+
   async function listAll(): Promise<void> {
     let cursor: string | undefined
     do {
       const args = { limit: PAGE, ...(cursor ? { cursor } : {}) }
       const page = People.parse(await call('users.list', args, { priority: 'background' }))
-      for (const { id, profile, real_name, name } of page.members)
-        keep(id, profile?.display_name || real_name || name || id)
+      for (const user of page.members) keep(user.id, nameOf(user))
       cursor = page.response_metadata?.next_cursor || undefined
     } while (cursor)
   }
@@ -220,8 +219,8 @@ function openNames(call: Call, nameOf: (id: string) => Promise<string>): Channel
     const lacking = () => ids.filter((id) => lookUp(id) === undefined)
     if (lacking().length > ONE_BY_ONE) await listAll().catch(() => {})
     for (const id of lacking()) {
-      const name = await nameOf(id)
-      if (name !== id) keep(id, name)
+      const name = await askName(id)
+      if (name !== undefined && name !== id) keep(id, name)
     }
     return new Map(
       ids.flatMap((id): [string, string][] => {

@@ -1,6 +1,7 @@
 /** What comes with a message besides its own words: files, quotes, and what the person has open. Pure, and it never throws. */
 import { z } from 'zod'
 import type { Enclosed, SharedFile, Viewing } from '../core/enclosed.ts'
+import { withoutSecrets } from '../core/secrets.ts'
 import { Worded, wordsOf } from './plain.ts'
 
 const id = z.string().min(1)
@@ -70,7 +71,7 @@ export function enclosedIn(message: unknown, direct?: string): Enclosed {
   const worded = Worded.safeParse(message).data
   const files = filesOf(raw?.files)
   const viewing = direct ? viewingOf(raw?.app_context, direct) : undefined
-  const quoted = worded ? wordsOf({ attachments: worded.attachments }, false) : ''
+  const quoted = worded ? withoutSecrets(wordsOf({ attachments: worded.attachments }, false)) : ''
   return {
     ...(files.length > 0 ? { files } : {}),
     ...(quoted ? { quoted } : {}),

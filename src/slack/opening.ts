@@ -3,6 +3,7 @@ import type { ModalView } from '@slack/types'
 import { z } from 'zod'
 import type { Enclosed, Pointed } from '../core/enclosed.ts'
 import type { HeardOf } from '../core/heard.ts'
+import { withoutSecrets } from '../core/secrets.ts'
 import { sayMessage } from './blocks/say.ts'
 import type { Self } from './hear.ts'
 import { OPENERS, type Opener, SHORTCUTS, type Shortcut } from './identify.ts'
@@ -74,12 +75,13 @@ export function shortcutOf(body: unknown, self: Self & { workspace: string }): O
   if (!use) return undefined
   const message = WireMessage.safeParse(use.message).data
   const said = message && saidOf(message, self)
+  const text = withoutSecrets(said?.text ?? '')
   const { message_ts: ts, response_url: responseUrl, channel, user } = use
   const thread = message?.thread_ts ?? ts
   return {
     button: use.callback_id,
     subject: ts,
-    pointed: { ts, thread, responseUrl, files: [], ...(said ?? { text: '' }) },
+    pointed: { ts, thread, responseUrl, files: [], ...said, text },
     trigger: use.trigger_id,
     viewer: { workspace: self.workspace, user: user.id, channel: channel.id, thread },
     responseUrl,

@@ -5,7 +5,7 @@ import type { Kind } from '../core/audience.ts'
 import type { Call } from './call.ts'
 import { slackWord } from './faults.ts'
 import type { Log } from './message.ts'
-import { kindOf, User } from './user.ts'
+import { askGroup, askUser, kindOf, nameOf, type User } from './user.ts'
 
 const Group = z.object({ id: z.string(), handle: z.string().optional(), name: z.string().optional() })
 
@@ -44,8 +44,7 @@ export function openPeople(call: Call, workspace: string, log?: Log): People {
     name: async (id) => {
       try {
         if (id.startsWith('S')) return await groups.name(id)
-        const user = await directory.user(id)
-        return user.profile?.display_name || user.real_name || user.name || id
+        return nameOf(await directory.user(id))
       } catch {
         return id
       }
@@ -127,17 +126,6 @@ function openGroups(call: Call, log: Log | undefined): Groups {
   const members = openKept<ReadonlySet<string>>(DECIDER_FOR_MS)
   const handles = openKept<Map<string, string>>(KNOWN_FOR_MS)
 
-  async function readMembers(usergroup: string): Promise<ReadonlySet<string>> {
-    try {
-      const answer = await call('usergroups.users.list', { usergroup }, { priority: 'approval' })
-      return new Set(z.object({ users: z.array(z.string()) }).parse(answer).users)
-    } catch (error) {
-      // A group that is not there, or was disabled, has nobody in it.
-      if (slackWord(error) === 'no_such_subteam') return new Set()
-      throw error
-    }
-  }
-
   async function readHandles(): Promise<Map<string, string>> {
     const answer = await call('usergroups.list', {})
     const { usergroups } = z.object({ usergroups: z.array(Group) }).parse(answer)
@@ -148,7 +136,7 @@ function openGroups(call: Call, log: Log | undefined): Groups {
     name: async (id) => (await handles('all', readHandles)).get(id) ?? id,
     members: async (id) => {
       try {
-        return await members(id, () => readMembers(id))
+        return await members(id, async () => new Set(await askGroup(call, id, { priority: 'approval' })))
       } catch (error) {
         log?.('warn', 'Cannot tell who is in a user group; nobody counts as in it', {
           group: id,
@@ -193,8 +181,7 @@ function openDirectory(call: Call): Directory {
     user: async (id, forMs = KNOWN_FOR_MS) => {
       const known = users.get(id)
       if (known && known.since + forMs > Date.now()) return known.user
-      const answer = await call('users.info', { user: id })
-      return keep(z.object({ user: User }).parse(answer).user)
+      return keep(await askUser(call, id))
     },
   }
 }

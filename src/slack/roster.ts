@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Kind } from '../core/audience.ts'
 import type { Call } from './call.ts'
 import { slackWord } from './faults.ts'
-import { kindOf, User } from './user.ts'
+import { askGroup, askUser, kindOf, User } from './user.ts'
 
 export type Roster = {
   /**
@@ -38,19 +38,10 @@ const OUTSIDE = '*outside'
 export function openRoster(call: Call, workspace: string): Roster {
   return {
     channel: (id) => readChannel(call, id),
-    group: async (usergroup) => {
-      try {
-        const answer = await call('usergroups.users.list', { usergroup })
-        return z.object({ users: z.array(z.string()) }).parse(answer).users
-      } catch (error) {
-        if (slackWord(error) === 'no_such_subteam') return []
-        throw error
-      }
-    },
+    group: (id) => askGroup(call, id),
     person: async (user) => {
       try {
-        const answer = await call('users.info', { user })
-        return kindOf(z.object({ user: User }).parse(answer).user, workspace)
+        return kindOf(await askUser(call, user), workspace)
       } catch (error) {
         // Somebody our workspace does not know at all, as some members of other organisations.
         if (slackWord(error) === 'user_not_found') return 'external'

@@ -30,7 +30,10 @@ export async function rateRun(db: Db, of: Rated, rating: Rating, at: number): Pr
   return found.rows[0]?.known === true
 }
 
-/** Keeps why somebody found an answer bad: that they did is said with it. False where there is no such run there. */
+/**
+ * Keeps why somebody found an answer bad: that they did is said with it. False where there is no such run there. The
+ * time stays that of the press, by Slack's clock, which the next press is held against: ours may be ahead.
+ */
 export async function explainRating(
   db: Db,
   of: Rated,
@@ -41,7 +44,7 @@ export async function explainRating(
      select $1, id, $4, 'down', $5, $6, now() from runs
      where id = $2 and workspace = $1 and case when reply is null then channel = $3 else asker = $4 end
      on conflict (run, person) where signal in ('up', 'down') do update set
-       signal = 'down', category = excluded.category, note = excluded.note, at = excluded.at`,
+       signal = 'down', category = excluded.category, note = excluded.note`,
     [of.workspace, of.run, of.channel, of.person, category, note === '' ? null : note],
   )
   return kept.rowCount === 1

@@ -76,6 +76,6 @@ function nameOf(key: Buffer): string {
 function unreadable(): Fault {
   return new Fault(
     'config-invalid',
-    'This account was connected under another QUORUM_SECRET: add the former key after a comma, or connect again.',
+    'This was sealed under another QUORUM_SECRET: add the former key after a comma, or connect it, or install it, again.',
   )
 }

@@ -6,10 +6,11 @@
  * to somebody else ends nowhere.
  */
 import { randomBytes } from 'node:crypto'
-import { type Context, Hono } from 'hono'
+import type { Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { getCookie, setCookie } from 'hono/cookie'
 import { html } from 'hono/html'
+import { openPages, page } from './page.ts'
 
 type Refused = { ok: false; said: string }
 
@@ -34,21 +35,9 @@ const LONGEST = 4096
 
 /** `/connect/:ticket` and `/connect/callback`. */
 export function connectPages(on: ConnectHandlers): Hono {
-  const app = new Hono()
-  app.use('/connect/*', async (c, next) => {
-    await next()
-    c.header('cache-control', 'no-store')
-    c.header('referrer-policy', 'no-referrer')
-    c.header('x-content-type-options', 'nosniff')
-    c.header(
-      'content-security-policy',
-      "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
-    )
-  })
+  const broken = html`<p>Something went wrong on my side. Open App Home in Slack and try again.</p>`
+  const app = openPages('/connect/*', { broken, forms: true })
   app.use('/connect/*', bodyLimit({ maxSize: LONGEST }))
-  app.onError((_, c) =>
-    page(c, 500, html`<p>Something went wrong on my side. Open App Home in Slack and try again.</p>`),
-  )
 
   app.get('/connect/callback', async (c) => {
     const { state, code, iss, error } = c.req.query()
@@ -102,15 +91,4 @@ export function connectPages(on: ConnectHandlers): Hono {
 
 function refused(c: Context, { said }: Refused) {
   return page(c, 400, html`<h1>Not connected</h1><p>${said}</p>`)
-}
-
-function page(c: Context, status: 200 | 400 | 500, body: ReturnType<typeof html>) {
-  const style = `body{font:16px/1.5 system-ui,sans-serif;max-width:32rem;margin:15vh auto;padding:0 1rem}
-    h1{font-size:1.4rem}button{font:inherit;padding:.5rem 1rem;cursor:pointer}`
-  return c.html(
-    html`<!doctype html><html lang="en"><meta charset="utf-8" />
-      <meta name="viewport" content="width=device-width" /><title>Quorum</title>
-      <style>${style}</style>${body}</html>`,
-    status,
-  )
 }

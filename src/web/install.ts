@@ -3,9 +3,10 @@
  * person reads what is asked for and agrees; only the browser that began may bring the answer back (a cookie no other
  * site can send along), so that nobody can be made to finish what somebody else began.
  */
-import { type Context, Hono } from 'hono'
+import type { Context, Hono } from 'hono'
 import { getCookie, setCookie } from 'hono/cookie'
 import { html } from 'hono/html'
+import { openPages, page } from './page.ts'
 
 type Refused = { ok: false; said: string }
 
@@ -27,24 +28,8 @@ const LONGEST = 8192
 
 /** `/slack/install` and `/slack/oauth_redirect`. */
 export function installPages(on: InstallHandlers): Hono {
-  const app = new Hono()
-  app.use('/slack/*', async (c, next) => {
-    await next()
-    c.header('cache-control', 'no-store')
-    c.header('referrer-policy', 'no-referrer')
-    c.header('x-content-type-options', 'nosniff')
-    c.header(
-      'content-security-policy',
-      "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    )
-  })
-  app.onError((_, c) =>
-    page(
-      c,
-      500,
-      html`<h1>Not installed</h1><p>Something went wrong on my side. Open the link once more.</p>`,
-    ),
-  )
+  const broken = html`<h1>Not installed</h1><p>Something went wrong on my side. Open the link once more.</p>`
+  const app = openPages('/slack/*', { broken, forms: false })
 
   app.get('/slack/install', (c) => {
     const browser = getCookie(c, COOKIE) || on.newBrowser()
@@ -89,15 +74,4 @@ export function installPages(on: InstallHandlers): Hono {
 
 function refused(c: Context, { said }: Refused) {
   return page(c, 400, html`<h1>Not installed</h1><p>${said}</p>`)
-}
-
-function page(c: Context, status: 200 | 400 | 500, body: ReturnType<typeof html>) {
-  const style = `body{font:16px/1.5 system-ui,sans-serif;max-width:32rem;margin:15vh auto;padding:0 1rem}
-    h1{font-size:1.4rem}`
-  return c.html(
-    html`<!doctype html><html lang="en"><meta charset="utf-8" />
-      <meta name="viewport" content="width=device-width" /><title>Quorum</title>
-      <style>${style}</style>${body}</html>`,
-    status,
-  )
 }

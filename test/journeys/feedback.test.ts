@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { feedbackDoor } from '../../src/doors/feedback.ts'
+import { explainRating, rateRun } from '../../src/store/feedback.ts'
 import { openStage, type Stage, until } from '../support/stage.ts'
 
 describe('people say what they think of an answer', () => {
@@ -78,6 +79,20 @@ describe('people say what they think of an answer', () => {
     expect(await kept((rows) => rows.length === 2 && rows.every((row) => row.signal === 'up'))).toMatchObject(
       [{ person: ana, category: null, note: null }, { person: ben }],
     )
+  })
+
+  test('a thumb up after what was wrong counts, also where our clock is ahead of Slack’s', async () => {
+    const { workspace, engines } = stage
+    const { pool } = engines.store
+    const of = { workspace: workspace.team, channel, run, person: workspace.users.ana }
+    const slack = Date.now() / 1000 - 240
+    expect(await rateRun(pool, of, 'down', slack)).toBe(true)
+    expect(await explainRating(pool, of, { category: 'wrong', note: '' })).toBe(true)
+    expect(await rateRun(pool, of, 'up', slack + 20)).toBe(true)
+    expect(await kept((rows) => rows.length === 1)).toMatchObject([{ signal: 'up', category: null }])
+    // An older press that comes late changes nothing.
+    expect(await rateRun(pool, of, 'down', slack)).toBe(true)
+    expect(await kept((rows) => rows.length === 1)).toMatchObject([{ signal: 'up' }])
   })
 
   test('where the store is away the modal still opens', async () => {

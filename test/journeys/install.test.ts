@@ -78,6 +78,16 @@ test(
     stage.engines.seal = openSeal(next)
     await stage.restart()
     expect(await ask(stage.workspace, 'and without the old one')).toContain('without')
+    // With a wrong key alone it starts, serves nobody, says why, and keeps what is sealed.
+    stage.engines.seal = openSeal(old)
+    await stage.restart()
+    await until(async () => stage.log.some((line) => line.includes('sealed under another QUORUM_SECRET')))
+    expect(stage.serving().workspaces()).toEqual([])
+    expect((await read())?.sealed).toBe(after)
+    stage.engines.seal = openSeal(next)
+    await stage.restart()
+    expect(await ask(stage.workspace, 'and back')).toContain('and back')
+    expect(stage.log.join()).not.toContain(token)
   },
 )
 

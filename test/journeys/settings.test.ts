@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { AgentFront } from '../../src/core/home.ts'
+import { PolicyFile } from '../../src/core/rules.ts'
 import { openStage, type Stage } from '../support/stage.ts'
 import { stock } from '../support/stock.ts'
 import { packaged } from '../support/tools.ts'
@@ -107,6 +108,25 @@ describe('a channel has settings, which narrow what the policy allows', () => {
       },
       { settings: {}, changed_by: chloe },
     ])
+  })
+
+  test('where the agent that was settled is gone, the first one answers, under its own rules', async () => {
+    const { home, store } = stage.engines
+    const { ana, chloe } = stage.workspace.users
+    await settle(chloe, { agent: 'scribe' })
+    const rules = { quorum: { tools: { filesystem__write_file: { decision: 'deny' } } } }
+    Object.assign(home.policy.agents, PolicyFile.parse({ agents: rules }).agents)
+    const scribe = home.agents.pop()
+    expect((await open(ana)).text).toContain('quorum answers.')
+    const { prompt } = await ask('write it, please')
+    expect(prompt).toContain('You are a teammate.')
+    const { rows } = await store.pool.query(
+      `select body ->> 'verdict' as verdict from steps where kind = 'proposed' order by body ->> 'at' desc limit 1`,
+    )
+    expect(rows).toEqual([{ verdict: 'deny' }])
+    delete home.policy.agents.quorum
+    if (scribe) home.agents.push(scribe)
+    await settle(chloe, {})
   })
 
   test('of two people at once one is told that the other was quicker', async () => {

@@ -104,6 +104,26 @@ describe('"Ask about this"', () => {
     expect(stage.said(dm, question.ts).at(-1)).toContain('It means low tide.')
   })
 
+  test('and a question that quotes tell the model no secret that stands in what is asked about', async () => {
+    const { workspace } = stage
+    const { general } = workspace.channels
+    const { ana, ben } = workspace.users
+    const secret = 'AKIAIOSFODNN7EXAMPL2'
+    const root = await workspace.say(ben, general, `The key is ${secret}, keep it`)
+    const view = await ask(ana, general, root, 'What is it for?', 'thread')
+    await stage.ended(general, root)
+    expect(prompt()).toContain('The key is')
+    const attachments = [{ author_name: 'Ben', text: `The key of the shed is ${secret}`, fallback: 'x' }]
+    const ts = await workspace.say(ana, general, '@quorum and this?', { attachments })
+    await stage.ended(general, ts)
+    expect(prompt()).toContain('> The key of the shed is')
+    expect(JSON.stringify([view, stage.model.requests.map(({ body }) => body)])).not.toContain(secret)
+    const kept = await stage.engines.store.pool.query(
+      'select heard from inbox union all select body from steps',
+    )
+    expect(JSON.stringify(kept.rows)).not.toContain(secret)
+  })
+
   test('of a long message keeps within what a modal may hold', async () => {
     const { workspace } = stage
     const { general } = workspace.channels

@@ -43,7 +43,7 @@ test('a new key in front seals, the former one still opens and says that it is o
   const again = both.seal('a token', ['row'])
   expect(openSeal(next).open(again, ['row'])).toEqual({ plain: 'a token', stale: false })
   expect(() => openSeal(next).open(sealed, ['row'])).toThrow(
-    /add the former key after a comma, or connect again/,
+    /add the former key after a comma, or connect it, or install it, again/,
   )
 })
 

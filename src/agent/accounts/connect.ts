@@ -2,7 +2,6 @@
 import { randomBytes } from 'node:crypto'
 import type pg from 'pg'
 import { Fault } from '../../core/fault.ts'
-import type { HeardOf } from '../../core/heard.ts'
 import type { ToolServer } from '../../core/home.ts'
 import { connectMessage } from '../../slack/blocks/connect.ts'
 import { sayMessage } from '../../slack/blocks/say.ts'
@@ -19,21 +18,18 @@ import {
   type Ticket,
   takeTicket,
 } from '../../store/connects.ts'
-import { deleteCredential, type Place, readCredential } from '../../store/credentials.ts'
+import { type Place, readCredential } from '../../store/credentials.ts'
 import type { Run } from '../../store/runs.ts'
 import type { Seal } from '../../store/seal.ts'
-import type { Tx } from '../../store/transaction.ts'
 import type { FetchFor } from '../../tools/access.ts'
 import type { Environment } from '../../tools/expand.ts'
 import {
   beginAuthorization,
   finishAuthorization,
-  type Grant,
   type OAuthServer,
   oauthServer,
   type Pending,
   type Registered,
-  revokeGrant,
 } from '../../tools/oauth.ts'
 import { joinScopes, readScopes } from '../../tools/scopes.ts'
 import { type PrivateContext, tellAlone } from '../private.ts'
@@ -315,43 +311,10 @@ async function tell(context: ConnectContext, of: Ticket, error: unknown): Promis
   return refuse(`${why ?? `${of.server} could not be connected.`} ${ANEW}`)
 }
 
-/** What is left to do after an account was forgotten here. */
-export type Disconnected = { server: string; revoke?: () => Promise<boolean> }
-
-/**
- * Forgets an account; undefined where the person may not, or there is none. The authorization server is told
- * afterwards, outside of the transaction.
- */
-export async function disconnect(
-  context: ConnectContext,
-  tx: Tx,
-  heard: HeardOf<'pressed'>,
-  admin: boolean,
-): Promise<Disconnected | undefined> {
-  const server = findServer(context, heard.subject)
-  if (!server) return undefined
-  const shared = server.auth.per === 'workspace'
-  if (shared && !admin) return undefined
-  const place = placeOf(server, { workspace: heard.workspace, person: shared ? '' : heard.user })
-  const gone = await deleteCredential(tx, place)
-  if (!gone) return undefined
-  const { seal } = context
-  if (!seal) return { server: server.name }
-  try {
-    const { grant } = await openAccount(tx, seal, place, gone)
-    return { server: server.name, revoke: () => revoke(context, server, grant) }
-  } catch {
-    return { server: server.name }
-  }
-}
-
-async function revoke(context: ConnectContext, server: OAuthServer, grant: Grant): Promise<boolean> {
-  const told = await revokeGrant(server, grant, context.fetchFor(server))
-  context.log('info', 'an account was disconnected', { server: server.name, revoked: told })
-  return told
-}
-
-function findServer(context: Pick<ConnectContext, 'servers' | 'env'>, name: string): OAuthServer | undefined {
+export function findServer(
+  context: Pick<ConnectContext, 'servers' | 'env'>,
+  name: string,
+): OAuthServer | undefined {
   const config = context.servers[name]
   return config && oauthServer(name, config, context.env)
 }

@@ -17,7 +17,7 @@ import { type ShowContext, showBudgets } from '../budgets/show.ts'
 import { sourcesFor } from '../knowledge/readable.ts'
 import type { Rights } from '../knowledge/rights.ts'
 import { othersRead } from '../seeing.ts'
-import { type SettingsContext, settingsFor, showSettings } from '../settings.ts'
+import { type SettingsContext, settingsFor, showSettings, whoAnswers } from '../settings.ts'
 import { findTraced, type TraceContext } from '../trace.ts'
 import { tellTools } from './direct.ts'
 import { NO_PROMPTS, tellPrompts } from './prompts.ts'
@@ -59,18 +59,24 @@ export async function answerWord(context: WordContext, said: Said): Promise<Mess
     case 'prompts':
       return sayMessage((await othersRead(context, said)) ? NO_PROMPTS : await tellPrompts(context.tools))
     case 'tools': {
-      const { agent = context.agent, narrowing = {} } = await settingsFor(context.pool, said)
+      const { agent: settled, narrowing = {} } = await settingsFor(context.pool, said)
+      const agent = whoAnswers(context, settled)
       const policy = tighten(context.policy, narrowing)
       const place = { ...said, agent, outside: await othersRead(context, said) }
       return sayMessage(tellTools(policy, offeredIn(context.accepted(), narrowing), place))
     }
     case 'agents': {
-      const { agent = context.agent } = await settingsFor(context.pool, said)
+      const { agent: settled } = await settingsFor(context.pool, said)
       const [mine, outside] = await Promise.all([
         sourcesFor(context, said, await isAdmin(context, user)),
         othersRead(context, said),
       ])
-      return sayMessage(tellAgents(context.agents, agent, { sources: mine.map(({ name }) => name), outside }))
+      return sayMessage(
+        tellAgents(context.agents, whoAnswers(context, settled), {
+          sources: mine.map(({ name }) => name),
+          outside,
+        }),
+      )
     }
     case 'approvals': {
       const { mine, asked } = await approvalsFor(context, user)

@@ -151,7 +151,7 @@ test('a new key opens what the former one sealed and seals it anew; without the 
   await using lost = openWith(openSeal(NEXT))
   const refused = await whoami(lost)
   expect(refused.outcome).toBe('failed')
-  expect(refused.text).toContain('connected under another QUORUM_SECRET')
+  expect(refused.text).toContain('sealed under another QUORUM_SECRET')
   expect(await sealed()).toBe(before)
   await using both = openWith(openSeal(`${NEXT},${OLD}`))
   expect((await whoami(both)).outcome).toBe('succeeded')

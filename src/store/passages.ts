@@ -5,7 +5,7 @@ import { queryPrepared, vectorBytes } from './prepared.ts'
 import type { Db } from './transaction.ts'
 import { indexName } from './vector-index.ts'
 import type { VectorTable } from './vectors.ts'
-import { BM25_INDEX, questionOf, type WordRanking, type WordStrategy } from './words.ts'
+import { BM25_INDEX, questionOf, type WordStrategy } from './words.ts'
 
 /** A passage as it was found. Ranks count from 1; one is missing where the passage is not in that list. */
 export type Hit = {
@@ -63,20 +63,19 @@ const NEIGHBOUR = 400
 
 /** The passages that suit the question best, best first; those of the audience only, by the statement itself. */
 export async function recallPassages(db: Db, search: Search): Promise<Hit[]> {
-  const reach = await countReach(db, search)
   const values: unknown[] = [search.workspace, search.audiences, search.sources ?? null]
   const bind = (value: unknown, type: string) => unseen(values.push(value), type)
-  const ranking = reach.own <= FEW_WORDS ? 'each' : search.strategy
-  const question = questionOf(ranking, {
+  const question = {
     workspace: unseen(1, 'text'),
     words: bind(queryWords(search.query), 'text[]'),
     stemmer: bind(stemmerOf(search.language), 'text'),
-  })
+  }
   const depth = Math.max(DEPTH, search.limit)
   const { fusion, vector } = search
   const of = vector && {
     ...vector.table,
     values: bind(vectorBytes(vector.values), `vector::${vector.table.type}`),
+    index: bind(indexName(vector.table), 'text'),
   }
   const weights = {
     k: bind(fusion.k, 'float8'),
@@ -94,12 +93,14 @@ export async function recallPassages(db: Db, search: Search): Promise<Hit[]> {
       end as score
     from (
         select w.id, w.rank, ${of ? 'v.passage is null' : 'true'} as alone
-        from (${wordList(ranking, depth)}) w ${of ? `left join ${of.table} v on v.passage = w.id` : ''}) w
-      full join (${of ? vectorList(of, reach, depth) : NOTHING}) n using (id)
+        from (${wordList(search.strategy, depth)}) w ${of ? `left join ${of.table} v on v.passage = w.id` : ''}) w
+      full join (${of ? vectorList(of, depth) : NOTHING}) n using (id)
     order by score desc, id`
   const { rows } = await queryPrepared<Row>(
     db,
-    `with question as materialized (${question}),
+    `with reach as materialized (${reachOf(of?.index)}),
+    weighed as materialized (${questionOf('each', question)}),
+    question as materialized (${questionOf(search.strategy, question)}),
     tuned as materialized (${TUNED})
     select p.id, d.source, d.audience, d.path, d.title, p.heading, coalesce(p.link, d.link) as link,
       to_char(d.date, 'YYYY-MM-DD') as date, p.text, p.start_at as start, p.end_at as end,
@@ -144,24 +145,6 @@ export async function countSources(
   return rows[0]?.sources ?? 0
 }
 
-/** About how many passages may be read, and how many there are at all, as counted last; whether vectors have an index. */
-type Reach = { own: number; all: number; indexed: boolean }
-
-async function countReach(
-  db: Db,
-  { workspace, audiences, sources, vector }: Pick<Search, 'workspace' | 'audiences' | 'sources' | 'vector'>,
-): Promise<Reach> {
-  const { rows } = await queryPrepared<Reach>(
-    db,
-    `select coalesce(sum(passages) filter (where ${READABLE}), 0)::int as own,
-       coalesce(sum(passages), 0)::int as all,
-       exists (select from pg_index where indexrelid = to_regclass($4) and indisvalid) as indexed
-     from holdings d`,
-    [workspace, audiences, sources ?? null, vector ? indexName(vector.table) : null],
-  )
-  return rows[0] ?? { own: 0, all: 0, indexed: false }
-}
-
 /**
  * A parameter that the planner does not look into: where it did, it would find each plan made for the very values a
  * little better than the one for all, and plan every time, which takes longer than to search.
@@ -174,6 +157,19 @@ function unseen(parameter: number, type: string): string {
 const READABLE = `d.workspace = ${unseen(1, 'text')} and d.audience = any(${unseen(2, 'int[]')}::int[])
   and (${unseen(3, 'text[]')} is null or d.source = any(${unseen(3, 'text[]')}::text[]))`
 
+/**
+ * Which way to go, by how much may be read and how much there is, as counted last: part of the same statement, which
+ * holds every way and goes one. Whatever is asked, it is one plan and one way there and back.
+ */
+function reachOf(index: string | undefined): string {
+  const { always, most, share } = FEW_VECTORS
+  return `select own <= ${FEW_WORDS} as few_words, own <= ${always} or own <= least(${most}, whole * ${share}) as few_vectors,
+      whole > ${FEW_INDEXED} as much, indexed
+    from (select coalesce(sum(passages) filter (where ${READABLE}), 0) as own, coalesce(sum(passages), 0) as whole,
+        exists (select from pg_index where indexrelid = to_regclass(${index ?? 'null'}) and indisvalid) as indexed
+      from holdings d) counted`
+}
+
 const NOTHING = 'select null::uuid as id, null::bigint as rank where false'
 
 /**
@@ -182,18 +178,24 @@ const NOTHING = 'select null::uuid as id, null::bigint as rank where false'
  */
 const allowed = (of: string) => `(select ${READABLE} from documents d where d.id = ${of}.document)`
 
-function wordList(ranking: WordRanking, depth: number): string {
-  if (ranking === 'each')
-    // Whatever holds no word of the question has nothing to multiply.
-    return `select id, row_number() over (order by near) as rank from (
-      select p.id, p.impact <#> (select rarity from question) as near
+function wordList(strategy: WordStrategy, depth: number): string {
+  // Whatever holds no word of the question has nothing to multiply.
+  const each = `select id, row_number() over (order by near) as rank from (
+      select p.id, p.impact <#> (select rarity from weighed) as near
       from documents d cross join lateral (select id, impact from passages where document = d.id offset 0) p
       where ${READABLE} order by near limit ${depth}) best
-    where near < 0`
-  if (ranking === 'any-word')
-    return `select id, row_number() over () as rank from (
+    where near < 0 and (select few_words from reach)`
+  return `${each} union all ${strategy === 'bm25' ? bm25List(depth) : anyWordList(depth)} and (select not few_words from reach)`
+}
+
+function anyWordList(depth: number): string {
+  return `select id, row_number() over () as rank from (
       select p.id from passages p where p.tsv @@ (select rare from question) and ${allowed('p')}
-      order by p.impact <#> (select rarity from question) limit ${depth}) best`
+      order by p.impact <#> (select rarity from question) limit ${depth}) best
+    where true`
+}
+
+function bm25List(depth: number): string {
   // Whether a word is there is asked outside: inside, the planner takes it for a reason to rank all that hold one.
   return `select id, row_number() over () as rank from (
       select p.id, p.tsv from passages p where ${allowed('p')}
@@ -202,24 +204,28 @@ function wordList(ranking: WordRanking, depth: number): string {
     where tsv @@ (select anyone from question)`
 }
 
-/** What the index scan for vectors goes by, for this statement only. Read where the question's vector is. */
-const TUNED = `select set_config('hnsw.ef_search', '100', true), set_config('hnsw.max_scan_tuples', '60000', true),
-      set_config('hnsw.iterative_scan', 'relaxed_order', true)`
+/**
+ * What the index scan for vectors goes by, for this statement only. Read where the question's vector is. Among fewer
+ * the nearest are found sooner.
+ */
+const TUNED = `select set_config('hnsw.ef_search', case when much then '100' else '64' end, true),
+      set_config('hnsw.max_scan_tuples', '60000', true), set_config('hnsw.iterative_scan', 'relaxed_order', true)
+    from reach`
+const FEW_INDEXED = 30_000
 
-function vectorList(of: { table: string; values: string }, reach: Reach, depth: number): string {
-  const { always, most, share } = FEW_VECTORS
-  const few = reach.own <= always || (reach.own <= most && reach.own <= reach.all * share)
-  const each = few ? `cross join lateral (select * from ${of.table} where document = d.id offset 0) v` : ''
-  const asked = `(select ${of.values} from tuned)`
+function vectorList({ table, values }: { table: string; values: string }, depth: number): string {
+  const asked = `(select ${values} from tuned)`
   // Vectors have length 1: the product, which is quicker, orders them as the angle does that the index goes by.
-  const nearest =
-    few || !reach.indexed
-      ? `select v.passage as id, v.embedding <#> ${of.values} as far
-      from documents d ${each || `join ${of.table} v on v.document = d.id`}
-      where ${READABLE} order by far limit ${depth}`
-      : `select v.passage as id, v.embedding <=> ${asked} as far
-      from ${of.table} v where ${allowed('v')} order by v.embedding <=> ${asked} limit ${depth}`
-  return `select id, row_number() over (order by far) as rank from (${nearest}) nearest`
+  const compared = (vectors: string, way: string) => `select * from (
+      select v.passage as id, v.embedding <#> ${values} as far from documents d ${vectors}
+      where ${READABLE} order by far limit ${depth}) compared where (select ${way} from reach)`
+  return `select id, row_number() over (order by far) as rank from (
+      ${compared(`cross join lateral (select * from ${table} where document = d.id offset 0) v`, 'few_vectors')}
+      union all ${compared(`join ${table} v on v.document = d.id`, 'not few_vectors and not indexed')}
+      union all select * from (
+        select v.passage as id, v.embedding <=> ${asked} as far
+        from ${table} v where ${allowed('v')} order by v.embedding <=> ${asked} limit ${depth}) found
+      where (select not few_vectors and indexed from reach)) nearest`
 }
 
 type Row = {
